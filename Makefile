@@ -1,0 +1,139 @@
+# latency-mesh: pods placed where the network is fast.
+#
+#   make               the three programs, hardened, in build/
+#   make test          everything that proves them: units, properties, integration, laboratory, sanitizers, both compilers
+#   make check         the quick part of it: units, properties and integration, as built
+#   make demo          the whole pipeline on this machine, with real pings, real NFS and real delays (about two minutes)
+#   make bench         the figures of README.md
+#   make nightly       the long runs: fuzzing, valgrind, large random clusters
+#   make deps          installs the Debian packages that are missing (as root or by sudo)
+#   make install       PREFIX=/usr/local DESTDIR=
+#   make clean
+#
+# Variables: CC=clang  V=1 (show commands)  WERROR= (do not stop at warnings)  SANITIZE=address,undefined or thread
+#            BUILD=DIR (default build/CC or build/CC-SANITIZE)
+# One test: make build/gcc/tests/u-window && build/gcc/tests/u-window      Every folder's sources are found by themselves.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SANITIZE ?=
+WERROR ?= -Werror
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+comma := ,
+BUILD ?= build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+PREFIX ?= /usr/local
+ifeq ($(V),)
+Q := @
+say = @printf '  %-5s %s\n' $(1) $(2)
+endif
+
+goals_without_tools := deps clean demo
+needs_tools := $(if $(MAKECMDGOALS),$(filter-out $(goals_without_tools),$(MAKECMDGOALS)),all)
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+# The set of the OpenSSF compiler guide, each flag only where this compiler knows it.
+ifneq ($(needs_tools),)
+try = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c -o /dev/null - 2>/dev/null && echo '$(1)')
+WARN := -Wall -Wextra -Wpedantic -Wformat=2 -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wcast-qual -Wcast-align -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough -Werror=format-security \
+	-Werror=implicit -Werror=incompatible-pointer-types -Werror=int-conversion
+WARN += $(foreach f,-Wtrampolines -Wduplicated-cond -Wlogical-op -Wbidi-chars=any,$(call try,$(f)))
+HARDEN := -fstack-protector-strong -fPIE -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fexceptions
+HARDEN += $(foreach f,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard -ftrivial-auto-var-init=zero \
+	-fstrict-flex-arrays=3 -fzero-init-padding-bits=all,$(call try,$(f)))
+HARDEN_LINK := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed
+PACKAGES := libcjson libcurl libmicrohttpd yaml-0.1
+PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
+endif
+CPPFLAGS += -D_GNU_SOURCE -DLM_VERSION='"$(VERSION)"' -I. $(PACKAGE_CFLAGS)
+ifeq ($(SANITIZE),)
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+CFLAGS ?= -O2 -g
+else
+CFLAGS ?= -O1 -g
+HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN_LINK := -fsanitize=$(SANITIZE)
+endif
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) -pthread -MMD -MP
+
+# --- what there is ---------------------------------------------------------------------------------------------------
+sources = $(wildcard $(1)/*.c $(1)/*/*.c)
+objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(call sources,$(1))))
+LIB := $(BUILD)/liblm.a
+PROGRAMS := $(BUILD)/latency-probe $(BUILD)/latency-merge $(BUILD)/latency-sched
+ARCHIVES := $(BUILD)/sched.a $(BUILD)/merge.a $(BUILD)/probe.a
+STANDIN := $(BUILD)/standin
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/u-*.c))
+INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/i-*.c))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/b-*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/f-*.c))
+LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
+
+.PHONY: all test check demo bench nightly deps install clean tests lab-tools
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(PROGRAMS)
+tests: all $(STANDIN) $(UNIT) $(INTEGRATION) $(FUZZ)
+lab-tools: all $(STANDIN) $(LAB)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+archive = @mkdir -p $(@D); rm -f $@; ar rcs $@ $^
+$(LIB): $(call objects,lib)
+	$(archive)
+$(BUILD)/probe.a: $(call objects,probe)
+	$(archive)
+$(BUILD)/merge.a: $(call objects,merge)
+	$(archive)
+$(BUILD)/sched.a: $(call objects,sched)
+	$(archive)
+$(BUILD)/testing.a: $(call objects,tests/testing)
+	$(archive)
+
+link = $(call say,LINK,$@) ; mkdir -p $(@D); $(CC) $(HARDEN_LINK) $(LDFLAGS) -pthread -o $@ $(filter %.o %.a,$^) $(1) $(LIBS)
+ifneq ($(V),)
+link = mkdir -p $(@D); $(CC) $(HARDEN_LINK) $(LDFLAGS) -pthread -o $@ $(filter %.o %.a,$^) $(1) $(LIBS)
+endif
+$(BUILD)/latency-probe: $(BUILD)/probe/main.o $(BUILD)/probe.a $(LIB)
+	$(call link,-loping)
+$(BUILD)/latency-merge: $(BUILD)/merge/main.o $(BUILD)/merge.a $(LIB)
+	$(call link)
+$(BUILD)/latency-sched: $(BUILD)/sched/main.o $(BUILD)/sched.a $(LIB)
+	$(call link)
+$(STANDIN): $(BUILD)/tests/apiserver/main.o $(call objects,tests/apiserver) $(LIB)
+	$(call link)
+$(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-lcmocka -loping)
+$(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-lcmocka -loping)
+$(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-loping)
+$(BUILD)/tests/lab-%: $(BUILD)/tests/lab/lab-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-loping)
+$(BUILD)/tests/f-%: $(BUILD)/tests/fuzz/f-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-loping)
+
+# --- commands --------------------------------------------------------------------------------------------------------
+test:
+	@tests/run.sh all
+check: tests
+	@BUILD=$(BUILD) tests/run.sh quick
+demo:
+	@tests/lab/demo.sh
+bench: all $(BENCH) $(STANDIN)
+	@BUILD=$(BUILD) tests/bench/run.sh
+nightly:
+	@tests/run.sh nightly
+deps:
+	@tests/deps.sh
+install: all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,55 @@
+/*
+ * http.h - serving a few HTTP endpoints with libmicrohttpd (epoll and a pool of threads), with limits on everything.
+ *
+ *	static const struct http_route routes[] = {{"GET", "/healthz", answer_healthz}, {"GET", "/metrics", answer_metrics}};
+ *	if (http_start(&(struct http_settings){.listen = "0.0.0.0:3000", .routes = routes, .route_count = 2, .arg = app}, &server, err) < 0)
+ *
+ * A handler runs on a thread of the pool: what it reads must be atomic or locked. It fills the reply; the default is 200
+ * text/plain. Unknown paths are 404, a known path with another method 405, a body over the limit 413, a slow or idle
+ * connection is closed after 10 s; at most 256 connections, 64 from one address.
+ */
+#ifndef LIB_HTTP_H
+#define LIB_HTTP_H
+
+#include <stddef.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+
+struct http_request {
+	const char *method, *path, *query;	/* query without `?`, "" when none */
+	const char *content_type;		/* "" when none */
+	const char *body;			/* NUL-terminated */
+	size_t body_len;
+};
+
+struct http_reply {
+	int status;			/* 200 */
+	const char *content_type;	/* "text/plain; charset=utf-8"; a string constant */
+	struct buf body;		/* freed by the server */
+};
+
+typedef void http_handler(void *arg, const struct http_request *request, struct http_reply *reply);
+
+struct http_route {
+	const char *method, *path;
+	http_handler *handler;
+};
+
+struct http_settings {
+	const char *listen;		/* "ADDR:PORT", "[::1]:3000", ":3000" (all, IPv6 and IPv4); port 0: any */
+	const struct http_route *routes;
+	size_t route_count;
+	size_t max_body_bytes;		/* 0: none accepted */
+	unsigned threads;		/* 0: 2 */
+	void *arg;
+};
+
+struct http_server;
+
+/* LM_USAGE for an address that is none, LM_UNAVAILABLE when it cannot be listened on; both name it. */
+int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err);
+int http_port(const struct http_server *server);
+void http_stop(struct http_server *server);	/* NULL is fine; waits for the handlers that run */
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * client.h - requests to the Kubernetes API on libcurl's multi interface: one thread, one event loop, many in flight.
+ *
+ *	struct kube *k = kube_new(&config, "latency-sched", &err);
+ *	kube_send(k, &(struct kube_request){.method = "POST", .path = "/api/v1/...", .body = text, .timeout_ms = 10000}, on_bound, arg);
+ *	while (running)
+ *		kube_run(k, wait_ms, extra_fds, n);		// calls on_bound from here, never from kube_send
+ *
+ * Everything happens on the caller's thread inside kube_run. A callback may send more requests and cancel others. Each request
+ * gives exactly one callback, unless it is cancelled. Writes are never repeated by this module: whether a POST happened is known to
+ * the caller alone. 429 and 5xx are reported, not hidden.
+ *
+ * TLS 1.2+, peer and name verified, CA re-read at most 60 s late, no redirects, http only for http:// servers, no proxy from the
+ * environment. Connect 5 s. TCP keep-alive and TCP_USER_TIMEOUT 45 s. Bodies are capped (16 MiB an object, 256 MiB a list).
+ */
+#ifndef LIB_KUBE_CLIENT_H
+#define LIB_KUBE_CLIENT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/kube/config.h"
+
+struct kube;
+struct kube_call;			/* a request in flight */
+
+struct kube_request {
+	const char *method;		/* GET POST PUT PATCH DELETE */
+	const char *path;		/* "/api/v1/nodes?limit=500"; already escaped */
+	const char *body;		/* copied; NULL: none */
+	const char *content_type;	/* NULL: application/json */
+	int64_t timeout_ms;		/* of the whole call; 0: none (a watch) */
+	int64_t idle_ms;		/* with 0: ended after so long without a byte; 0: none */
+	size_t max_bytes;		/* of the answer; 0: 16 MiB */
+};
+
+struct kube_response {
+	int status;			/* HTTP; 0 when none came */
+	const char *body;		/* NUL-terminated; valid during the callback */
+	size_t len;
+	int64_t retry_after_ms;		/* of the header Retry-After, at most 60 s; -1 when absent or garbage */
+	bool sent;			/* the request may have reached the server (decides whether a write's fate is unknown) */
+	struct lm_err error;		/* when status is 0: LM_UNAVAILABLE with the reason, TLS reasons exact */
+};
+
+typedef void kube_done(void *arg, const struct kube_response *response);
+/* For streams: called with bytes as they come when the status is 200; a false return ends the call (then kube_done with status 0). */
+typedef bool kube_chunk(void *arg, const char *bytes, size_t len);
+
+struct kube *kube_new(const struct kube_config *config, const char *program, struct lm_err *err);	/* copies config */
+void kube_free(struct kube *k);					/* cancels what is in flight, without callbacks */
+
+struct kube_call *kube_send(struct kube *k, const struct kube_request *request, kube_done *done, void *arg);
+struct kube_call *kube_stream(struct kube *k, const struct kube_request *request, kube_chunk *chunk, kube_done *done, void *arg);
+void kube_cancel(struct kube *k, struct kube_call *call);	/* no callback follows */
+
+/* Waits at most wait_ms for anything on the API or on `fds` (revents are set), and runs callbacks. Returns early on activity. */
+void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count);
+size_t kube_in_flight(const struct kube *k);
+
+/* The simple way, for programs that do one thing: sends and runs until done; the caller frees *body. Status in *status. */
+int kube_call_wait(struct kube *k, const struct kube_request *request, int *status, char **body, struct lm_err *err);
+
+/* "404 NotFound: pods \"web\" not found": the Status object's words, or the first line of what came instead. */
+void kube_status_text(const struct kube_response *response, char *text, size_t size);
+/* The Status object's reason ("AlreadyExists"), "" when there is none. `size` includes the NUL. */
+void kube_status_reason(const struct kube_response *response, char *reason, size_t size);
+
+/* Full-jitter exponential back-off: 0 < result <= min(cap, base x 2^tries), at least retry_after_ms. */
+int64_t kube_backoff_ms(int tries, int64_t base_ms, int64_t cap_ms, int64_t retry_after_ms);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * snapshot.h - cluster-latency.json: the raw matrices as measured. The only module that knows the format. The merger writes it
+ * (and reads it back as merge-state.json); readers turn it into a matrix.h and drop it.
+ *
+ *	{"version":1, "epoch":"..", "generation":4182, "written":"..", "period_s":60, "degraded_runs":0,
+ *	 "nodes":["edge-1","edge-2"], "age_s":[3,null], "seen":[["9f..",42],null], "load":[{"cpu":0.31, ..},null],
+ *	 "rtt_us":[				rows are "from", columns "to"
+ *	 [0,412],
+ *	 [409,0]],
+ *	 "jitter_us":[..], "loss":[..],
+ *	 "clients":["milan"], "client_rtt_us":[[1890],[21400]], "client_jitter_us":[..], "client_loss":[..]}
+ *
+ * null is unknown or unreachable: never 0, never near. In memory it is NaN. The diagonal is 0 whatever the file says.
+ *
+ * The predecessors' plain form, in milliseconds, is recognised by the lack of a top-level number `version`:
+ *	{"edge-1":{"edge-2":0.412,"edge-3":null}, "edge-2":{"edge-1":0.409}}
+ * It has no age and no load (is_plain). A 0 between two different nodes there is refused as unknown would be: it becomes NaN.
+ *
+ * Parsing: rows of numbers are scanned by code of our own, one row at a time straight into the floats; every other member is
+ * json.h's. What is missing (all but version, nodes, rtt_us) has a default: epoch "", generation 0, period_s 60, ages unknown.
+ * The size limit follows from the number of nodes (SNAPSHOT_MAX_BYTES before that is known).
+ */
+#ifndef LIB_SNAPSHOT_H
+#define LIB_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/names.h"
+#include "lib/report.h"
+
+#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_MAX_NODES 5000
+#define SNAPSHOT_MAX_CLIENTS 1000
+#define SNAPSHOT_MAX_BYTES ((size_t)1 << 30)
+#define SNAPSHOT_EPOCH_MAX 64
+
+/* What was last taken from a node's report, to tell a new one from a repeated one. boot_id "" : nothing. */
+struct snapshot_seen {
+	char boot_id[REPORT_BOOT_ID_MAX + 1];
+	int64_t seq;
+};
+
+struct snapshot_load {
+	double cpu, rx_bytes_per_s, tx_bytes_per_s;	/* NaN unknown */
+};
+
+/* Three numbers for each from x to; row-major, `from * columns + to`; NaN unknown. */
+struct snapshot_links {
+	float *rtt_us, *jitter_us, *loss;
+};
+
+struct snapshot {
+	bool is_plain;
+	char epoch[SNAPSHOT_EPOCH_MAX + 1];	/* of this series of generations; "" unknown */
+	int64_t generation;
+	int64_t written_ms;			/* wall clock of the writer; -1 unknown */
+	double period_s;			/* the longer of probe and merge interval */
+	int64_t degraded_runs;
+	struct names nodes, clients;
+	double *age_s;				/* by node; NaN: no report, or plain form */
+	struct snapshot_seen *seen;
+	struct snapshot_load *load;
+	struct snapshot_links link;		/* nodes x nodes */
+	struct snapshot_links client;		/* nodes x clients */
+};
+
+/* Everything unknown, for these nodes and clients (copied); the diagonal is 0. */
+void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients);
+int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm_err *err);
+/* One matrix row a line. RTT and jitter with at most 1 decimal, loss with 4. Ends with a newline. */
+void snapshot_write(const struct snapshot *s, struct buf *out);
+void snapshot_free(struct snapshot *s);		/* and makes it {0} */
+#define auto_snapshot __attribute__((cleanup(snapshot_free)))
+
+#endif

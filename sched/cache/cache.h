@@ -1,0 +1,112 @@
+/*
+ * cache.h - the cluster as this scheduler believes it to be: nodes, pods, and what is promised but not confirmed.
+ *
+ *	           assume                     confirm (watch shows nodeName)
+ *	 Pending ----------> Assumed ----------------------------------------> Assigned
+ *	    ^                   |                                                 |
+ *	    +------ forget -----+  (the binding failed for certain)               +--> gone (deleted, terminal)
+ *
+ * An assumed pod holds its resources until a watch confirms it, the pod is deleted, or forget is called. It never expires by
+ * time: a slow bind is not a failed one. The watch wins over the assumption: a pod seen on another node is moved there.
+ *
+ * Owned by the scheduling thread; nothing here locks. Everything is incremental: an event costs time for what it touches.
+ * Node indices are dense (0..count-1) and change when a node is deleted; `node_epoch` counts such changes.
+ * Terminal pods hold nothing; terminating ones hold their resources until they are gone.
+ */
+#ifndef SCHED_CACHE_CACHE_H
+#define SCHED_CACHE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sched/cache/node.h"
+#include "sched/cache/pod.h"
+
+struct cached_pod {
+	const struct pod *pod;
+	int32_t node;			/* index where it is or is assumed to be; -1: on none, or on a node that is not known */
+	bool assumed;			/* ours, not confirmed */
+};
+
+struct node_state {
+	const struct node *node;
+	struct resources requested;	/* of its pods, assumed ones too */
+	const struct cached_pod **pods;	/* on it, in no order */
+	uint32_t pod_count;
+	uint32_t port_count;		/* host ports in use on it: 0 spares the look */
+};
+
+/* What a decision reads. Valid until the next call that changes the cache. Parallel arrays are indexed by node. */
+struct view {
+	uint32_t count;
+	const struct node_state *nodes;
+	uint64_t node_epoch;		/* changes when a node is added, deleted or renamed: indices from before are void */
+	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative */
+	const int64_t *free_pods;
+	const uint8_t *has_taints;	/* taints, or unschedulable */
+	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
+	uint32_t anti_affinity_count;
+	const struct cached_pod *const *nominated;	/* pending pods with a nominated node, of any scheduler */
+	uint32_t nominated_count;
+	const struct cache *cache;	/* for the look-ups below */
+};
+
+/* What a change may have made possible, for waking the pods that wait. Bits. */
+enum {
+	WAKE_NODE_ADDED = 1,
+	WAKE_NODE_CHANGED = 2,		/* labels, taints, allocatable, unschedulable */
+	WAKE_POD_FREED = 4,		/* an assigned pod went, shrank or was forgotten */
+	WAKE_POD_ADDED = 8,		/* a pod is on a node now, or its labels changed: targets and affinities */
+	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
+};
+
+struct cache;
+
+struct cache *cache_new(void);
+void cache_free(struct cache *c);
+
+/* Takes the object. Returns WAKE bits. A stale object (an older resourceVersion of the same uid) is the caller's to avoid. */
+unsigned cache_put_node(struct cache *c, struct node *node);
+unsigned cache_delete_node(struct cache *c, const char *name);
+/* A pod with the same namespace/name and another uid replaces the old one. */
+unsigned cache_put_pod(struct cache *c, struct pod *pod);
+unsigned cache_delete_pod(struct cache *c, const char *uid);
+
+/* Around the objects of a list: what was not put in between is deleted at the end. */
+void cache_replace_nodes_begin(struct cache *c);
+unsigned cache_replace_nodes_end(struct cache *c);
+void cache_replace_pods_begin(struct cache *c);
+/* `deleted` is called for each pod that goes. An assumed pod stays while the server still has it, even without nodeName. */
+unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, const struct pod *pod), void *arg);
+
+/* Puts a pending pod on a node. False when it is unknown, terminal, or on a node already. */
+bool cache_assume(struct cache *c, const char *uid, uint32_t node);
+/* Takes an assumption back; no effect on a pod that is confirmed or unknown. Returns WAKE bits. */
+unsigned cache_forget(struct cache *c, const char *uid);
+
+const struct cached_pod *cache_find_pod(const struct cache *c, const char *uid);
+const struct cached_pod *cache_find_pod_named(const struct cache *c, const char *namespace_, const char *name);
+int32_t cache_find_node(const struct cache *c, const char *name);	/* -1 when not */
+size_t cache_pods(const struct cache *c);
+size_t cache_assumed(const struct cache *c);
+const struct view *cache_view(struct cache *c);
+
+/*
+ * Nodes that hold pods matching key=value in a namespace, by an index (no scan): assigned or assumed, not terminal, not terminating,
+ * never the pod `self_uid`. Fills at most `room` items and returns how many nodes there are. pending (may be NULL) says whether any matching
+ * pod exists that is on no node yet (for messages).
+ */
+struct node_count {
+	uint32_t node;
+	uint32_t pods;
+};
+uint32_t view_pods_matching(const struct view *v, const char *namespace_, const char *key, const char *value, const char *self_uid,
+			    struct node_count *out, uint32_t room);
+/* The same for pods by the exact name of their controller (pod.controller). */
+uint32_t view_pods_of_controller(const struct view *v, const char *namespace_, const char *controller, const char *self_uid,
+				 struct node_count *out, uint32_t room);
+/* Pods of the same owner (owner_uid) on a node. */
+uint32_t view_owner_pods(const struct view *v, uint32_t node, const char *owner_uid);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * decide.h - the decision: one function without I/O, clock or locks. The same inputs give the same result.
+ *
+ *	in:	a const view of the cluster cache, the mesh, the pod, the profile, now
+ *	out:	for every node a verdict: the filter that refuses it, or its score by term; and the node to take
+ *
+ *	prefilter -> filter -> score -> normalize -> total -> ties
+ *
+ * Filters run a column at a time over the nodes that are still feasible, in kube-scheduler's order, ours last; the first that refuses
+ * a node is its reason. No text is made on the way: decision_message makes kube-scheduler's histogram on demand.
+ *
+ * struct decider is scratch memory and look-up caches (which matrix row belongs to which node); it never changes a result.
+ */
+#ifndef SCHED_DECIDE_H
+#define SCHED_DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "sched/cache/cache.h"
+#include "sched/mesh.h"
+#include "sched/profile.h"
+
+struct decision_input {
+	const struct view *view;
+	const struct mesh *mesh;		/* NULL: no latency data yet */
+	const struct pod *pod;
+	const struct profile *profile;
+	int64_t mono_ms;
+};
+
+struct verdict {
+	uint8_t filter;			/* 0: feasible; else index + 1 in filter_table (filter/filter.h) */
+	uint8_t detail;			/* of that filter: which of its reasons */
+};
+
+struct decision {
+	int32_t node;			/* index in the view; -1: none */
+	uint32_t count, feasible;
+	bool refused_by_pod;		/* the pod itself is the reason (unsupported field, bad annotation): see pod_reason */
+	const char *pod_reason;		/* borrowed from the pod or static; NULL */
+	unsigned wake;			/* WAKE bits of cache.h: what could make this pod fit, by the filters that refused */
+	const struct verdict *verdicts;	/* by node; borrowed from the decider until its next decision */
+	const float *total;		/* 0..100 by node; NaN where refused */
+	const float *score[SCORE_COUNT];	/* by node and term; NaN: none. score[i] NULL: the term dropped */
+	const float *cost_us;		/* what the latency term saw for each node (weighted mean); NaN unknown; NULL: dropped */
+	const float *rtt_us;		/* the plain median to the first target, for tables and events; NaN unknown; NULL: none */
+	int32_t runner_up;		/* the best of the others; -1: none */
+};
+
+struct decider;
+struct decider *decider_new(void);
+void decider_free(struct decider *d);
+
+void decide(struct decider *d, const struct decision_input *in, struct decision *out);
+
+/* "0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu." As kube-scheduler writes it: sorted, identical reasons counted. */
+void decision_message(const struct decider *d, const struct decision_input *in, const struct decision *decision, struct buf *out);
+/* One node's reason: "Insufficient cpu"; several joined by ", ". */
+void decision_reason(const struct decider *d, const struct decision_input *in, const struct decision *decision, uint32_t node,
+		     struct buf *out);
+/* What the user should know about how the request was read: "delay_redis: taken as app=redis"; "" when nothing. */
+void decision_note(const struct decider *d, const struct decision_input *in, struct buf *out);
+
+#endif

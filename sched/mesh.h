@@ -1,0 +1,50 @@
+/*
+ * mesh.h - a matrix in use: the matrix, since when it is known, and what is computed from it once, when it is taken into use, from the
+ * one before (load classes with hysteresis, mean cost over the mesh). Immutable after mesh_take; owned by the scheduling thread.
+ *
+ * Age of a row at `now`: age_s of the file + base + (now - first seen), where base is max(0, wall now - written) for the first file after a start and 0
+ * later; an edit (same epoch and generation) keeps the time at which that generation was first seen. Under `hold` every age is 0. The
+ * plain form does not age.
+ */
+#ifndef SCHED_MESH_H
+#define SCHED_MESH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/matrix.h"
+
+#define CPU_BUSY 0.70			/* the total loses CPU_BUSY_POINTS */
+#define CPU_BUSY_POINTS 15.0
+#define CPU_FULL 0.85			/* refused while fresh and another feasible node is below */
+#define CPU_HYSTERESIS 0.05		/* a class is left only this far below its threshold */
+
+enum load_class { LOAD_UNKNOWN, LOAD_EASY, LOAD_BUSY, LOAD_FULL };
+
+struct mesh {
+	struct matrix *matrix;
+	int64_t seen_mono_ms;		/* when this (epoch, generation) was first seen */
+	double base_s;			/* its age then, beyond age_s */
+	bool hold;
+	uint8_t *load;			/* enum load_class by matrix node */
+	float *mean_us;			/* effective latency to the mesh, by matrix node; NaN: no leg known */
+};
+
+enum mesh_verdict { MESH_TAKEN, MESH_SAME, MESH_OLDER /* a lower generation of the same epoch: refused */ };
+
+/*
+ * Takes the reference to `matrix`. `previous` may be NULL (first). After `hold` went, the first file is accepted at any generation:
+ * the caller says `accept_any`. On MESH_SAME and MESH_OLDER *out is not set and the reference is dropped.
+ */
+enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, bool hold, bool accept_any, int64_t mono_ms,
+			    int64_t wall_ms, struct mesh **out);
+void mesh_free(struct mesh *mesh);
+
+/* Seconds to add to age_s of each row at `mono_ms`; -INFINITY-like handling is the caller's: see mesh_row_age_s. */
+double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
+double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */
+double mesh_dead_s(const struct mesh *mesh);		/* 10 periods */
+/* 1 up to 3 periods, falling to 0 at 10; NaN age: 0. */
+double mesh_age_factor(const struct mesh *mesh, double age_s);
+
+#endif

@@ -1,0 +1,37 @@
+#!/bin/sh
+# deps.sh [PACKAGE...]: installs the Debian packages that are missing of the ones named, or of all that building and testing need.
+# As root, or by sudo when that asks no password or a terminal is there; else prints the one command to type and ends with 69.
+set -eu
+build="gcc clang make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libcmocka-dev"
+# user-mode-linux has no service; the NFS packages do, so that the laboratory unpacks those into the build folder by itself
+lab="user-mode-linux iproute2 busybox-static"
+test="valgrind openssl git"
+[ $# -gt 0 ] || set -- $build $lab $test
+
+missing=
+for package in "$@"; do
+	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+command -v apt-get >/dev/null || { echo "deps: this is no Debian; packages wanted:$missing" >&2; exit 69; }
+
+command="apt-get install -y --no-install-recommends$missing"
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+		sudo=sudo
+	else
+		echo "deps: packages are missing; as root, type:" >&2
+		echo "    $command" >&2
+		exit 69
+	fi
+fi
+echo "deps: installing$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# A package list that was never fetched finds nothing: fetch it once, on the first failure.
+if ! $sudo $command >"$log" 2>&1; then
+	$sudo apt-get update >>"$log" 2>&1 || true
+	$sudo $command >>"$log" 2>&1 || { tail -n 20 "$log" >&2; echo "deps: could not install$missing" >&2; exit 69; }
+fi
