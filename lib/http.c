@@ -1,0 +1,250 @@
+#include "lib/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+
+#define IDLE_TIMEOUT_S 10
+#define CONNECTIONS 256
+#define CONNECTIONS_PER_ADDRESS 64
+#define CONNECTION_MEMORY ((size_t)32 * 1024)
+#define BACKLOG 128
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	struct http_settings settings;
+	int port;
+};
+
+/* What is known of a request between the calls of libmicrohttpd. */
+struct exchange {
+	struct buf body;
+	bool too_large;
+};
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
+{
+	struct MHD_Response *response;
+	enum MHD_Result queued;
+
+	response = MHD_create_response_from_buffer(reply->body.len, reply->body.data, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		buf_free(&reply->body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+	queued = MHD_queue_response(connection, (unsigned)reply->status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, int status, const char *text)
+{
+	struct http_reply reply = {.status = status, .content_type = "text/plain; charset=utf-8"};
+
+	buf_str(&reply.body, text);
+	return send_reply(connection, &reply);
+}
+
+/* A query as it came would need a look into the raw request; libmicrohttpd gives it decoded, argument by argument. */
+static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct buf *query = arg;
+
+	(void)kind;
+	buf_printf(query, "%s%s%s%s", query->len ? "&" : "", key, value ? "=" : "", value ? value : "");
+	return MHD_YES;
+}
+
+static enum MHD_Result answer(const struct http_server *server, struct MHD_Connection *connection, const char *method,
+			      const char *path, struct exchange *x)
+{
+	const struct http_route *route = server->settings.routes, *end = route + server->settings.route_count;
+	struct http_reply reply = {.status = 200, .content_type = "text/plain; charset=utf-8"};
+	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	auto_buf struct buf query = {0};
+	bool known = false;
+
+	if (x->too_large)
+		return send_text(connection, 413, "the body is too large\n");
+	for (; route < end; route++) {
+		bool same = STREQ(route->path, path);
+
+		known |= same;
+		if (same && (STREQ(route->method, method) || (STREQ(route->method, "GET") && STREQ(method, "HEAD"))))
+			break;
+	}
+	if (route == end)
+		return send_text(connection, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
+	buf_add(&x->body, "", 0);
+	route->handler(server->settings.arg,
+		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
+					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len},
+		       &reply);
+	buf_add(&reply.body, "", 0);
+	return send_reply(connection, &reply);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
+				  const char *version, const char *data, size_t *size, void **state)
+{
+	const struct http_server *server = cls;
+	struct exchange *x = *state;
+
+	(void)version;
+	if (!x) {
+		*state = xcalloc(1, sizeof(struct exchange));
+		return MHD_YES;
+	}
+	if (*size == 0)
+		return answer(server, connection, method, path, x);
+	if (x->body.len + *size > server->settings.max_body_bytes)
+		x->too_large = true;
+	else
+		buf_add(&x->body, data, *size);
+	*size = 0;
+	return MHD_YES;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *state;
+
+	(void)cls;
+	(void)connection;
+	(void)why;
+	if (x)
+		buf_free(&x->body);
+	free(x);
+	*state = NULL;
+}
+
+struct address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+};
+
+/* "ADDR:PORT", "[v6]:PORT", ":PORT". */
+static int parse_address(const char *listen, struct address *out, struct lm_err *err)
+{
+	const char *colon = strrchr(listen, ':');
+	auto_free char *host = colon ? xstrndup(listen, (size_t)(colon - listen)) : NULL;
+	size_t len = host ? strlen(host) : 0;
+	char *end = NULL;
+	unsigned long port = colon && colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 65536;
+
+	*out = (struct address){0};
+	if (!end || *end || port > 65535)
+		return lm_fail(err, LM_USAGE, "`%s` is no address to listen on (examples: 0.0.0.0:3000, [::1]:3000, :3000)", listen);
+	if (len > 1 && host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		memmove(host, host + 1, len - 1);
+	}
+	if (!*host || inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons((uint16_t)port);
+		return 0;
+	}
+	if (inet_pton(AF_INET, host, &out->v4.sin_addr) != 1)
+		return lm_fail(err, LM_USAGE, "`%s`: \"%s\" is no numeric address", listen, host);
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_port = htons((uint16_t)port);
+	return 0;
+}
+
+/* The socket is ours, not the library's, so that the reason of a failure is exact; without IPv6, ":PORT" is IPv4 alone. */
+static int open_socket(const char *listen_on, struct lm_err *err)
+{
+	struct address a;
+	int fd, on = 1, off = 0;
+	socklen_t len;
+
+	if (parse_address(listen_on, &a, err) < 0)
+		return -1;
+	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 && errno == EAFNOSUPPORT && listen_on[0] == ':') {
+		uint16_t port = a.v6.sin6_port;
+
+		a = (struct address){.v4 = {.sin_family = AF_INET, .sin_port = port}};
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	}
+	len = a.any.sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (a.any.sa_family == AF_INET || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
+	    bind(fd, &a.any, len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	lm_fail_errno(err, "listen on `%s`", listen_on);
+	err->code = LM_UNAVAILABLE;
+	cleanup_close(&fd);
+	return -1;
+}
+
+static int port_of(int fd)
+{
+	struct address a = {0};
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.any, &len) < 0)
+		return 0;
+	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+}
+
+/* Accepting needs descriptors; a low soft limit is a default of shells, not a decision. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
+{
+	auto_free struct http_server *server = xcalloc(1, sizeof(*server));
+	int fd = open_socket(settings->listen, err);
+
+	if (fd < 0)
+		return -1;
+	raise_fd_limit();
+	server->settings = *settings;
+	server->port = port_of(fd);
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? settings->threads : 2u, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	if (!server->daemon) {
+		close(fd);
+		return lm_fail(err, LM_UNAVAILABLE, "listen on `%s`: the HTTP server does not start", settings->listen);
+	}
+	*out = steal(&server);
+	return 0;
+}
+
+int http_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+void http_stop(struct http_server *server)
+{
+	if (!server)
+		return;
+	MHD_stop_daemon(server->daemon);
+	free(server);
+}
