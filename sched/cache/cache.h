@@ -44,6 +44,7 @@ struct view {
 	uint64_t node_epoch;		/* changes when a node is added, deleted or renamed: indices from before are void */
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative */
 	const int64_t *free_pods;
+	const float *per_cpu_milli, *per_memory_byte;	/* 1 / allocatable; 0 when nothing is: for the share that is free */
 	const uint8_t *has_taints;	/* taints, or unschedulable */
 	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
 	uint32_t anti_affinity_count;
@@ -108,5 +109,11 @@ uint32_t view_pods_of_controller(const struct view *v, const char *namespace_, c
 				 struct node_count *out, uint32_t room);
 /* Pods of the same owner (owner_uid) on a node. */
 uint32_t view_owner_pods(const struct view *v, uint32_t node, const char *owner_uid);
+/*
+ * Pods that match key=value in a namespace and are on no node (not terminal, not terminating, any scheduler's): for cycles of pods that wait for each
+ * other. Fills at most `room` and returns how many were filled. For messages only: it may scan.
+ */
+uint32_t view_pods_pending(const struct view *v, const char *namespace_, const char *key, const char *value,
+			   const struct cached_pod **out, uint32_t room);
 
 #endif
