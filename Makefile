@@ -53,7 +53,10 @@ CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS ?= -O2 -g
 else
 CFLAGS ?= -O1 -g
-HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+# libFuzzer brings a main() of its own: objects are instrumented for it, and only the f- programs link it.
+fuzzing := $(findstring fuzzer,$(SANITIZE))
+HARDEN := -fsanitize=$(subst fuzzer$(comma),fuzzer-no-link$(comma),$(SANITIZE)) -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN += $(if $(fuzzing),-DLM_LIBFUZZER)
 HARDEN_LINK := -fsanitize=$(SANITIZE)
 endif
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) -pthread -MMD -MP
@@ -71,12 +74,13 @@ BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/b-*.
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/f-*.c))
 LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
 
-.PHONY: all test check demo bench nightly deps install clean tests lab-tools
+.PHONY: all test check demo bench nightly deps install clean tests lab-tools fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
 tests: all $(STANDIN) $(UNIT) $(INTEGRATION) $(FUZZ)
 lab-tools: all $(STANDIN) $(LAB)
+fuzzers: $(FUZZ)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,0 +1,119 @@
+#!/bin/sh
+# run.sh quick|all|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
+# line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in build/logs.
+#   quick     what $BUILD holds: units, properties, integration
+#   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
+#   nightly   all, then valgrind, long fuzzing and large random runs
+# One program: BUILD=build/gcc tests/run.sh one build/gcc/tests/u-json
+set -u
+cd "$(dirname "$0")/.." || exit 70
+logs=build/logs
+limit_s=${TEST_TIMEOUT:-300}
+
+# one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
+one() {
+	name=$(basename "$1" .sh) variant=$(basename "${BUILD:-build/gcc}")
+	log=$logs/$variant-$name${LABEL:+-$LABEL}.log
+	begin=$(date +%s)
+	CMOCKA_MESSAGE_OUTPUT=tap ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1 \
+		timeout -k 10 "$limit_s" ${WRAPPER:-} "$@" </dev/null >"$log" 2>&1
+	status=$?
+	passed=$(grep -c '^ok [0-9]' "$log") failed=$(grep -c '^not ok [0-9]' "$log") skipped=$(grep -ci '^ok [0-9].*# skip' "$log")
+	passed=$((passed - skipped))
+	# Ended badly without saying which test, or said nothing at all: that is a failure too.
+	[ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+	[ $((passed + failed + skipped)) -gt 0 ] || failed=1
+	[ $status -ne 124 ] && [ $status -ne 137 ] || echo "# still running after $limit_s s" >>"$log"
+	echo "$passed $failed $skipped" >>"$logs/results"
+	printf '%-6s %-14s %-26s %4d passed  %3d s\n' "$([ "$failed" = 0 ] && echo ok || echo FAILED)" "$variant" "$name" "$passed" $(($(date +%s) - begin))
+	if [ "$failed" != 0 ]; then
+		echo "       $failed failed (exit status $status), $log:"
+		{ grep -E '^not ok|ERROR|error:|WARNING: ThreadSanitizer|runtime error' "$log" | head -n 15; tail -n 25 "$log"; } | sed 's/^/       | /'
+	fi
+}
+
+# A build step counts as a test: that it is free of warnings is one.
+step() {
+	title=$1; shift
+	begin=$(date +%s)
+	if "$@" >"$logs/step.log" 2>&1; then
+		echo "1 0 0" >>"$logs/results"
+		printf '%-6s %s  %d s\n' ok "$title" $(($(date +%s) - begin))
+	else
+		echo "0 1 0" >>"$logs/results"
+		printf '%-6s %s\n' FAILED "$title"
+		tail -n 40 "$logs/step.log" | sed 's/^/       | /'
+		return 1
+	fi
+}
+
+programs() {
+	ls "$1"/tests/u-* "$1"/tests/i-* 2>/dev/null | grep -v '\.[a-z]*$'
+	ls tests/integration/i-*.sh 2>/dev/null
+}
+
+# suite BUILD: every unit and integration test of a build, two at a time
+suite() {
+	export BUILD=$1
+	programs "$1" | xargs -P 2 -I{} "$0" one {}
+}
+
+headers_alone() {
+	for header in $(git ls-files '*.h'); do
+		gcc -std=gnu17 -D_GNU_SOURCE -DLM_VERSION='""' -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
+	done
+}
+
+# fuzz SECONDS: each parser of outside input, mutated by libFuzzer from its own corpus
+fuzz() {
+	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
+		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
+		step "fuzz $(basename "$program") for $1 s" "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
+			-verbosity=0 -artifact_prefix=build/logs/
+	done
+}
+
+build() { # TITLE VARIABLES...
+	title=$1; shift
+	step "build: $title" make -s -j2 "$@"
+}
+
+all() {
+	build "gcc, hardened, warning-free" CC=gcc tests lab-tools && suite build/gcc
+	build "clang, hardened, warning-free" CC=clang tests lab-tools
+	step "each header compiles alone" headers_alone
+	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
+	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread
+	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
+	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
+}
+
+nightly() {
+	all
+	export TEST_LONG=1 TEST_TIMEOUT=3600
+	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99 --trace-children=no" LABEL=valgrind
+	export WRAPPER LABEL
+	suite build/gcc
+	unset WRAPPER LABEL
+	fuzz "${FUZZ_SECONDS:-300}"
+	LABEL=long suite build/gcc
+}
+
+mode=${1:-}
+if [ "$mode" = one ]; then
+	shift
+	mkdir -p "$logs"
+	one "$@"
+	exit 0
+fi
+case $mode in quick | all | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 8 >&2; exit 64 ;; esac
+mkdir -p "$logs"
+rm -f "$logs"/*
+: >"$logs/results"
+case $mode in
+quick) suite "${BUILD:-build/gcc}" ;;
+all) tests/deps.sh && all ;;
+nightly) tests/deps.sh && nightly ;;
+esac
+[ -s "$logs/results" ] || { echo "0 passed, 1 failed"; exit 1; }
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed", p, f; if (s) printf ", %d skipped", s; print ""; exit f > 0 }' "$logs/results"
