@@ -48,8 +48,7 @@ struct pod {
 	bool terminal;			/* Succeeded or Failed */
 	bool terminating;		/* deletionTimestamp */
 	bool gated;			/* scheduling gates */
-	const char *condition_reason;	/* of PodScheduled as the server has it; NULL none */
-	char *condition_message;
+	char *condition_reason, *condition_message;	/* of PodScheduled when it is False, as the server has it; NULL: none */
 	struct labels labels;
 	struct labels node_selector;
 	struct node_selector node_affinity;
@@ -57,10 +56,11 @@ struct pod {
 	uint32_t toleration_count;
 	struct host_port *ports;
 	uint32_t port_count;
+	char *os;			/* spec.os.name; "" */
 	struct resources requests;
 	struct affinity_term *anti_affinity;	/* required */
 	uint32_t anti_affinity_count;
-	/* A field that this scheduler does not support yet: "spec.topologySpreadConstraints". NULL: none. The pod waits with that reason. */
+	/* Why it waits: "spec.topologySpreadConstraints is not supported yet". The first such field. NULL: none. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity): the pod waits with that text. NULL: none */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */

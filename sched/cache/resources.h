@@ -28,11 +28,14 @@ int quantity_parse(const char *text, bool milli, int64_t *out, struct lm_err *er
 /* A ResourceList: {"cpu":"100m", ...}; "pods" goes to *pods when that is not NULL (else it is ignored). */
 int resources_parse(const cJSON *list, struct resources *out, int64_t *pods, struct lm_err *err);
 int64_t resources_scalar(const struct resources *r, const char *name);	/* 0 when absent */
+void resources_set_scalar(struct resources *r, const char *name, int64_t amount);
 void resources_add(struct resources *to, const struct resources *more);
 void resources_sub(struct resources *from, const struct resources *less);
 void resources_max(struct resources *to, const struct resources *other);	/* per resource */
 void resources_copy(struct resources *to, const struct resources *from);
 void resources_free(struct resources *r);
+bool resources_within(const struct resources *a, const struct resources *b);	/* every amount of a is at most that of b */
+bool resources_saturated(const struct resources *r);	/* some sum hit INT64_MAX: resources_sub would not undo resources_add */
 
 /*
  * The request of a pod: kubernetes.md 2.2 in full (init containers, sidecars, pod-level resources, overhead; for a pod that is on a node

@@ -1,0 +1,37 @@
+/*
+ * read.h - tolerant reading of API objects, for the parsers of this folder: what is missing, null or of another type is empty.
+ */
+#ifndef SCHED_CACHE_READ_H
+#define SCHED_CACHE_READ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/json.h"
+
+/* A member of an object; NULL when there is none. `object` may be NULL. */
+static inline const cJSON *read_member(const cJSON *object, const char *key)
+{
+	return cJSON_IsObject(object) ? json_get(object, key) : NULL;
+}
+
+/* "" when it is no string. Borrowed. */
+static inline const char *read_text(const cJSON *object, const char *key)
+{
+	const cJSON *item = read_member(object, key);
+
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static inline bool read_true(const cJSON *object, const char *key)
+{
+	return cJSON_IsTrue(read_member(object, key));
+}
+
+/* Number of elements; 0 when it is no array. */
+static inline uint32_t read_count(const cJSON *array)
+{
+	return cJSON_IsArray(array) ? (uint32_t)cJSON_GetArraySize(array) : 0;
+}
+
+#endif

@@ -1,0 +1,204 @@
+#include "sched/cache/resources.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "sched/cache/read.h"
+
+static int64_t add_capped(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* kube-scheduler counts what has a domain (extended resources), huge pages and attachable volumes; "storage" or "foo" it ignores. */
+static bool is_scalar(const char *name)
+{
+	return (strchr(name, '/') && !starts_with(name, "requests.")) || starts_with(name, "hugepages-") ||
+	       starts_with(name, "attachable-volumes-");
+}
+
+/* The item of that name, or where it belongs. */
+static uint32_t scalar_place(const struct resources *r, const char *name, bool *found)
+{
+	uint32_t i;
+
+	*found = false;
+	for (i = 0; i < r->scalar_count; i++) {
+		int order = strcmp(r->scalars[i].name, name);
+
+		*found = order == 0;
+		if (order >= 0)
+			break;
+	}
+	return i;
+}
+
+/* The amount of a scalar, made 0 when it is not there yet. */
+static int64_t *scalar_amount(struct resources *r, const char *name)
+{
+	bool found;
+	uint32_t at = scalar_place(r, name, &found);
+
+	if (!found) {
+		r->scalars = xrealloc(r->scalars, r->scalar_count + 1, sizeof(*r->scalars));
+		memmove(&r->scalars[at + 1], &r->scalars[at], (r->scalar_count - at) * sizeof(*r->scalars));
+		r->scalars[at] = (struct scalar){.name = xstrdup(name)};
+		r->scalar_count++;
+	}
+	return &r->scalars[at].amount;
+}
+
+int64_t resources_scalar(const struct resources *r, const char *name)
+{
+	bool found;
+	uint32_t at = scalar_place(r, name, &found);
+
+	return found ? r->scalars[at].amount : 0;
+}
+
+/* Amounts are strings; a number is taken as the text that JSON has for it. */
+static int amount_parse(const cJSON *item, bool milli, int64_t *out, struct lm_err *err)
+{
+	char number[32];
+
+	if (cJSON_IsNumber(item)) {
+		snprintf(number, sizeof(number), "%.15g", item->valuedouble);
+		if (quantity_parse(number, milli, out, err) < 0)
+			return -1;
+	} else if (!cJSON_IsString(item)) {
+		return lm_fail(err, LM_DATA, "not a quantity");
+	} else if (quantity_parse(item->valuestring, milli, out, err) < 0) {
+		return -1;
+	}
+	return *out < 0 ? lm_fail(err, LM_DATA, "is negative") : 0;
+}
+
+int resources_parse(const cJSON *list, struct resources *out, int64_t *pods, struct lm_err *err)
+{
+	const cJSON *item;
+	int64_t amount = 0;
+
+	*out = (struct resources){0};
+	if (!cJSON_IsObject(list))
+		return 0;
+	cJSON_ArrayForEach(item, list) {
+		if (amount_parse(item, STREQ(item->string, "cpu"), &amount, err) < 0) {
+			resources_free(out);
+			return lm_wrap(err, "%s", item->string);
+		}
+		if (STREQ(item->string, "cpu"))
+			out->cpu_milli = amount;
+		else if (STREQ(item->string, "memory"))
+			out->memory_bytes = amount;
+		else if (STREQ(item->string, "ephemeral-storage"))
+			out->ephemeral_bytes = amount;
+		else if (STREQ(item->string, "pods") && pods)
+			*pods = amount;
+		else if (is_scalar(item->string))
+			*scalar_amount(out, item->string) = amount;
+	}
+	return 0;
+}
+
+void resources_set_scalar(struct resources *r, const char *name, int64_t amount)
+{
+	*scalar_amount(r, name) = amount;
+}
+
+void resources_add(struct resources *to, const struct resources *more)
+{
+	uint32_t i;
+
+	to->cpu_milli = add_capped(to->cpu_milli, more->cpu_milli);
+	to->memory_bytes = add_capped(to->memory_bytes, more->memory_bytes);
+	to->ephemeral_bytes = add_capped(to->ephemeral_bytes, more->ephemeral_bytes);
+	for (i = 0; i < more->scalar_count; i++) {
+		int64_t *amount = scalar_amount(to, more->scalars[i].name);
+
+		*amount = add_capped(*amount, more->scalars[i].amount);
+	}
+}
+
+void resources_sub(struct resources *from, const struct resources *less)
+{
+	uint32_t i;
+
+	from->cpu_milli -= less->cpu_milli;
+	from->memory_bytes -= less->memory_bytes;
+	from->ephemeral_bytes -= less->ephemeral_bytes;
+	for (i = 0; i < less->scalar_count; i++)
+		*scalar_amount(from, less->scalars[i].name) -= less->scalars[i].amount;
+}
+
+static void max_into(int64_t *to, int64_t other)
+{
+	if (other > *to)
+		*to = other;
+}
+
+void resources_max(struct resources *to, const struct resources *other)
+{
+	uint32_t i;
+
+	max_into(&to->cpu_milli, other->cpu_milli);
+	max_into(&to->memory_bytes, other->memory_bytes);
+	max_into(&to->ephemeral_bytes, other->ephemeral_bytes);
+	for (i = 0; i < other->scalar_count; i++)
+		max_into(scalar_amount(to, other->scalars[i].name), other->scalars[i].amount);
+}
+
+void resources_copy(struct resources *to, const struct resources *from)
+{
+	uint32_t i;
+
+	*to = *from;
+	to->scalars = xcalloc(from->scalar_count, sizeof(*to->scalars));
+	for (i = 0; i < from->scalar_count; i++)
+		to->scalars[i] = (struct scalar){xstrdup(from->scalars[i].name), from->scalars[i].amount};
+}
+
+void resources_free(struct resources *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->scalar_count; i++)
+		free(r->scalars[i].name);
+	free(r->scalars);
+	*r = (struct resources){0};
+}
+
+bool resources_saturated(const struct resources *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->scalar_count; i++)
+		if (r->scalars[i].amount == INT64_MAX)
+			return true;
+	return r->cpu_milli == INT64_MAX || r->memory_bytes == INT64_MAX || r->ephemeral_bytes == INT64_MAX;
+}
+
+/* Whether every amount of a is at most that of b. */
+static bool scalars_within(const struct resources *a, const struct resources *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->scalar_count; i++)
+		if (a->scalars[i].amount > resources_scalar(b, a->scalars[i].name))
+			return false;
+	return true;
+}
+
+bool resources_within(const struct resources *a, const struct resources *b)
+{
+	return a->cpu_milli <= b->cpu_milli && a->memory_bytes <= b->memory_bytes && a->ephemeral_bytes <= b->ephemeral_bytes &&
+	       scalars_within(a, b);
+}

@@ -1,0 +1,15 @@
+/*
+ * unsupported.h - fields of a pod that ask for something this scheduler does not check yet. Such a pod is refused by name, never guessed.
+ *
+ * Soft wishes (preferred affinities, ScheduleAnyway) are no reason: they may be ignored. Volumes are a list of what is known to need no
+ * check; any other kind is refused, so that a kind that Kubernetes adds later is, too.
+ */
+#ifndef SCHED_CACHE_UNSUPPORTED_H
+#define SCHED_CACHE_UNSUPPORTED_H
+
+#include <cjson/cJSON.h>
+
+/* "spec.volumes[0].persistentVolumeClaim is not supported yet"; NULL when all of the pod is. The caller frees. */
+char *unsupported_field(const cJSON *pod);
+
+#endif
