@@ -1,6 +1,6 @@
 /*
  * mesh.h - a matrix in use: the matrix, since when it is known, and what is computed from it once, when it is taken into use, from the
- * one before (load classes with hysteresis, mean cost over the mesh). Immutable after mesh_take; owned by the scheduling thread.
+ * one before (load classes with hysteresis, means over the mesh). Immutable after mesh_take; owned by the scheduling thread.
  *
  * Age of a row at `now`: age_s of the file + base + (now - first seen), where base is max(0, wall now - written) for the first file after a start and 0
  * later; an edit (same epoch and generation) keeps the time at which that generation was first seen. Under `hold` every age is 0. The
@@ -23,11 +23,20 @@ enum load_class { LOAD_UNKNOWN, LOAD_EASY, LOAD_BUSY, LOAD_FULL };
 
 struct mesh {
 	struct matrix *matrix;
+	uint64_t serial;		/* another one for each mesh_take: the key of look-up caches */
 	int64_t seen_mono_ms;		/* when this (epoch, generation) was first seen */
 	double base_s;			/* its age then, beyond age_s */
 	bool hold;
 	uint8_t *load;			/* enum load_class by matrix node */
-	float *mean_us;			/* effective latency to the mesh, by matrix node; NaN: no leg known */
+	uint32_t full_count;		/* nodes of LOAD_FULL */
+	double oldest_s;		/* largest age_s of a row that holds data; INFINITY when such a row has none */
+	double unknown_us;		/* what an unknown leg counts in a mean: 1 s, or the worst RTT if that is larger */
+	/*
+	 * By matrix node, over the other nodes that anyone knows a round trip to; NaN: no leg of this node is known.
+	 * A leg that is unknown to this node alone counts unknown_us in mean_us and not at all in mean_rtt_us.
+	 */
+	float *mean_us, *nearest_us;		/* effective latency, for ranking */
+	float *mean_rtt_us, *nearest_rtt_us;	/* medians, for limits */
 };
 
 enum mesh_verdict { MESH_TAKEN, MESH_SAME, MESH_OLDER /* a lower generation of the same epoch: refused */ };
@@ -40,11 +49,20 @@ enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, 
 			    int64_t wall_ms, struct mesh **out);
 void mesh_free(struct mesh *mesh);
 
-/* Seconds to add to age_s of each row at `mono_ms`; -INFINITY-like handling is the caller's: see mesh_row_age_s. */
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
 double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */
 double mesh_dead_s(const struct mesh *mesh);		/* 10 periods */
 /* 1 up to 3 periods, falling to 0 at 10; NaN age: 0. */
 double mesh_age_factor(const struct mesh *mesh, double age_s);
+/* True when every row that holds data is fresh: the usual case, in which ages need no look. */
+bool mesh_all_fresh(const struct mesh *mesh, int64_t mono_ms);
+
+/* What the age of a row says. */
+struct row_age {
+	float factor;			/* mesh_age_factor */
+	bool fresh;			/* at most 3 periods */
+	bool dead;			/* more than 10 periods, or unknown */
+};
+void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out);	/* by matrix node */
 
 #endif

@@ -1,0 +1,245 @@
+#include "sched/mesh.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+#define SUM_SCALE 1024.0		/* sums are of whole 1/1024 us, so that they do not depend on the order of the nodes */
+
+/* --- ages ----------------------------------------------------------------------------------------------------------- */
+
+static bool never_ages(const struct mesh *mesh)
+{
+	return mesh->hold || matrix_is_plain(mesh->matrix);
+}
+
+static double added_s(const struct mesh *mesh, int64_t mono_ms)
+{
+	int64_t since_ms = mono_ms - mesh->seen_mono_ms;
+
+	return mesh->base_s + (since_ms > 0 ? (double)since_ms / 1e3 : 0);
+}
+
+double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms)
+{
+	if (never_ages(mesh))
+		return 0;
+	return (double)matrix_age_s(mesh->matrix)[node] + added_s(mesh, mono_ms);
+}
+
+double mesh_fresh_s(const struct mesh *mesh)
+{
+	return MATRIX_FRESH_PERIODS * matrix_period_s(mesh->matrix);
+}
+
+double mesh_dead_s(const struct mesh *mesh)
+{
+	return MATRIX_DEAD_PERIODS * matrix_period_s(mesh->matrix);
+}
+
+double mesh_age_factor(const struct mesh *mesh, double age_s)
+{
+	double fresh_s = mesh_fresh_s(mesh), dead_s = mesh_dead_s(mesh);
+
+	if (age_s <= fresh_s)
+		return 1;
+	return age_s < dead_s ? (dead_s - age_s) / (dead_s - fresh_s) : 0;
+}
+
+bool mesh_all_fresh(const struct mesh *mesh, int64_t mono_ms)
+{
+	return never_ages(mesh) || mesh->oldest_s + added_s(mesh, mono_ms) <= mesh_fresh_s(mesh);
+}
+
+void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out)
+{
+	uint32_t i, count = matrix_nodes(mesh->matrix);
+
+	for (i = 0; i < count; i++) {
+		double age_s = mesh_row_age_s(mesh, i, mono_ms);
+
+		out[i] = (struct row_age){.factor = (float)mesh_age_factor(mesh, age_s), .fresh = age_s <= mesh_fresh_s(mesh),
+					  .dead = !(age_s <= mesh_dead_s(mesh))};
+	}
+}
+
+static bool row_has_data(const struct matrix *m, uint32_t node)
+{
+	struct matrix_row row = matrix_node_row(m, node);
+	uint32_t i, nodes = matrix_nodes(m), clients = matrix_clients(m);
+
+	for (i = 0; i < nodes; i++)
+		if (i != node && row.pair[i] & (PAIR_HERE | PAIR_HERE_LOST))
+			return true;
+	for (i = 0; i < clients; i++)
+		if (matrix_client_row(m, i).pair[node] & (PAIR_THERE | PAIR_THERE_LOST))
+			return true;
+	return false;
+}
+
+static double oldest_row_s(const struct matrix *m)
+{
+	const float *age_s = matrix_age_s(m);
+	uint32_t i, nodes = matrix_nodes(m);
+	double oldest_s = 0;
+
+	for (i = 0; i < nodes; i++)
+		if (!(age_s[i] <= oldest_s) && row_has_data(m, i))
+			oldest_s = isnan(age_s[i]) ? INFINITY : (double)age_s[i];
+	return oldest_s;
+}
+
+/* --- load classes ---------------------------------------------------------------------------------------------------- */
+
+static enum load_class load_class(float cpu, enum load_class before)
+{
+	if (isnan(cpu))
+		return LOAD_UNKNOWN;
+	if (cpu > (float)CPU_FULL || (before == LOAD_FULL && cpu > (float)(CPU_FULL - CPU_HYSTERESIS)))
+		return LOAD_FULL;
+	if (cpu >= (float)CPU_BUSY || (before >= LOAD_BUSY && cpu > (float)(CPU_BUSY - CPU_HYSTERESIS)))
+		return LOAD_BUSY;
+	return LOAD_EASY;
+}
+
+static void classify(struct mesh *mesh, const struct mesh *previous)
+{
+	uint32_t i, nodes = matrix_nodes(mesh->matrix);
+
+	mesh->load = xcalloc(nodes + 1, sizeof(*mesh->load));
+	for (i = 0; i < nodes; i++) {
+		uint32_t was = previous ? matrix_find_node(previous->matrix, matrix_node_name(mesh->matrix, i)) : NAMES_NONE;
+		enum load_class before = was == NAMES_NONE ? LOAD_UNKNOWN : previous->load[was];
+
+		mesh->load[i] = (uint8_t)load_class(matrix_cpu(mesh->matrix)[i], before);
+		mesh->full_count += mesh->load[i] == LOAD_FULL;
+	}
+}
+
+/* --- means over the mesh --------------------------------------------------------------------------------------------- */
+
+/* Known as of the moment at which the mesh is taken. */
+static bool leg_known(const struct matrix_row *row, const struct row_age *age, uint32_t here, uint32_t there)
+{
+	if (isnan(row->cost_us[there]))
+		return false;
+	return !((row->pair[there] & PAIR_HERE_LOST) && age[here].fresh) && !((row->pair[there] & PAIR_THERE_LOST) && age[there].fresh);
+}
+
+/* Can anyone tell the round trip to it? A node that no one reaches says nothing about the others. */
+static bool heard_of(const struct matrix *m, const struct row_age *age, uint32_t node)
+{
+	struct matrix_row row = matrix_node_row(m, node);
+	uint32_t i, nodes = matrix_nodes(m);
+
+	for (i = 0; i < nodes; i++)
+		if (i != node && leg_known(&row, age, node, i))
+			return true;
+	return false;
+}
+
+static void mean_of(struct mesh *mesh, uint32_t here, const bool *heard, const struct row_age *age)
+{
+	struct matrix_row row = matrix_node_row(mesh->matrix, here);
+	uint32_t i, nodes = matrix_nodes(mesh->matrix), legs = 0, known = 0;
+	int64_t cost = 0, rtt = 0;
+	float nearest_us = INFINITY, nearest_rtt_us = INFINITY;
+
+	for (i = 0; i < nodes; i++) {
+		if (i == here || !heard[i])
+			continue;
+		legs++;
+		if (!leg_known(&row, age, here, i))
+			continue;
+		known++;
+		cost += llrint(fmin((double)row.cost_us[i], mesh->unknown_us) * SUM_SCALE);
+		rtt += llrint((double)row.rtt_us[i] * SUM_SCALE);
+		nearest_us = fminf(nearest_us, row.cost_us[i]);
+		nearest_rtt_us = fminf(nearest_rtt_us, row.rtt_us[i]);
+	}
+	if (!known)
+		nearest_us = nearest_rtt_us = NAN;
+	mesh->mean_us[here] = known ? (float)(((double)cost / SUM_SCALE + (legs - known) * mesh->unknown_us) / legs) : NAN;
+	mesh->mean_rtt_us[here] = known ? (float)((double)rtt / SUM_SCALE / known) : NAN;
+	mesh->nearest_us[here] = nearest_us;
+	mesh->nearest_rtt_us[here] = nearest_rtt_us;
+}
+
+static void means(struct mesh *mesh, int64_t mono_ms)
+{
+	uint32_t i, nodes = matrix_nodes(mesh->matrix);
+	auto_free bool *heard = xcalloc(nodes + 1, sizeof(*heard));
+	auto_free struct row_age *age = xcalloc(nodes + 1, sizeof(*age));
+
+	mesh->mean_us = xcalloc(nodes + 1, 4 * sizeof(*mesh->mean_us));
+	mesh->nearest_us = mesh->mean_us + nodes;
+	mesh->mean_rtt_us = mesh->nearest_us + nodes;
+	mesh->nearest_rtt_us = mesh->mean_rtt_us + nodes;
+	mesh_row_ages(mesh, mono_ms, age);
+	for (i = 0; i < nodes; i++)
+		heard[i] = heard_of(mesh->matrix, age, i);
+	for (i = 0; i < nodes; i++)
+		mean_of(mesh, i, heard, age);
+}
+
+/* --- taking ---------------------------------------------------------------------------------------------------------- */
+
+static bool same_series(const struct matrix *a, const struct matrix *b)
+{
+	return matrix_is_plain(a) == matrix_is_plain(b) && STREQ(matrix_epoch(a), matrix_epoch(b));
+}
+
+static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previous, bool hold, int64_t mono_ms)
+{
+	static atomic_uint_least64_t serial;
+	struct mesh *mesh = xcalloc(1, sizeof(*mesh));
+
+	mesh->matrix = matrix;
+	mesh->serial = atomic_fetch_add(&serial, 1) + 1;
+	mesh->hold = hold;
+	mesh->seen_mono_ms = mono_ms;
+	mesh->oldest_s = oldest_row_s(matrix);
+	mesh->unknown_us = fmax(MATRIX_UNKNOWN_US, matrix_worst_us(matrix));
+	classify(mesh, previous);
+	return mesh;
+}
+
+enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, bool hold, bool accept_any, int64_t mono_ms,
+			    int64_t wall_ms, struct mesh **out)
+{
+	bool series = previous && same_series(matrix, previous->matrix);
+	bool edit = series && matrix_generation(matrix) == matrix_generation(previous->matrix);
+	struct mesh *mesh;
+
+	if (edit && hold == previous->hold && matrix_digest(matrix) == matrix_digest(previous->matrix)) {
+		matrix_unref(matrix);
+		return MESH_SAME;
+	}
+	if (series && !hold && !accept_any && matrix_generation(matrix) < matrix_generation(previous->matrix)) {
+		matrix_unref(matrix);
+		return MESH_OLDER;
+	}
+	mesh = mesh_build(matrix, previous, hold, mono_ms);
+	if (edit) {
+		mesh->seen_mono_ms = previous->seen_mono_ms;
+		mesh->base_s = previous->base_s;
+	} else if (!previous && matrix_written_ms(matrix) >= 0 && wall_ms > matrix_written_ms(matrix)) {
+		mesh->base_s = (double)(wall_ms - matrix_written_ms(matrix)) / 1e3;
+	}
+	means(mesh, mono_ms);
+	*out = mesh;
+	return MESH_TAKEN;
+}
+
+void mesh_free(struct mesh *mesh)
+{
+	if (!mesh)
+		return;
+	matrix_unref(mesh->matrix);
+	free(mesh->load);
+	free(mesh->mean_us);
+	free(mesh);
+}
