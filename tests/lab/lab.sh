@@ -1,0 +1,61 @@
+#!/bin/sh
+# lab.sh [--topology FILE] [--out DIR] [--limit SECONDS] [--verbose] COMMAND...
+#
+# Runs COMMAND in a laboratory: hosts with chosen round trips between them and a real NFS volume each, on this machine, without
+# root, for the length of the command. One user-mode-linux guest holds them all: a network namespace and an NFS client a host,
+# netem on each pair, the kernel's NFS server. Its root is this machine's files, read-only; DIR (default BUILD/lab/out) is the
+# only place of the machine that it can write to.
+#
+# In the guest: `lab-on HOST COMMAND...` runs on a host, whose volume is on /latency; `lab-on` alone lists the hosts;
+# `lab-delay A B MS [loss SHARE] [jitter MS]` changes a pair while it runs. Programs of BUILD are on the PATH; DIR is /lab/out.
+#
+# Exit status: COMMAND's; 125 when the laboratory failed (reason in DIR/kernel.log and on the terminal), 137 at the limit (default
+# 300 s). Whatever ends this script ends the guest. BUILD is the build folder, default build/gcc.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "${BUILD:-$here/../../build/gcc}" && pwd)
+topology=$here/topology out=$build/lab/out limit=300 verbose=
+fail() { echo "lab: $*" >&2; exit 125; }
+while [ $# -gt 0 ]; do
+	case $1 in
+	--topology) topology=${2:?} ; shift 2 ;;
+	--out) out=${2:?} ; shift 2 ;;
+	--limit) limit=${2:?} ; shift 2 ;;
+	--verbose) verbose=lab_verbose=1 ; shift ;;
+	--*) fail "unknown option $1" ;;
+	*) break ;;
+	esac
+done
+[ $# -gt 0 ] || fail "no COMMAND (see the head of $0)"
+[ "$(uname -m)" = x86_64 ] || fail "user-mode-linux is for x86-64"
+[ -x "$build/tests/lab-init" ] || fail "$build/tests/lab-init is missing: make lab-tools"
+
+uml=$("$here/uml.sh" "$build/lab/uml")
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+rm -f "$out/status" "$out/kernel.log"
+cp "$topology" "$out/topology"
+# one word a line, quoted for the shell of the guest
+for word; do printf "'%s' " "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done >"$out/command"
+colour=
+[ -t 1 ] && [ -z "${NO_COLOR:-}" ] && colour=lab_colour=1
+
+# The guest is several processes that trace each other: timeout makes a process group of its own for them, which dies as one; when
+# this script is killed the hard way, the parent-death signal takes them along. HOME and TMPDIR keep its files here.
+guest=
+stop() { [ -z "$guest" ] || kill -KILL -- "-$guest" 2>/dev/null || true; }
+trap 'stop; exit 130' INT
+trap 'stop; exit 143' TERM HUP
+trap stop EXIT
+HOME=$out setpriv --pdeathsig KILL timeout -s KILL "$limit" setpriv --pdeathsig KILL \
+	"$uml/usr/bin/linux.uml" mem="${LAB_MEMORY:-512M}" root=/dev/root rootfstype=hostfs rootflags=/ ro loglevel=1 con=null con0=fd:0,fd:1 \
+	uml_dir="$out/uml" init="$build/tests/lab-init" lab_build="\"$build\"" lab_out="\"$out\"" \
+	lab_modules="\"$(echo "$uml"/usr/lib/uml/modules/*)\"" $colour $verbose </dev/null 2>"$out/uml.log" &
+guest=$!
+status=0
+wait "$guest" || status=$?
+stop
+guest=
+[ "$status" != 137 ] || { echo "lab: ended at its limit of $limit s" >&2; exit 137; }
+[ -s "$out/status" ] || { tail -n 5 "$out/uml.log" >&2; fail "the guest ended without a status"; }
+exit "$(cat "$out/status")"
