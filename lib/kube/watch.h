@@ -11,12 +11,15 @@
  *	replace_begin(), object(KUBE_ADDED, o) for each listed object, replace_end(): what was not listed is gone (the
  *	handler's cache deletes it);
  *	then object(KUBE_ADDED | KUBE_MODIFIED | KUBE_DELETED, o) as things happen. Duplicates and unknown objects can occur: upsert.
- * Objects are parsed one at a time and belong to the watch: copy what is needed.
+ * A replace_begin without an end before it starts the list over (the server gave up in the middle of its pages).
+ * Objects are parsed one at a time and belong to the watch: copy what is needed. A handler may free the watch.
  *
  * Rules: the first list is consistent (no resourceVersion), then with limit=500 and `continue`; watches ask for bookmarks with
  * timeoutSeconds 300..600 (random) and are ended when silent for 60 s beyond that, or after 3 minutes without anything when bookmarks
- * were seen. resourceVersion is opaque. 410 (as status or ERROR event): list again. 429 and 5xx: back-off 0.8 s x 2, at most 30 s, with
+ * were seen. 410 (as status or ERROR event): list again. 429 and 5xx: back-off 0.8 s x 2, at most 30 s, with
  * jitter, Retry-After honoured; a 429 never causes a list. A line may be cut anywhere; 16 MiB cap; unknown event types are ignored.
+ * resourceVersion is opaque, except as a guard: where both are whole numbers, a list older than what was seen is refused and
+ * tried again, and an older event is dropped. (After etcd was restored from a backup this program is to be restarted, as all others are.)
  */
 #ifndef LIB_KUBE_WATCH_H
 #define LIB_KUBE_WATCH_H
@@ -38,12 +41,13 @@ struct kube_watch_handlers {
 
 struct kube_watch_stats {		/* since the start; for metrics and tests */
 	int64_t lists, watches, events, bookmarks, gone, bad_lines;
+	int64_t stale, unknown;		/* events dropped: older than what was seen; of a type that is not known */
 	int64_t last_heard_mono_ms;	/* of a list, an event or a bookmark; -1 never */
 };
 
 struct kube_watch;
 
-/* Starts at once. path and query are copied; the query must be escaped. */
+/* Starts at once. path and query are copied; the query must be escaped, and may be NULL. Free it before its client. */
 struct kube_watch *kube_watch_new(struct kube *k, const char *path, const char *query, const struct kube_watch_handlers *handlers,
 				  void *arg);
 void kube_watch_free(struct kube_watch *w);

@@ -1,0 +1,535 @@
+#include "lib/kube/watch.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/kube/lines.h"
+#include "lib/kube/page.h"
+#include "lib/mem.h"
+
+#define PAGE_ITEMS 500
+#define PAGES_MAX 10000
+#define PAGE_MAX_BYTES ((size_t)256 << 20)
+#define LINE_MAX_BYTES ((size_t)16 << 20)
+#define RV_MAX_BYTES 128
+#define STUCK_MAX 3		/* ERROR events in a row, without anything between them, until a list is made */
+#define TICK_MAX_MS 60000
+
+/* Not constants: the tests cannot wait for minutes. */
+static struct {
+	int64_t page_ms;		/* of one page of a list */
+	int64_t timeout_s;		/* timeoutSeconds is this to twice this */
+	int64_t silence_ms;		/* a watch may be silent for so long beyond its timeoutSeconds */
+	int64_t bookmark_ms;		/* and so long when the server sends bookmarks (each minute) */
+	int64_t quick_ms;		/* a watch that brought nothing and ended sooner has failed */
+	int64_t backoff_ms, backoff_max_ms;
+} limits = {60000, 300, 60000, 180000, 1000, 800, 30000};
+
+enum state { WAITING, LISTING, WATCHING };
+enum next { NEXT_LIST, NEXT_WATCH };
+
+struct kube_watch {
+	struct kube *k;
+	char *path, *query;
+	struct kube_watch_handlers handlers;
+	void *arg;
+	enum state state;
+	struct kube_call *call;		/* while LISTING or WATCHING */
+	int64_t due_mono_ms;		/* while WAITING */
+	enum next next;
+	int tries;			/* failures without a success between them */
+	char *rv;			/* where the next watch begins */
+	uint64_t newest;		/* highest resourceVersion ever seen as a number; 0: none, or they are no numbers */
+	char *page_token;		/* of the next page; NULL: the list begins anew */
+	int pages;
+	bool replacing;			/* between replace_begin and replace_end */
+	bool synced;
+	struct lines lines;
+	int64_t start_mono_ms, heard_mono_ms;	/* of this watch */
+	bool progress;			/* this watch brought a newer resourceVersion */
+	bool bookmarks;			/* this server sends bookmarks */
+	int stuck;
+	bool stopped;			/* on_line ended the stream; why and what next: */
+	struct lm_err why;
+	enum next then;
+	int64_t retry_after_ms;
+	struct kube_watch_stats stats;
+	int depth;			/* of our callbacks: while it is not 0 nothing is freed */
+	bool freed;
+};
+
+static void start_list(struct kube_watch *w);
+static void start_watch(struct kube_watch *w);
+
+static void release(struct kube_watch *w)
+{
+	free(w->path);
+	free(w->query);
+	free(w->rv);
+	free(w->page_token);
+	lines_clear(&w->lines);
+	free(w);
+}
+
+static void leave(struct kube_watch *w)
+{
+	if (--w->depth == 0 && w->freed)
+		release(w);
+}
+
+static void retry(struct kube_watch *w, enum next next, int64_t retry_after_ms, const struct lm_err *err)
+{
+	int64_t wait_ms = kube_backoff_ms(w->tries++, limits.backoff_ms, limits.backoff_max_ms, retry_after_ms);
+
+	w->state = WAITING;
+	w->next = next;
+	w->due_mono_ms = clock_mono_ms() + wait_ms;
+	if (w->handlers.trouble)
+		w->handlers.trouble(w->arg, err, wait_ms);
+}
+
+__attribute__((format(printf, 4, 5))) static void retry_because(struct kube_watch *w, enum next next, int64_t retry_after_ms,
+								const char *fmt, ...)
+{
+	char text[400];
+	struct lm_err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	lm_fail(&err, LM_UNAVAILABLE, "%s: %s", w->path, text);
+	retry(w, next, retry_after_ms, &err);
+}
+
+/* 0 for what is no number: then there is nothing to compare. */
+static uint64_t rv_number(const char *rv)
+{
+	size_t len = strlen(rv);
+
+	return len > 0 && len < 20 && strspn(rv, "0123456789") == len ? strtoull(rv, NULL, 10) : 0;
+}
+
+static void rv_take(struct kube_watch *w, const char *rv)
+{
+	uint64_t number = rv_number(rv);
+
+	if (!w->rv || !STREQ(w->rv, rv)) {
+		free(w->rv);
+		w->rv = xstrdup(rv);
+		w->progress = true;
+	}
+	if (number > w->newest)
+		w->newest = number;
+}
+
+static void heard(struct kube_watch *w)
+{
+	w->heard_mono_ms = w->stats.last_heard_mono_ms = clock_mono_ms();
+}
+
+static char *escaped(const char *text)
+{
+	char *there = curl_easy_escape(NULL, text, 0), *copy;
+
+	assert(there);
+	copy = xstrdup(there);
+	curl_free(there);
+	return copy;
+}
+
+/* 400 and the like would come again at the same resourceVersion; the others are the server's or the network's trouble of the moment. */
+static bool is_passing(int status)
+{
+	return status == 0 || status == 401 || status == 403 || status == 408 || status == 429 || status >= 500;
+}
+
+/* --- list ------------------------------------------------------------------------------------------------------------- */
+
+static void list_again(struct kube_watch *w)
+{
+	free(steal(&w->page_token));
+	w->replacing = false;
+}
+
+/* Between the calls of a handler the watch may have been freed: then false. */
+static bool give(struct kube_watch *w, enum kube_event event, const cJSON *object)
+{
+	w->handlers.object(w->arg, event, object);
+	return !w->freed;
+}
+
+static int give_items(struct kube_watch *w, struct page *page, struct lm_err *err)
+{
+	for (;;) {
+		auto_json cJSON *item = NULL;
+		int found = page_next(page, &item, err);
+
+		if (found < 0)
+			w->stats.bad_lines++;
+		if (found <= 0)
+			return found;
+		if (!give(w, KUBE_ADDED, item))
+			return 0;
+	}
+}
+
+static int check_page(const struct kube_watch *w, const struct page *page, struct lm_err *err)
+{
+	uint64_t number = rv_number(page->resource_version);
+
+	if (strlen(page->resource_version) > RV_MAX_BYTES)
+		return lm_fail(err, LM_DATA, "metadata.resourceVersion: is longer than %d bytes", RV_MAX_BYTES);
+	if (!w->replacing && number && number < w->newest)
+		return lm_fail(err, LM_UNAVAILABLE, "the list is of resourceVersion %s, but %llu was seen: this server lags behind",
+			       page->resource_version, (unsigned long long)w->newest);
+	if (*page->next && w->page_token && STREQ(page->next, w->page_token))
+		return lm_fail(err, LM_DATA, "metadata.continue: is that of the page before");
+	if (*page->next && w->pages >= PAGES_MAX)
+		return lm_fail(err, LM_DATA, "the list has more than %d pages", PAGES_MAX);
+	return 0;
+}
+
+static void end_list(struct kube_watch *w, const struct page *page)
+{
+	rv_take(w, page->resource_version);
+	list_again(w);
+	w->stats.lists++;
+	w->synced = true;
+	w->handlers.replace_end(w->arg);
+	start_watch(w);
+}
+
+static int take_page(struct kube_watch *w, const struct kube_response *response, struct lm_err *err)
+{
+	__attribute__((cleanup(page_close))) struct page page = {0};
+
+	if (page_open(&page, response->body, response->len, err) < 0) {
+		w->stats.bad_lines++;
+		return -1;
+	}
+	if (check_page(w, &page, err) < 0)
+		return -1;
+	heard(w);
+	if (!w->replacing) {
+		w->replacing = true;
+		w->handlers.replace_begin(w->arg);
+	}
+	if (w->freed)
+		return 0;
+	if (give_items(w, &page, err) < 0)
+		return -1;
+	if (w->freed)
+		return 0;
+	if (!*page.next) {
+		end_list(w, &page);
+		return 0;
+	}
+	free(w->page_token);
+	w->page_token = xstrdup(page.next);
+	w->pages++;
+	start_list(w);
+	return 0;
+}
+
+static void on_list(void *arg, const struct kube_response *response)
+{
+	struct kube_watch *w = arg;
+	struct lm_err err;
+	char text[300];
+
+	w->call = NULL;
+	w->depth++;
+	if (response->status == 200) {
+		if (take_page(w, response, &err) < 0) {
+			list_again(w);
+			lm_wrap(&err, "list of %s", w->path);
+			retry(w, NEXT_LIST, -1, &err);
+		}
+	} else {
+		kube_status_text(response, text, sizeof(text));
+		w->stats.gone += response->status == 410;
+		if (!is_passing(response->status))
+			list_again(w);	/* a page that failed for the moment is asked for again, and the list goes on from there */
+		retry_because(w, NEXT_LIST, response->retry_after_ms, "list: %s", text);
+	}
+	leave(w);
+}
+
+static void start_list(struct kube_watch *w)
+{
+	auto_buf struct buf url = {0};
+
+	if (w->freed)
+		return;
+	buf_printf(&url, "%s?%s%slimit=%d", w->path, w->query, *w->query ? "&" : "", PAGE_ITEMS);
+	if (w->page_token) {
+		auto_free char *token = escaped(w->page_token);
+
+		buf_printf(&url, "&continue=%s", token);
+	}
+	if (!w->page_token)
+		w->pages = 0;
+	w->state = LISTING;
+	w->call = kube_send(w->k, &(struct kube_request){.method = "GET", .path = url.data, .timeout_ms = limits.page_ms,
+							 .max_bytes = PAGE_MAX_BYTES}, on_list, w);
+}
+
+/* --- watch ------------------------------------------------------------------------------------------------------------ */
+
+static bool stop(struct kube_watch *w, enum next then, int64_t retry_after_ms)
+{
+	w->stopped = true;
+	w->then = then;
+	w->retry_after_ms = retry_after_ms;
+	return false;
+}
+
+/* The server waited in vain for the resourceVersion to come about: it was restored, or lags behind. */
+static bool is_too_large_rv(const cJSON *status)
+{
+	const cJSON *cause, *reason;
+
+	cJSON_ArrayForEach(cause, json_get(json_get(status, "details"), "causes")) {
+		reason = json_get(cause, "reason");
+		if (cJSON_IsString(reason) && STREQ(reason->valuestring, "ResourceVersionTooLarge"))
+			return true;
+	}
+	return false;
+}
+
+static bool on_error_event(struct kube_watch *w, const cJSON *status)
+{
+	const cJSON *code = json_get(status, "code"), *message = json_get(status, "message");
+	const cJSON *after = json_get(json_get(status, "details"), "retryAfterSeconds");
+	int number = cJSON_IsNumber(code) ? code->valueint : 0;
+	double after_s = cJSON_IsNumber(after) && after->valuedouble > 0 ? after->valuedouble : 0;
+
+	lm_fail(&w->why, LM_UNAVAILABLE, "%s: watch: %d %.200s", w->path, number,
+		cJSON_IsString(message) ? message->valuestring : "ERROR event without a message");
+	w->stats.gone += number == 410;
+	if (number == 429)
+		return stop(w, NEXT_WATCH, (int64_t)(after_s > 60 ? 60 : after_s) * 1000);
+	if (!is_passing(number) || is_too_large_rv(status) || ++w->stuck >= STUCK_MAX)
+		return stop(w, NEXT_LIST, -1);
+	return stop(w, NEXT_WATCH, -1);
+}
+
+static bool on_object(struct kube_watch *w, enum kube_event event, const cJSON *object, const char *rv)
+{
+	uint64_t number = rv_number(rv), last = rv_number(w->rv);
+
+	if (number && last && number < last) {
+		w->stats.stale++;
+		return true;
+	}
+	w->stats.events++;
+	rv_take(w, rv);
+	return give(w, event, object);
+}
+
+static int read_event(const cJSON *root, const char **type, const cJSON **object, const char **rv, struct lm_err *err)
+{
+	const cJSON *metadata;
+
+	if (!cJSON_IsObject(root))
+		return lm_fail(err, LM_DATA, "an event is %s, not an object", json_kind(root));
+	if (json_want_string(root, "type", type, err) < 0 || json_want_object(root, "object", object, err) < 0)
+		return -1;
+	*rv = "";
+	if (STREQ(*type, "ERROR"))
+		return 0;
+	if (json_want_object(*object, "metadata", &metadata, err) < 0 || json_want_string(metadata, "resourceVersion", rv, err) < 0)
+		return lm_wrap(err, "object");
+	if (!**rv || strlen(*rv) > RV_MAX_BYTES)
+		return lm_fail(err, LM_DATA, "object.metadata.resourceVersion: is empty or longer than %d bytes", RV_MAX_BYTES);
+	return 0;
+}
+
+static bool on_event(struct kube_watch *w, const char *type, const cJSON *object, const char *rv)
+{
+	static const char *const names[] = {[KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
+	size_t i;
+
+	if (STREQ(type, "ERROR"))
+		return on_error_event(w, object);
+	w->stuck = 0;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (STREQ(type, names[i]))
+			return on_object(w, (enum kube_event)i, object, rv);
+	if (!STREQ(type, "BOOKMARK")) {
+		w->stats.unknown++;
+		return true;
+	}
+	w->stats.bookmarks++;
+	w->bookmarks = true;
+	if (rv_number(rv) >= rv_number(w->rv))
+		rv_take(w, rv);
+	return true;
+}
+
+static bool on_line(void *arg, const char *line, size_t len)
+{
+	struct kube_watch *w = arg;
+	auto_json cJSON *root = json_parse(line, len, JSON_DEPTH_API, &w->why);
+	const cJSON *object;
+	const char *type, *rv;
+
+	if (!root || read_event(root, &type, &object, &rv, &w->why) < 0) {
+		w->stats.bad_lines++;
+		lm_wrap(&w->why, "%s: watch: `%.*s`", w->path, (int)(len > 60 ? 60 : len), line);
+		return stop(w, NEXT_LIST, -1);
+	}
+	heard(w);
+	return on_event(w, type, object, rv);
+}
+
+static bool on_chunk(void *arg, const char *bytes, size_t len)
+{
+	struct kube_watch *w = arg;
+	enum lines_result result;
+
+	w->depth++;
+	result = lines_feed(&w->lines, bytes, len, on_line, w);
+	if (result == LINES_TOO_LONG) {
+		w->stats.bad_lines++;
+		lm_fail(&w->why, LM_DATA, "%s: watch: a line is longer than %zu bytes", w->path, LINE_MAX_BYTES);
+		stop(w, NEXT_LIST, -1);
+	}
+	leave(w);
+	return result == LINES_OK;
+}
+
+static enum next after_status(const struct kube_response *response)
+{
+	auto_json cJSON *status = NULL;
+	struct lm_err ignored;
+
+	if (!is_passing(response->status))
+		return NEXT_LIST;
+	if (response->status == 504)
+		status = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+	return is_too_large_rv(status) ? NEXT_LIST : NEXT_WATCH;
+}
+
+static void on_watch(void *arg, const struct kube_response *response)
+{
+	struct kube_watch *w = arg;
+	bool good = w->progress || (response->status == 200 && clock_mono_ms() - w->start_mono_ms >= limits.quick_ms);
+	char text[300];
+
+	w->call = NULL;
+	w->depth++;
+	lines_clear(&w->lines);
+	if (good)
+		w->tries = 0;
+	if (w->stopped) {
+		retry(w, w->then, w->retry_after_ms, &w->why);
+	} else if (response->status == 200 && good) {
+		start_watch(w);	/* each ends by itself after its timeoutSeconds */
+	} else if (response->status == 200) {
+		retry_because(w, NEXT_WATCH, -1, "watch: ended at once and brought nothing");
+	} else {
+		kube_status_text(response, text, sizeof(text));
+		w->stats.gone += response->status == 410;
+		retry_because(w, after_status(response), response->retry_after_ms, "watch: %s", text);
+	}
+	leave(w);
+}
+
+static void start_watch(struct kube_watch *w)
+{
+	auto_free char *rv = NULL;
+	auto_buf struct buf url = {0};
+	int64_t timeout_s = limits.timeout_s + (int64_t)arc4random_uniform((uint32_t)limits.timeout_s + 1);
+
+	if (w->freed)
+		return;
+	rv = escaped(w->rv);
+	buf_printf(&url, "%s?%s%swatch=true&allowWatchBookmarks=true&timeoutSeconds=%lld&resourceVersion=%s", w->path, w->query,
+		   *w->query ? "&" : "", (long long)timeout_s, rv);
+	w->state = WATCHING;
+	w->stats.watches++;
+	w->start_mono_ms = w->heard_mono_ms = clock_mono_ms();
+	w->progress = w->stopped = false;
+	w->call = kube_stream(w->k, &(struct kube_request){.method = "GET", .path = url.data, .idle_ms = timeout_s * 1000 + limits.silence_ms},
+			      on_chunk, on_watch, w);
+}
+
+/* --- from outside ----------------------------------------------------------------------------------------------------- */
+
+struct kube_watch *kube_watch_new(struct kube *k, const char *path, const char *query, const struct kube_watch_handlers *handlers,
+				  void *arg)
+{
+	struct kube_watch *w = xcalloc(1, sizeof(*w));
+
+	w->k = k;
+	w->path = xstrdup(path);
+	w->query = xstrdup(query ? query : "");
+	w->handlers = *handlers;
+	w->arg = arg;
+	w->lines.max_bytes = LINE_MAX_BYTES;
+	w->stats.last_heard_mono_ms = -1;
+	start_list(w);
+	return w;
+}
+
+void kube_watch_free(struct kube_watch *w)
+{
+	if (!w)
+		return;
+	w->freed = true;
+	if (w->call)
+		kube_cancel(w->k, w->call);
+	w->call = NULL;
+	if (w->depth == 0)
+		release(w);
+}
+
+/* A connection can look alive while nothing stands behind it: a proxy that answers for a server that is gone. */
+static void check_silence(struct kube_watch *w, int64_t mono_ms)
+{
+	if (!w->bookmarks || mono_ms - w->heard_mono_ms < limits.bookmark_ms)
+		return;
+	kube_cancel(w->k, w->call);
+	w->call = NULL;
+	lines_clear(&w->lines);
+	retry_because(w, NEXT_WATCH, -1, "watch: neither event nor bookmark for %lld s", (long long)limits.bookmark_ms / 1000);
+}
+
+int64_t kube_watch_tick(struct kube_watch *w, int64_t mono_ms)
+{
+	int64_t left = TICK_MAX_MS;
+
+	w->depth++;
+	if (w->state == WATCHING)
+		check_silence(w, mono_ms);
+	if (w->state == WAITING && mono_ms >= w->due_mono_ms) {
+		if (w->next == NEXT_LIST)
+			start_list(w);
+		else
+			start_watch(w);
+	}
+	if (w->state == WAITING)
+		left = w->due_mono_ms - mono_ms;
+	else if (w->state == WATCHING && w->bookmarks)
+		left = w->heard_mono_ms + limits.bookmark_ms - mono_ms;
+	leave(w);
+	return left < 1 ? 1 : left > TICK_MAX_MS ? TICK_MAX_MS : left;
+}
+
+bool kube_watch_synced(const struct kube_watch *w)
+{
+	return w->synced;
+}
+
+struct kube_watch_stats kube_watch_stats(const struct kube_watch *w)
+{
+	return w->stats;
+}
