@@ -1,0 +1,198 @@
+#include "lib/snapshot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/snapshot_private.h"
+
+#define RTT_DECIMALS 1
+#define LOSS_DECIMALS 4
+
+float *snapshot_blank_cells(size_t count)
+{
+	float *cells = xcalloc(count, sizeof(*cells));
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		cells[i] = NAN;
+	return cells;
+}
+
+static struct snapshot_links unknown_links(size_t count)
+{
+	return (struct snapshot_links){snapshot_blank_cells(count), snapshot_blank_cells(count), snapshot_blank_cells(count)};
+}
+
+static void copy_names(struct names *to, const struct names *from)
+{
+	uint32_t i;
+
+	for (i = 0; i < from->count; i++)
+		names_add(to, from->items[i]);
+}
+
+void snapshot_zero_diagonal(struct snapshot *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->nodes.count; i++) {
+		size_t at = (size_t)i * s->nodes.count + i;
+
+		s->link.rtt_us[at] = s->link.jitter_us[at] = s->link.loss[at] = 0;
+	}
+}
+
+void snapshot_blank_nodes(struct snapshot *s)
+{
+	uint32_t count = s->nodes.count, i;
+
+	s->age_s = xcalloc(count, sizeof(*s->age_s));
+	s->seen = xcalloc(count, sizeof(*s->seen));
+	s->load = xcalloc(count, sizeof(*s->load));
+	for (i = 0; i < count; i++) {
+		s->age_s[i] = NAN;
+		s->load[i] = (struct snapshot_load){NAN, NAN, NAN};
+	}
+}
+
+void snapshot_blank(struct snapshot *s)
+{
+	*s = (struct snapshot){.written_ms = -1, .period_s = 60};
+}
+
+void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients)
+{
+	snapshot_blank(s);
+	copy_names(&s->nodes, nodes);
+	if (clients)
+		copy_names(&s->clients, clients);
+	snapshot_blank_nodes(s);
+	s->link = unknown_links((size_t)s->nodes.count * s->nodes.count);
+	s->client = unknown_links((size_t)s->nodes.count * s->clients.count);
+	snapshot_zero_diagonal(s);
+}
+
+
+static void write_names(struct buf *out, const char *key, const struct names *names)
+{
+	uint32_t i;
+
+	buf_printf(out, "\"%s\":[", key);
+	for (i = 0; i < names->count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json_string(out, names->items[i]);
+	}
+	buf_char(out, ']');
+}
+
+static void write_scalars(const struct snapshot *s, struct buf *out)
+{
+	char written[CLOCK_TEXT];
+
+	buf_printf(out, "{\"version\":%d,\"epoch\":", SNAPSHOT_VERSION);
+	buf_json_string(out, s->epoch);
+	buf_printf(out, ",\"generation\":%lld", (long long)s->generation);
+	if (s->written_ms >= 0) {
+		clock_format(s->written_ms, written);
+		buf_printf(out, ",\"written\":\"%s\"", written);
+	}
+	buf_str(out, ",\"period_s\":");
+	buf_decimal(out, s->period_s, 3);
+	buf_printf(out, ",\"degraded_runs\":%lld,\n", (long long)s->degraded_runs);
+}
+
+static void write_one_load(const struct snapshot_load *load, struct buf *out)
+{
+	if (isnan(load->cpu) && isnan(load->rx_bytes_per_s) && isnan(load->tx_bytes_per_s)) {
+		buf_str(out, "null");
+		return;
+	}
+	buf_str(out, "{\"cpu\":");
+	buf_decimal(out, load->cpu, 4);
+	buf_str(out, ",\"rx_bytes_per_s\":");
+	buf_decimal(out, load->rx_bytes_per_s, 0);
+	buf_str(out, ",\"tx_bytes_per_s\":");
+	buf_decimal(out, load->tx_bytes_per_s, 0);
+	buf_char(out, '}');
+}
+
+static void write_by_node(const struct snapshot *s, struct buf *out)
+{
+	uint32_t i;
+
+	buf_str(out, ",\n\"age_s\":[");
+	for (i = 0; i < s->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_decimal(out, s->age_s[i], 3);
+	}
+	buf_str(out, "],\n\"seen\":[");
+	for (i = 0; i < s->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		if (!s->seen[i].boot_id[0]) {
+			buf_str(out, "null");
+			continue;
+		}
+		buf_char(out, '[');
+		buf_json_string(out, s->seen[i].boot_id);
+		buf_printf(out, ",%lld]", (long long)s->seen[i].seq);
+	}
+	buf_str(out, "],\n\"load\":[");
+	for (i = 0; i < s->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		write_one_load(&s->load[i], out);
+	}
+	buf_str(out, "],\n");
+}
+
+static void write_links(const struct snapshot_links *links, const char *prefix, uint32_t rows, uint32_t columns, struct buf *out)
+{
+	const struct {
+		const char *name;
+		float *cells;
+		int decimals;
+	} each[] = {{"rtt_us", links->rtt_us, RTT_DECIMALS}, {"jitter_us", links->jitter_us, RTT_DECIMALS}, {"loss", links->loss, LOSS_DECIMALS}};
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(each); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, each[i].name);
+		buf_str(out, i ? ",\n" : "");
+		snapshot_rows_write(out, &(struct snapshot_matrix){.name = name, .rows = rows, .columns = columns, .cells = each[i].cells},
+				    each[i].decimals);
+	}
+}
+
+void snapshot_write(const struct snapshot *s, struct buf *out)
+{
+	write_scalars(s, out);
+	write_names(out, "nodes", &s->nodes);
+	write_by_node(s, out);
+	write_links(&s->link, "", s->nodes.count, s->nodes.count, out);
+	buf_str(out, ",\n");
+	write_names(out, "clients", &s->clients);
+	buf_str(out, ",\n");
+	write_links(&s->client, "client_", s->nodes.count, s->clients.count, out);
+	buf_str(out, "}\n");
+}
+
+static void free_links(struct snapshot_links *links)
+{
+	free(links->rtt_us);
+	free(links->jitter_us);
+	free(links->loss);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	names_free(&s->nodes);
+	names_free(&s->clients);
+	free(s->age_s);
+	free(s->seen);
+	free(s->load);
+	free_links(&s->link);
+	free_links(&s->client);
+	*s = (struct snapshot){0};
+}
