@@ -1,0 +1,53 @@
+/*
+ * settings.h - what the scheduler was told: command line, environment and configuration file, in one value.
+ *
+ *	struct settings *s = settings_load(argc, argv, &err);
+ *	if (!s) ...						// err says what and where
+ *	if (s->options.done) ...				// --help or --version was answered
+ *
+ * A reload (SIGHUP) loads a second value from the same command line and swaps it in whole, or keeps the first: settings_may_replace
+ * says which options would need a restart. Everything is owned by the value and lives until settings_free.
+ */
+#ifndef SCHED_SETTINGS_H
+#define SCHED_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/options.h"
+#include "sched/profile.h"
+
+#define SETTINGS_HOLD "hold"		/* beside the latency file: a person edits it */
+
+struct settings {
+	int mode;			/* 0: standalone */
+	const char *latency_file;
+	struct option_list scheduler_names;
+	const char *kubeconfig, *server;
+	bool insecure;
+	const char *listen;		/* NULL: no HTTP */
+	int64_t bindings;		/* requests of the binder in flight at a time */
+	double qps;			/* requests a second to the API, and how many at once after a pause */
+	int64_t burst;
+	int64_t poll_ms;
+	/* Of the configuration file only: the base that each of `profiles` starts from. */
+	double weight_near[SCORE_COUNT], weight_plain[SCORE_COUNT];
+	const char *default_near;
+	struct option_list default_clients;
+	bool strict, refuse_latency, refuse_cpu;
+
+	struct profile *profiles;	/* one for each name that is served */
+	uint32_t profile_count;
+	struct options options;
+};
+
+extern const struct options_program settings_program;
+
+struct settings *settings_load(int argc, char **argv, struct lm_err *err);
+void settings_free(struct settings *s);			/* NULL is fine */
+/* The profile of a scheduler name; NULL: this name is not ours. */
+const struct profile *settings_profile(const struct settings *s, const char *scheduler_name);
+/* 0, or LM_CONFIG that names an option that cannot change while the program runs. */
+int settings_may_replace(const struct settings *old, const struct settings *new, struct lm_err *err);
+
+#endif
