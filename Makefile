@@ -118,11 +118,11 @@ $(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/testing.a $(ARCHIVES) $(L
 $(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
-	$(call link,-loping)
+	$(call link,-lcmocka -loping)
 $(BUILD)/tests/lab-%: $(BUILD)/tests/lab/lab-%.o $(BUILD)/lab.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
-	$(call link,-loping)
+	$(call link,-lcmocka -loping)
 $(BUILD)/tests/f-%: $(BUILD)/tests/fuzz/f-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
-	$(call link,-loping)
+	$(call link,-lcmocka -loping)
 
 # --- commands --------------------------------------------------------------------------------------------------------
 test:
