@@ -33,29 +33,27 @@ done
 uml=$("$here/uml.sh" "$build/lab/uml")
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-rm -f "$out/status" "$out/kernel.log"
+rm -rf "$out/status" "$out/kernel.log" "$out/uml"
 cp "$topology" "$out/topology"
 # one word a line, quoted for the shell of the guest
 for word; do printf "'%s' " "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done >"$out/command"
 colour=
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && colour=lab_colour=1
 
-# The guest is several processes that trace each other: timeout makes a process group of its own for them, which dies as one; when
-# this script is killed the hard way, the parent-death signal takes them along. HOME and TMPDIR keep its files here.
-guest=
-stop() { [ -z "$guest" ] || kill -KILL -- "-$guest" 2>/dev/null || true; }
+# HOME and uml_dir keep the kernel's files here; lab-guard sees to it that no process of it is left.
+guard=
+stop() { [ -z "$guard" ] || { kill "$guard"; wait "$guard"; } 2>/dev/null || true; guard=; }
 trap 'stop; exit 130' INT
 trap 'stop; exit 143' TERM HUP
 trap stop EXIT
-HOME=$out setpriv --pdeathsig KILL timeout -s KILL "$limit" setpriv --pdeathsig KILL \
-	"$uml/usr/bin/linux.uml" mem="${LAB_MEMORY:-512M}" root=/dev/root rootfstype=hostfs rootflags=/ ro loglevel=1 con=null con0=fd:0,fd:1 \
-	uml_dir="$out/uml" init="$build/tests/lab-init" lab_build="\"$build\"" lab_out="\"$out\"" \
+HOME=$out "$build/tests/lab-guard" "$limit" "$uml/usr/bin/linux.uml" \
+	mem="${LAB_MEMORY:-512M}" root=/dev/root rootfstype=hostfs rootflags=/ ro loglevel=1 \
+	con=null con0=fd:0,fd:1 uml_dir="$out/uml" init="$build/tests/lab-init" lab_build="\"$build\"" lab_out="\"$out\"" \
 	lab_modules="\"$(echo "$uml"/usr/lib/uml/modules/*)\"" $colour $verbose </dev/null 2>"$out/uml.log" &
-guest=$!
+guard=$!
 status=0
-wait "$guest" || status=$?
-stop
-guest=
+wait "$guard" || status=$?
+guard=
 [ "$status" != 137 ] || { echo "lab: ended at its limit of $limit s" >&2; exit 137; }
 [ -s "$out/status" ] || { tail -n 5 "$out/uml.log" >&2; fail "the guest ended without a status"; }
 exit "$(cat "$out/status")"
