@@ -1,0 +1,27 @@
+/*
+ * stats.h - the probe's metrics, `latency_probe_*`. The table is in stats.c; values are changed with lib/metrics.h by any thread.
+ */
+#ifndef PROBE_STATS_H
+#define PROBE_STATS_H
+
+#include "lib/metrics.h"
+
+enum {
+	STAT_ROUNDS, STAT_OVERRUNS, STAT_ROUND_SECONDS,
+	STAT_SENT, STAT_RECEIVED, STAT_LOST, STAT_SEND_ERRORS, STAT_UNREACHABLE, STAT_DISCARDED, STAT_SOCKET_DROPS,
+	STAT_PEERS, STAT_PEERS_ERRORS,
+	STAT_PUBLISHED, STAT_PUBLISH_ERRORS, STAT_PUBLISH_STUCK,
+	STAT_CPU, STAT_RX, STAT_TX,
+	STAT_COUNT,
+};
+
+/* Labels of STAT_DISCARDED: why a reply was not believed. */
+enum { DISCARD_LATE, DISCARD_CLOCK, DISCARD_DUPLICATE, DISCARD_SOURCE, DISCARD_NONCE, DISCARD_MALFORMED };
+/* Of STAT_PEERS_ERRORS. */
+enum { PEERS_MISSING, PEERS_BAD };
+/* Of STAT_PUBLISH_ERRORS. */
+enum { PUBLISH_NO_SPACE, PUBLISH_PERMISSION, PUBLISH_MISSING, PUBLISH_STALE, PUBLISH_IO };
+
+struct metrics *stats_new(void);
+
+#endif
