@@ -45,7 +45,7 @@ struct view {
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative */
 	const int64_t *free_pods;
 	const float *per_cpu_milli, *per_memory_byte;	/* 1 / allocatable; 0 when nothing is: for the share that is free */
-	const uint8_t *has_taints;	/* taints, or unschedulable */
+	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE (node.h) */
 	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
 	uint32_t anti_affinity_count;
 	const struct cached_pod *const *nominated;	/* pending pods with a nominated node, of any scheduler */
@@ -70,7 +70,7 @@ void cache_free(struct cache *c);
 /* Takes the object. Returns WAKE bits. A stale object (an older resourceVersion of the same uid) is the caller's to avoid. */
 unsigned cache_put_node(struct cache *c, struct node *node);
 unsigned cache_delete_node(struct cache *c, const char *name);
-/* A pod with the same namespace/name and another uid replaces the old one. */
+/* A pod with the same namespace/name and another uid replaces the old one (outside of a list without a word). */
 unsigned cache_put_pod(struct cache *c, struct pod *pod);
 unsigned cache_delete_pod(struct cache *c, const char *uid);
 
@@ -78,7 +78,8 @@ unsigned cache_delete_pod(struct cache *c, const char *uid);
 void cache_replace_nodes_begin(struct cache *c);
 unsigned cache_replace_nodes_end(struct cache *c);
 void cache_replace_pods_begin(struct cache *c);
-/* `deleted` is called for each pod that goes. An assumed pod stays while the server still has it, even without nodeName. */
+/* `deleted` (may be NULL) is called for each uid that goes, also where another uid has its name now; it must not change the cache.
+ * An assumed pod stays while the server still has it, even without nodeName. */
 unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, const struct pod *pod), void *arg);
 
 /* Puts a pending pod on a node. False when it is unknown, terminal, or on a node already. */
@@ -95,8 +96,7 @@ const struct view *cache_view(struct cache *c);
 
 /*
  * Nodes that hold pods matching key=value in a namespace, by an index (no scan): assigned or assumed, not terminal, not terminating,
- * never the pod `self_uid`. Fills at most `room` items and returns how many nodes there are. pending (may be NULL) says whether any matching
- * pod exists that is on no node yet (for messages).
+ * never the pod `self_uid` (may be NULL). Fills at most `room` items, in no order, and returns how many nodes there are.
  */
 struct node_count {
 	uint32_t node;

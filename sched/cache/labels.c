@@ -50,6 +50,18 @@ const char *labels_get(const struct labels *set, const char *key)
 	return NULL;
 }
 
+bool labels_equal(const struct labels *a, const struct labels *b)
+{
+	uint32_t i;
+
+	if (a->count != b->count)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (!STREQ(a->items[i].key, b->items[i].key) || !STREQ(a->items[i].value, b->items[i].value))
+			return false;
+	return true;
+}
+
 void labels_free(struct labels *set)
 {
 	uint32_t i;

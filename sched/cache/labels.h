@@ -20,6 +20,7 @@ struct labels {				/* sorted by key; owns its strings */
 
 void labels_parse(const cJSON *object, struct labels *out);	/* of a metadata.labels or similar; members that are no strings are dropped */
 const char *labels_get(const struct labels *set, const char *key);	/* NULL when absent */
+bool labels_equal(const struct labels *a, const struct labels *b);
 void labels_free(struct labels *set);
 
 enum label_op { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_DOES_NOT_EXIST, LABEL_GT, LABEL_LT, LABEL_NEVER /* could not be parsed */ };

@@ -19,6 +19,11 @@ struct taint {
 	enum taint_effect effect;
 };
 
+enum {				/* bits of view.has_taints */
+	NODE_HARD_TAINTS = 1,	/* a taint that keeps pods away: NoSchedule or NoExecute */
+	NODE_UNSCHEDULABLE = 2,
+};
+
 struct node {
 	char *name, *uid, *resource_version;
 	char *zone;			/* label topology.kubernetes.io/zone; "" */
