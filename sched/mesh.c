@@ -62,7 +62,7 @@ void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out
 		double age_s = mesh_row_age_s(mesh, i, mono_ms);
 
 		out[i] = (struct row_age){.factor = (float)mesh_age_factor(mesh, age_s), .fresh = age_s <= mesh_fresh_s(mesh),
-					  .dead = !(age_s <= mesh_dead_s(mesh))};
+					  .dead = !(age_s <= mesh_dead_s(mesh)), .reported = !isnan(age_s)};
 	}
 }
 

@@ -62,6 +62,7 @@ struct row_age {
 	float factor;			/* mesh_age_factor */
 	bool fresh;			/* at most 3 periods */
 	bool dead;			/* more than 10 periods, or unknown */
+	bool reported;			/* the row has an age */
 };
 void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out);	/* by matrix node */
 

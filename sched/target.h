@@ -4,12 +4,16 @@
 #ifndef SCHED_TARGET_H
 #define SCHED_TARGET_H
 
+#include "lib/buf.h"
+#include "sched/arena.h"
 #include "sched/ask.h"
 #include "sched/cache/cache.h"
 #include "sched/mesh.h"
 
+struct decision_input;
+
 struct leg {				/* one node or client of a target */
-	struct matrix_row row;		/* rtt_us NULL: it is not in the matrix (unknown to every node) */
+	struct matrix_row row;		/* rtt_us NULL: it is not in the matrix (unknown to every other node) */
 	uint32_t matrix_node;		/* NAMES_NONE for a client */
 	int32_t view_node;		/* -1: none */
 	float weight;			/* matching pods, or 1 */
@@ -17,7 +21,7 @@ struct leg {				/* one node or client of a target */
 
 struct resolved {
 	const struct ask_item *item;
-	struct leg *legs;
+	struct leg *legs;		/* by name, so that sums do not depend on the order of the nodes */
 	uint32_t count;			/* 0 with is_mesh */
 	bool is_mesh;
 	bool any;
@@ -28,9 +32,20 @@ struct resolved {
 };
 
 struct targets {
-	struct resolved *near, *within;	/* parallel to the ask's arrays; near is defaultNear for a pod that asks nothing */
-	uint32_t near_count, within_count;
+	struct resolved *near, *within;	/* near: the ask's, for a pod with limits alone their targets, else defaultNear */
+	uint32_t near_count, within_count;	/* within is parallel to the ask's array */
 	bool asking;			/* the pod has near or a limit: which weights apply */
 };
+
+/* The result lives in the arena. */
+void targets_resolve(const struct decision_input *in, struct arena *arena, struct targets *out);
+
+/* What a message calls the target: "app=redis", "redis (label delay_redis)", "the default clients (annotation hard_max_latency)". */
+void target_describe(const struct ask_item *item, struct buf *out);
+/*
+ * Why a limit whose target is missing cannot hold: "no pod matches app=redis in namespace default (latency-mesh.io/missing: deny)". Names a
+ * cycle when the pods that could match wait, by such limits of their own, for this one.
+ */
+void target_missing_reason(const struct decision_input *in, const struct resolved *r, struct buf *out);
 
 #endif

@@ -1,0 +1,238 @@
+#include "sched/decide.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "sched/decider.h"
+#include "sched/distance.h"
+#include "sched/pick.h"
+#include "sched/score/score.h"
+
+struct decider *decider_new(void)
+{
+	return xcalloc(1, sizeof(struct decider));
+}
+
+void decider_free(struct decider *d)
+{
+	if (!d)
+		return;
+	arena_free(&d->arena);
+	free(d->lookup.row_of_node);
+	free(d->lookup.load);
+	free(d->lookup.cpu_score);
+	free(d->lookup.cpu_minus);
+	free(d);
+}
+
+void *cycle_alloc(struct cycle *c, size_t size)
+{
+	return arena_alloc(&c->decider->arena, size);
+}
+
+void cycle_refuse(struct cycle *c, uint32_t node, uint8_t detail)
+{
+	struct decider *d = c->decider;
+
+	d->feasible -= c->verdicts[node].filter == 0;
+	c->verdicts[node] = (struct verdict){.filter = d->running, .detail = detail};
+}
+
+/* --- look-ups -------------------------------------------------------------------------------------------------------- */
+
+static void lookup_reserve(struct lookup *l, size_t count)
+{
+	if (count + 1 <= l->room)
+		return;
+	l->room = count + 1 + count / 4;
+	l->row_of_node = xrealloc(l->row_of_node, l->room, sizeof(*l->row_of_node));
+	l->load = xrealloc(l->load, l->room, sizeof(*l->load));
+	l->cpu_score = xrealloc(l->cpu_score, l->room, sizeof(*l->cpu_score));
+	l->cpu_minus = xrealloc(l->cpu_minus, l->room, sizeof(*l->cpu_minus));
+}
+
+static void lookup_node(struct lookup *l, const struct view *view, const struct mesh *mesh, uint32_t node)
+{
+	uint32_t row = mesh ? matrix_find_node(mesh->matrix, view->nodes[node].node->name) : NAMES_NONE;
+	bool there = row != NAMES_NONE;
+
+	l->row_of_node[node] = row;
+	l->load[node] = there ? mesh->load[row] : LOAD_UNKNOWN;
+	l->cpu_score[node] = there ? 100 * (1 - matrix_cpu(mesh->matrix)[row]) : NAN;
+	l->cpu_minus[node] = l->load[node] >= LOAD_BUSY ? (float)CPU_BUSY_POINTS : 0;
+}
+
+void lookup_update(struct decider *d, const struct decision_input *in)
+{
+	const struct view *view = in->view;
+	struct lookup *l = &d->lookup;
+	uint64_t serial = in->mesh ? in->mesh->serial : 0;
+	uint32_t i;
+
+	if (d->looked_up && l->cache == view->cache && l->node_epoch == view->node_epoch && l->serial == serial && l->count == view->count)
+		return;
+	lookup_reserve(l, view->count);
+	for (i = 0; i < view->count; i++)
+		lookup_node(l, view, in->mesh, i);
+	l->cache = view->cache;
+	l->node_epoch = view->node_epoch;
+	l->serial = serial;
+	l->count = view->count;
+	d->looked_up = true;
+}
+
+static const struct row_age *look_at_ages(struct decider *d, const struct decision_input *in)
+{
+	struct row_age *ages;
+
+	if (!in->mesh || mesh_all_fresh(in->mesh, in->mono_ms))
+		return NULL;
+	ages = arena_alloc(&d->arena, (matrix_nodes(in->mesh->matrix) + 1) * sizeof(*ages));
+	mesh_row_ages(in->mesh, in->mono_ms, ages);
+	return ages;
+}
+
+/* --- filters --------------------------------------------------------------------------------------------------------- */
+
+/* What is wrong with the pod itself. NULL: nothing. */
+static const char *pod_trouble(struct decider *d, const struct pod *pod)
+{
+	static const char before[] = "the pod uses ", after[] = ", which this scheduler does not support yet";
+	char *text;
+	size_t size;
+
+	if (pod->broken)
+		return pod->broken;
+	if (pod->ask.error)
+		return pod->ask.error;
+	if (!pod->unsupported)
+		return NULL;
+	size = sizeof(before) + strlen(pod->unsupported) + sizeof(after);
+	text = arena_alloc(&d->arena, size);
+	snprintf(text, size, "%s%s%s", before, pod->unsupported, after);
+	return text;
+}
+
+/* False: a filter refuses the pod whole. */
+static bool run_filters(struct cycle *c, struct decision *out)
+{
+	struct decider *d = c->decider;
+	void **state = arena_alloc(&d->arena, filter_count * sizeof(*state));
+	bool *skip = arena_alloc(&d->arena, filter_count * sizeof(*skip));
+	unsigned i;
+
+	for (i = 0; i < filter_count; i++) {
+		enum filter_start start;
+
+		c->state = NULL;
+		start = filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
+		if (start == FILTER_REFUSE) {
+			out->wake = filter_table[i]->wake;
+			return false;
+		}
+		skip[i] = start == FILTER_SKIP;
+		state[i] = c->state;
+	}
+	for (i = 0; i < filter_count && d->feasible; i++) {
+		uint32_t before = d->feasible;
+
+		if (skip[i])
+			continue;
+		c->state = state[i];
+		d->running = (uint8_t)(i + 1);
+		filter_table[i]->filter(c);
+		if (d->feasible < before)
+			out->wake |= filter_table[i]->wake;
+	}
+	return true;
+}
+
+static void set_gate(struct cycle *c)
+{
+	float *gate = column(c);
+	uint32_t i, n = c->view->count;
+
+	for (i = 0; i < n; i++)
+		gate[i] = c->verdicts[i].filter ? NAN : 0;
+	c->decider->gate = gate;
+}
+
+/* --- scores ---------------------------------------------------------------------------------------------------------- */
+
+static void run_scores(struct cycle *c, const double *weights, struct decision *out)
+{
+	unsigned i;
+
+	for (i = 0; i < SCORE_COUNT; i++) {
+		float *score;
+
+		if (weights[i] <= 0)
+			continue;
+		score = column(c);
+		if (score_table[i]->score(c, score))
+			out->score[i] = score;
+	}
+	out->cost_us = out->score[SCORE_LATENCY] ? c->decider->cost_us : NULL;
+}
+
+/* The plain round trip to what the pod asked for first. */
+static const float *show_rtt(struct cycle *c)
+{
+	const struct targets *t = c->targets;
+	float *rtt_us;
+	uint32_t k;
+
+	for (k = 0; k < t->near_count && t->near[k].missing; k++)
+		;
+	if (k == t->near_count)
+		return NULL;
+	rtt_us = column(c);
+	distance_show(c, &t->near[k], rtt_us);
+	return rtt_us;
+}
+
+/* --- the decision ---------------------------------------------------------------------------------------------------- */
+
+static void refuse_whole(const char *reason, struct decision *out)
+{
+	out->refused_by_pod = true;
+	out->pod_reason = reason;
+	out->feasible = 0;
+}
+
+void decide(struct decider *d, const struct decision_input *in, struct decision *out)
+{
+	const struct profile *profile = in->profile;
+	const char *trouble;
+	struct targets targets;
+	struct cycle c = {.in = in, .view = in->view, .pod = in->pod, .targets = &targets, .decider = d};
+
+	arena_reset(&d->arena);
+	d->minus = d->cost_us = NULL;
+	d->feasible = in->view->count;
+	*out = (struct decision){.node = -1, .runner_up = -1, .count = in->view->count};
+	trouble = pod_trouble(d, in->pod);
+	if (trouble) {
+		refuse_whole(trouble, out);
+		return;
+	}
+	lookup_update(d, in);
+	d->ages = look_at_ages(d, in);
+	c.row_of_node = in->mesh ? d->lookup.row_of_node : NULL;
+	c.verdicts = arena_alloc(&d->arena, (in->view->count + 1) * sizeof(*c.verdicts));
+	targets_resolve(in, &d->arena, &targets);
+	if (!run_filters(&c, out)) {
+		refuse_whole(c.pod_reason, out);
+		return;
+	}
+	out->verdicts = c.verdicts;
+	out->feasible = d->feasible;
+	set_gate(&c);
+	out->rtt_us = show_rtt(&c);
+	if (!d->feasible)
+		return;
+	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
+	pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
+}

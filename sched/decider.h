@@ -1,0 +1,50 @@
+/*
+ * decider.h - the inside of a decision, shared by decide*.c, distance.c, the scores and our own filters. Nobody else includes it.
+ *
+ * Columns are arrays by view node. `gate` is 0 for a feasible node and NaN for a refused one, so that `value + gate[i]` is unknown where a
+ * node does not count and loops need no branch.
+ */
+#ifndef SCHED_DECIDER_H
+#define SCHED_DECIDER_H
+
+#include "sched/arena.h"
+#include "sched/filter/filter.h"
+#include "sched/target.h"
+
+/* What follows from (cache, nodes, mesh) alone and is kept until one of them changes. */
+struct lookup {
+	const struct cache *cache;
+	uint64_t node_epoch, serial;	/* serial 0: no mesh */
+	uint32_t count;
+	size_t room;
+	uint32_t *row_of_node;		/* view's node -> the mesh's row; NAMES_NONE */
+	uint8_t *load;			/* enum load_class by view node */
+	float *cpu_score, *cpu_minus;	/* 100 x (1 - cpu), NaN without data; points that a busy node loses */
+};
+
+struct decider {
+	struct arena arena;
+	struct lookup lookup;
+	bool looked_up;
+	const struct row_age *ages;	/* by the mesh's row; NULL: every row is fresh */
+	float *gate;
+	uint32_t feasible;
+	uint8_t running;		/* the filter that runs: its index in filter_table + 1 */
+	/* What the score terms leave for the total and the caller. NULL: none. */
+	const float *minus;		/* points off the total */
+	const float *cost_us;		/* what the latency term saw */
+};
+
+/* Brings `lookup` up to date. */
+void lookup_update(struct decider *d, const struct decision_input *in);
+
+/* The share of cpu and memory that is free with the pod on it, 0..100. */
+float free_score_of(const struct view *view, const struct pod *pod, uint32_t node);
+
+/* A column of floats that lives until the next decision, not initialised. */
+static inline float *column(const struct cycle *c)
+{
+	return arena_alloc_dirty(&c->decider->arena, (c->view->count + 1) * sizeof(float));
+}
+
+#endif
