@@ -43,7 +43,8 @@ struct ping_plan {
 	uint32_t pings;			/* for each target */
 	int64_t spacing_us;		/* from the begin of one pass to the next */
 	int64_t timeout_us;		/* a later reply is a lost ping */
-	int64_t budget_us;		/* what the round should take at most; a back-end may shorten waits for it, to no less than half */
+	int64_t least_timeout_us;	/* a back-end may give up that early where the round would not fit its budget */
+	int64_t budget_us;		/* for the whole round */
 };
 
 /* What became of a ping is its round-trip time in microseconds or one of these. */

@@ -408,13 +408,13 @@ static void ping_group(struct oping *o, struct group *g, uint32_t ping, int64_t 
 
 /* --- a round --------------------------------------------------------------------------------------------------------- */
 
-/* An equal share of what is left, but at least half of the timeout: a far host must not look lost because others are dead. */
+/* An equal share of what is left, within limits: a far host must not look lost because others are dead. */
 static int64_t share_us(const struct ping_plan *plan, int64_t left_us, size_t passes_left)
 {
 	int64_t share = left_us / (int64_t)(passes_left ? passes_left : 1);
 
-	if (share < plan->timeout_us / 2)
-		return plan->timeout_us / 2;
+	if (share < plan->least_timeout_us)
+		return plan->least_timeout_us;
 	return share > plan->timeout_us ? plan->timeout_us : share;
 }
 

@@ -57,6 +57,7 @@ struct echo {
 	size_t shot_count, next, oldest, open;	/* next to send; oldest that may be open; how many are open */
 	uint32_t by_sequence[SEQUENCES];	/* the last shot with it, plus 1; 0: none */
 	const struct ping_plan *plan;
+	int64_t timeout_us;		/* of this round */
 	struct ping_results *results;
 };
 
@@ -138,7 +139,7 @@ static float trip_us(struct echo *e, const struct shot *s, int64_t stamp_ns, int
 		discard(e, DISCARD_CLOCK);
 		return PING_VOID;
 	}
-	if (rtt_us <= (double)e->plan->timeout_us)
+	if (rtt_us <= (double)e->timeout_us)
 		return (float)rtt_us;
 	discard(e, DISCARD_LATE);
 	return PING_LOST;
@@ -327,7 +328,7 @@ static void send_due(struct echo *e, int64_t start_us)
 			e->results->at_ms[e->next / e->count] = now_us / 1000;
 		if (send_one(e, e->next, offset_us))
 			continue;
-		if (now_us < due + e->plan->timeout_us)
+		if (now_us < due + e->timeout_us)
 			return;
 		refuse(e, e->next);
 	}
@@ -341,7 +342,7 @@ static void give_up_old(struct echo *e)
 	for (; e->oldest < e->next; e->oldest++) {
 		const struct shot *s = &e->shots[e->oldest];
 
-		if (!s->done && s->sent_us + e->plan->timeout_us > now_us)
+		if (!s->done && s->sent_us + e->timeout_us > now_us)
 			return;
 		finish(e, e->oldest, PING_LOST);
 	}
@@ -357,10 +358,20 @@ static int64_t next_look_us(const struct echo *e, int64_t start_us, int64_t last
 
 		return due > now_us + TICK_US ? due : now_us + TICK_US;
 	}
-	end_us = e->shots[e->shot_count - 1].sent_us + e->plan->timeout_us;
+	end_us = e->shots[e->shot_count - 1].sent_us + e->timeout_us;
 	if (wait_us < TICK_US)
 		wait_us = TICK_US;
 	return now_us + wait_us < end_us || end_us <= now_us ? now_us + wait_us : end_us;
+}
+
+/* What the budget leaves after the last ping, within limits. */
+static int64_t timeout_of(const struct ping_plan *plan)
+{
+	int64_t left_us = plan->budget_us - plan->pings * plan->spacing_us;
+
+	if (left_us < plan->least_timeout_us)
+		return plan->least_timeout_us;
+	return left_us > plan->timeout_us ? plan->timeout_us : left_us;
 }
 
 static void load_shots(struct echo *e)
@@ -405,6 +416,7 @@ static void socket_round(struct pinger *p, const struct ping_plan *plan, struct 
 	if (e->count == 0)
 		return;
 	e->plan = plan;
+	e->timeout_us = timeout_of(plan);
 	e->results = results;
 	load_shots(e);
 	fetch(e);	/* what came after the last round ended */
