@@ -61,6 +61,8 @@ static const char *fault_of(const char *url, enum url_kind kind)
 	if (strchr(rest, '#'))
 		return "must not have a fragment";
 	authority = strcspn(rest, "/");
+	if (rest[0] != '[' && memchr(rest, ':', authority) != memrchr(rest, ':', authority))
+		return "needs brackets round an IPv6 address";
 	if (authority == 0 || rest[0] == ':')
 		return "has no host";
 	if (rest[authority - 1] == ':')
