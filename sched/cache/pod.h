@@ -60,7 +60,7 @@ struct pod {
 	struct resources requests;
 	struct affinity_term *anti_affinity;	/* required */
 	uint32_t anti_affinity_count;
-	/* Why it waits: "spec.topologySpreadConstraints is not supported yet". The first such field. NULL: none. */
+	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity): the pod waits with that text. NULL: none */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */

@@ -107,7 +107,7 @@ static char *of_features(const cJSON *spec)
 char *unsupported_field(const cJSON *pod)
 {
 	const cJSON *spec = read_member(pod, "spec");
-	auto_free char *field = of_affinity(spec);
+	char *field = of_affinity(spec);
 
 	if (!field)
 		field = of_spread(spec);
@@ -121,5 +121,5 @@ char *unsupported_field(const cJSON *pod)
 		field = of_restarts(spec, "initContainers");
 	if (!field)
 		field = of_features(spec);
-	return field ? xasprintf("%s is not supported yet", field) : NULL;
+	return field;
 }

@@ -9,7 +9,7 @@
 
 #include <cjson/cJSON.h>
 
-/* "spec.volumes[0].persistentVolumeClaim is not supported yet"; NULL when all of the pod is. The caller frees. */
+/* "spec.volumes[0].persistentVolumeClaim"; NULL when all of the pod is. The caller frees. */
 char *unsupported_field(const cJSON *pod);
 
 #endif

@@ -2,13 +2,12 @@
 
 #include "lib/mem.h"
 
-extern const struct filter filter_gates, filter_supported, filter_unschedulable, filter_node_name, filter_taints, filter_node_affinity,
-	filter_ports, filter_fit, filter_pod_affinity, filter_os, filter_latency, filter_cpu;
+extern const struct filter filter_gates, filter_unschedulable, filter_node_name, filter_taints, filter_node_affinity, filter_ports,
+	filter_fit, filter_pod_affinity, filter_os, filter_latency, filter_cpu;
 
 /* The pod as a whole, then nodes in kube-scheduler's order, then ours. */
 const struct filter *const filter_table[] = {
 	&filter_gates,		/* SchedulingGates */
-	&filter_supported,	/* fields that we can't read or don't check yet */
 	&filter_unschedulable,	/* NodeUnschedulable */
 	&filter_node_name,	/* NodeName */
 	&filter_taints,		/* TaintToleration */
