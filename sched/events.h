@@ -1,0 +1,45 @@
+/*
+ * events.h - what a user sees of a decision: Event objects and the condition PodScheduled, in kube-scheduler's words.
+ *
+ * Fire and forget (outbox.h): nothing here can delay or fail a binding.
+ *
+ * Scheduled: its name follows from the pod's uid and node, so that a repeated request makes no second event.
+ * FailedScheduling: an equal one of the same pod within 6 minutes belongs to a series, whose count is patched at most every 3 minutes.
+ * Condition: patched only when reason or message differ from what the server has. The body is made when it is sent, with the pod's uid and
+ * resourceVersion, so that it can never overtake a binding.
+ */
+#ifndef SCHED_EVENTS_H
+#define SCHED_EVENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/kube/client.h"
+#include "sched/cache/cache.h"
+#include "sched/limit.h"
+
+#define EVENTS_SERIES_MS (6 * 60000)
+#define EVENTS_SERIES_PATCH_MS (3 * 60000)
+#define EVENTS_SERIES_MAX 2000		/* remembered; the oldest goes */
+#define EVENTS_NOTE_MAX 1024		/* the API's limit; longer ones are cut */
+
+struct events;
+
+struct events *events_new(struct kube *k, struct cache *cache, struct limit *limit);
+void events_free(struct events *e);			/* drops what is not sent; NULL is fine */
+
+/* Normal, reason Scheduled, action Binding. */
+void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid, const char *node,
+		      const char *note);
+/* Warning, reason FailedScheduling, action Scheduling. */
+void events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
+/* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
+void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
+
+/* Sends what is due. Returns milliseconds until it is needed again, at most `most`. */
+int64_t events_tick(struct events *e, int64_t mono_ms, int64_t most);
+size_t events_open(const struct events *e);		/* waiting and in flight */
+int64_t events_sent(const struct events *e);		/* events and conditions */
+int64_t events_dropped(const struct events *e);
+
+#endif
