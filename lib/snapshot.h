@@ -71,6 +71,8 @@ struct snapshot {
 /* Everything unknown, for these nodes and clients (copied); the diagonal is 0. */
 void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients);
 int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm_err *err);
+/* Only the epoch (may be NULL) and generation of a text whose rest may be bad: for who writes the next one. The plain form: "" and 0. */
+int snapshot_peek(const char *text, size_t len, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation, struct lm_err *err);
 /* One matrix row a line. RTT and jitter with at most 1 decimal, loss with 4. Ends with a newline. */
 void snapshot_write(const struct snapshot *s, struct buf *out);
 void snapshot_free(struct snapshot *s);		/* and makes it {0} */

@@ -297,3 +297,40 @@ int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm
 	return failed ? -1 : 0;
 }
 
+/* As the full reader would, but other members are not looked at. */
+static int peek(struct reader *r, struct snapshot *head)
+{
+	static const char *const wanted[] = {"version", "epoch", "generation"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		const struct snapshot_member *member = snapshot_members_find(&r->members, wanted[i]);
+
+		if (member && read_member(r, wanted[i], member) < 0)
+			return -1;
+	}
+	return read_scalars(r, head);
+}
+
+int snapshot_peek(const char *text, size_t len, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation, struct lm_err *err)
+{
+	struct reader r = {.text = text, .len = len, .err = err};
+	struct snapshot head;
+	int failed = 0;
+
+	snapshot_blank(&head);
+	if (snapshot_members_scan(text, len, &r.members, err) < 0)
+		return -1;
+	if (is_ours(&r)) {
+		r.root = cJSON_CreateObject();
+		failed = peek(&r, &head);
+	}
+	cJSON_Delete(r.root);
+	snapshot_members_free(&r.members);
+	if (failed < 0)
+		return -1;
+	if (epoch)
+		memcpy(epoch, head.epoch, sizeof(head.epoch));
+	*generation = head.generation;
+	return 0;
+}

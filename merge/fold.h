@@ -1,0 +1,73 @@
+/*
+ * fold.h - the merge itself: reports and the previous snapshot in, the next snapshot out. No file, no clock, no JSON.
+ *
+ *	struct fold *f = fold_new(&(struct fold_settings){.previous = &state, .nodes = &nodes, ...});
+ *	for each report:
+ *		fold_report(f, &report, age_s);			// in any order: the result does not depend on it
+ *	fold_finish(f, &next, &summary);
+ *	fold_verdict_of(f, "edge-1");
+ *	fold_free(f);
+ *
+ * A report is fresh when its boot_id is new, or its seq is higher than the one seen last, or it is unchanged and at most 3 periods
+ * old. A row without a fresh report keeps its values and ages; at 10 periods it becomes unknown. When more than half of the known rows
+ * of the previous snapshot would become unknown or vanish at once, they are kept, aged, and counted in degraded_runs; the third such
+ * run in a row is accepted. A node that is not in `nodes` any more loses its row and its column.
+ *
+ * Values are rounded to what the file holds (0.1 us, loss 0.0001), so that folding what was written and read back changes nothing.
+ * Nodes and clients of the result are sorted by name. epoch, generation and written_ms are the publisher's: they are left empty here.
+ */
+#ifndef MERGE_FOLD_H
+#define MERGE_FOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/names.h"
+#include "lib/report.h"
+#include "lib/snapshot.h"
+
+#define FOLD_FRESH_PERIODS 3
+#define FOLD_DEAD_PERIODS 10
+#define FOLD_PATIENCE 3			/* this many degraded runs in a row, and the loss is believed */
+#define FOLD_PERIOD_LEAST_S 60.0
+#define FOLD_FUTURE_S 2.0		/* so much "younger than now" a file may be: two readings of one clock, its granularity */
+
+struct fold_settings {
+	const struct snapshot *previous;	/* NULL: none. Borrowed until fold_finish */
+	const struct names *nodes;		/* who belongs to the mesh */
+	const struct names *clients;		/* NULL: whom the reports name */
+	double interval_s;			/* between merges */
+	double elapsed_s;			/* since `previous` was written; at least 0 */
+};
+
+enum fold_verdict {
+	FOLD_NONE,		/* no report */
+	FOLD_FRESH,
+	FOLD_STALE,		/* unchanged for more than 3 periods */
+	FOLD_REPLAYED,		/* its seq is lower than what was seen of the same boot */
+	FOLD_CONFLICT,		/* the same seq with other content */
+	FOLD_UNKNOWN,		/* of a node that does not belong to the mesh */
+	FOLD_REPEATED,		/* a second report of the same node in this fold */
+};
+
+struct fold_summary {
+	uint32_t nodes, clients;	/* of the result */
+	uint32_t fresh, aged, unknown;	/* rows of the result; they add up to nodes */
+	uint32_t lost;			/* known rows that became unknown or vanished, or would have when held back */
+	uint32_t stale, replayed, conflicts;
+	double oldest_s;		/* of the known rows; 0 when none */
+	bool held_back;
+};
+
+struct fold;
+
+struct fold *fold_new(const struct fold_settings *settings);
+/* Takes what it needs; the caller keeps the report. age_s is by the file server's clock. FOLD_UNKNOWN and FOLD_REPEATED are
+ * final; any other verdict is known after fold_finish and FOLD_FRESH stands for it. */
+enum fold_verdict fold_report(struct fold *f, const struct report *report, double age_s);
+/* Once. `out` is the caller's. */
+void fold_finish(struct fold *f, struct snapshot *out, struct fold_summary *summary);
+enum fold_verdict fold_verdict_of(const struct fold *f, const char *node);
+void fold_free(struct fold *f);
+
+#endif

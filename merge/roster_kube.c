@@ -1,0 +1,137 @@
+/* The API's node list, in pages. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/kube/client.h"
+#include "lib/kube/config.h"
+#include "lib/kube/page.h"
+#include "lib/mem.h"
+#include "merge/roster.h"
+
+#define PAGE_LIMIT 500
+#define PAGE_MAX_BYTES ((size_t)64 << 20)
+#define CALL_MS 20000
+#define HTTP_GONE 410
+
+/* The first InternalIP that is an address; a node without one is listed without. */
+static const char *internal_address(const cJSON *node)
+{
+	const cJSON *addresses = json_get(json_get(node, "status"), "addresses"), *item;
+
+	cJSON_ArrayForEach(item, addresses) {
+		const cJSON *type = json_get(item, "type"), *address = json_get(item, "address");
+
+		if (cJSON_IsString(type) && cJSON_IsString(address) && STREQ(type->valuestring, "InternalIP"))
+			return address->valuestring;
+	}
+	return NULL;
+}
+
+/* A node with a name that cannot be a file's is left out; it could not report anyway. */
+static void add_node(const cJSON *node, struct peer_list *out)
+{
+	const cJSON *name = json_get(json_get(node, "metadata"), "name");
+	struct lm_err ignored;
+
+	if (!cJSON_IsString(name) || !name_is_valid(name->valuestring))
+		return;
+	if (peer_list_add(out, name->valuestring, internal_address(node), &ignored) < 0)
+		peer_list_add(out, name->valuestring, NULL, &ignored);
+}
+
+static int take_page(const char *body, struct peer_list *out, char **next, struct lm_err *err)
+{
+	struct page page;
+	cJSON *item;
+	int got;
+
+	if (page_open(&page, body, strlen(body), err) < 0)
+		return -1;
+	while ((got = page_next(&page, &item, err)) > 0) {
+		add_node(item, out);
+		cJSON_Delete(item);
+	}
+	if (got == 0)
+		*next = xstrdup(page.next);
+	page_close(&page);
+	return got;
+}
+
+static char *page_path(const char *token)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	auto_buf struct buf path = {0};
+	char *out;
+
+	buf_printf(&path, "/api/v1/nodes?limit=%d", PAGE_LIMIT);
+	if (*token)
+		buf_str(&path, "&continue=");
+	for (; *token; token++) {
+		unsigned char c = (unsigned char)*token;
+		char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
+
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_' || c == '.')
+			buf_char(&path, *token);
+		else
+			buf_add(&path, escape, sizeof(escape));
+	}
+	out = path.data;
+	path = (struct buf){0};
+	return out;
+}
+
+static int refuse_status(int status, const char *body, struct lm_err *err)
+{
+	struct kube_response response = {.status = status, .body = body ? body : "", .len = body ? strlen(body) : 0};
+	char text[256];
+
+	kube_status_text(&response, text, sizeof(text));
+	return lm_fail(err, status == 401 || status == 403 ? LM_PERM : LM_UNAVAILABLE, "list the nodes: %s", text);
+}
+
+/* 1: the list is complete, 0: it expired between two pages. */
+static int list_pages(struct kube *k, struct peer_list *out, struct lm_err *err)
+{
+	auto_free char *next = xstrdup("");
+
+	do {
+		auto_free char *path = page_path(next), *body = NULL;
+		struct kube_request request = {.method = "GET", .path = path, .timeout_ms = CALL_MS, .max_bytes = PAGE_MAX_BYTES};
+		int status;
+
+		if (kube_call_wait(k, &request, &status, &body, err) < 0)
+			return -1;
+		if (status == HTTP_GONE && *next)
+			return 0;
+		if (status != 200)
+			return refuse_status(status, body, err);
+		free(steal(&next));
+		if (take_page(body, out, &next, err) < 0)
+			return lm_wrap(err, "list the nodes");
+	} while (*next);
+	return 1;
+}
+
+int roster_list_nodes(const struct settings *settings, struct peer_list *out, struct lm_err *err)
+{
+	struct kube_source source = {.server = settings->server, .kubeconfig = settings->kubeconfig, .insecure = settings->insecure};
+	struct kube_config config;
+	struct kube *k;
+	int complete, tries = 0;
+
+	if (kube_config_load(&source, &config, err) < 0)
+		return -1;
+	k = kube_new(&config, "latency-merge", err);
+	kube_config_free(&config);
+	if (!k)
+		return -1;
+	do {
+		peer_list_free(out);
+		complete = list_pages(k, out, err);
+	} while (complete == 0 && ++tries < 3);
+	kube_free(k);
+	if (complete == 0)
+		return lm_fail(err, LM_UNAVAILABLE, "list the nodes: the list expired between pages %d times", tries);
+	return complete < 0 ? -1 : 0;
+}
