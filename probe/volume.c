@@ -22,7 +22,9 @@
 #define STOP_WAIT_MS 1000
 
 struct volume {
-	struct volume_settings s;
+	char *peers_path, *output_dir, *file_name;
+	int64_t stuck_ms;
+	struct metrics *m;
 	pthread_t thread;
 	pthread_mutex_t lock;			/* of all to the next blank line */
 	pthread_cond_t work, done;
@@ -95,23 +97,23 @@ static int write_report(struct volume *v, const struct buf *report, struct lm_er
 	int tries;
 
 	for (tries = 0; tries < 2; tries++) {
-		auto_close int dir = open_folder(v->s.output_dir, err);
+		auto_close int dir = open_folder(v->output_dir, err);
 
-		if (dir >= 0 && file_publish(dir, v->s.file_name, report->data, report->len, NULL, err) == 0) {
+		if (dir >= 0 && file_publish(dir, v->file_name, report->data, report->len, NULL, err) == 0) {
 			sweep(v, dir);
 			return 0;
 		}
 		if (err->os_errno != ESTALE)
 			break;
 	}
-	return lm_wrap(err, "%s", v->s.output_dir);
+	return lm_wrap(err, "%s", v->output_dir);
 }
 
 static void note_failure(struct volume *v, const struct lm_err *err)
 {
 	int64_t held_back;
 
-	metrics_add(v->s.m, STAT_PUBLISH_ERRORS, publish_reason(err), 1);
+	metrics_add(v->m, STAT_PUBLISH_ERRORS, publish_reason(err), 1);
 	if (log_gate_open(&v->gate, LOG_EACH_MS, &held_back))
 		log_warn("cannot publish, will try again", FIELDS(LS("reason", err->msg), LI("repeated", held_back)));
 }
@@ -139,7 +141,7 @@ static void look(struct volume *v)
 	unlock(v);
 	got = peerfile_look(&v->file, &peers, &is_new, &err);
 	if (got < 0)
-		metrics_add(v->s.m, STAT_PEERS_ERRORS, v->file.state == PEERFILE_BAD ? PEERS_BAD : PEERS_MISSING, 1);
+		metrics_add(v->m, STAT_PEERS_ERRORS, v->file.state == PEERFILE_BAD ? PEERS_BAD : PEERS_MISSING, 1);
 	if (got < 0 && is_new)
 		log_warn(v->file.state == PEERFILE_BAD ? "bad peer list, the last good one stays" : "waiting for the peer list",
 			 FIELDS(LS("reason", err.msg)));
@@ -167,7 +169,7 @@ static void write_newest(struct volume *v)
 	if (failed)
 		note_failure(v, &err);
 	else
-		metrics_add(v->s.m, STAT_PUBLISHED, 0, 1);
+		metrics_add(v->m, STAT_PUBLISHED, 0, 1);
 	lock(v);
 	v->writing = false;
 	v->write_err = err;
@@ -247,8 +249,12 @@ struct volume *volume_start(const struct volume_settings *settings)
 	struct volume *v = xcalloc(1, sizeof(*v));
 	pthread_condattr_t attr;
 
-	v->s = *settings;
-	v->file.path = settings->peers_path;
+	v->m = settings->m;
+	v->stuck_ms = settings->stuck_ms;
+	v->peers_path = xstrdup(settings->peers_path);
+	v->output_dir = xstrdup(settings->output_dir);
+	v->file_name = xstrdup(settings->file_name);
+	v->file.path = v->peers_path;
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -319,7 +325,7 @@ int volume_flush(struct volume *v, int64_t wait_ms, struct lm_err *err)
 		*err = v->write_err;
 		failed = -1;
 	} else if (pending) {
-		failed = lm_fail(err, LM_IO, "%s: no answer from the volume in %lld ms", v->s.output_dir, (long long)wait_ms);
+		failed = lm_fail(err, LM_IO, "%s: no answer from the volume in %lld ms", v->output_dir, (long long)wait_ms);
 	}
 	unlock(v);
 	return failed;
@@ -330,15 +336,15 @@ bool volume_is_stuck(struct volume *v)
 	bool stuck;
 
 	lock(v);
-	stuck = v->asked_ms && clock_mono_ms() - v->asked_ms > v->s.stuck_ms;
+	stuck = v->asked_ms && clock_mono_ms() - v->asked_ms > v->stuck_ms;
 	if (stuck && log_gate_open(&v->stuck_gate, LOG_EACH_MS, NULL))
-		log_warn("the volume does not answer, pinging goes on", FIELDS(LS("folder", v->s.output_dir)));
+		log_warn("the volume does not answer, pinging goes on", FIELDS(LS("folder", v->output_dir)));
 	unlock(v);
-	metrics_set(v->s.m, STAT_PUBLISH_STUCK, 0, stuck);
+	metrics_set(v->m, STAT_PUBLISH_STUCK, 0, stuck);
 	return stuck;
 }
 
-void volume_stop(struct volume *v)
+bool volume_stop(struct volume *v)
 {
 	int64_t until_ms = clock_mono_ms() + STOP_WAIT_MS;
 
@@ -350,7 +356,7 @@ void volume_stop(struct volume *v)
 	if (!v->stopped) {
 		unlock(v);
 		pthread_detach(v->thread);
-		return;
+		return false;
 	}
 	unlock(v);
 	pthread_join(v->thread, NULL);
@@ -360,5 +366,9 @@ void volume_stop(struct volume *v)
 	pthread_cond_destroy(&v->work);
 	pthread_cond_destroy(&v->done);
 	pthread_mutex_destroy(&v->lock);
+	free(v->peers_path);
+	free(v->output_dir);
+	free(v->file_name);
 	free(v);
+	return true;
 }

@@ -25,7 +25,7 @@
 #include "probe/peerfile.h"
 
 struct volume_settings {
-	const char *peers_path, *output_dir, *file_name;	/* borrowed until volume_stop */
+	const char *peers_path, *output_dir, *file_name;	/* copied */
 	int64_t stuck_ms;					/* a request that waits longer: the volume is stuck */
 	struct metrics *m;
 };
@@ -44,7 +44,7 @@ void volume_put(struct volume *v, struct buf *report);
 /* Tries at once what is to be written. 0 when all is written; -1 with the reason, or "no answer" after wait_ms. */
 int volume_flush(struct volume *v, int64_t wait_ms, struct lm_err *err);
 bool volume_is_stuck(struct volume *v);
-/* Ends the thread; where it hangs in the kernel, it and its memory are left behind. */
-void volume_stop(struct volume *v);
+/* Ends the thread and returns true. Where it hangs in the kernel, false: it and its memory are left behind, and go on using the metrics. */
+bool volume_stop(struct volume *v);
 
 #endif
