@@ -1,0 +1,98 @@
+#include "tests/apiserver/patch.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "tests/apiserver/tree.h"
+
+void patch_merge(cJSON *target, const cJSON *patch)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, patch) {
+		if (cJSON_IsNull(item))
+			cJSON_DeleteItemFromObjectCaseSensitive(target, item->string);
+		else if (cJSON_IsObject(item))
+			patch_merge(json_make_object(target, item->string), item);
+		else
+			json_set(target, item->string, cJSON_Duplicate(item, true));
+	}
+}
+
+/* The key by which items of a list are the same one; NULL: the list is replaced whole. (Of the Go types' patchMergeKey.) */
+static const char *merge_key(const char *list)
+{
+	static const char *const keys[][2] = {
+		{"conditions", "type"}, {"containers", "name"}, {"initContainers", "name"}, {"ephemeralContainers", "name"},
+		{"env", "name"}, {"ports", "containerPort"}, {"volumes", "name"}, {"volumeMounts", "mountPath"},
+		{"schedulingGates", "name"}, {"topologySpreadConstraints", "topologyKey"}, {"resourceClaims", "name"},
+		{"imagePullSecrets", "name"}, {"hostAliases", "ip"}, {"ownerReferences", "uid"}, {"addresses", "type"},
+		{"podIPs", "ip"}, {"hostIPs", "ip"},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (STREQ(keys[i][0], list))
+			return keys[i][1];
+	return NULL;
+}
+
+static cJSON *find_item(cJSON *list, const char *key, const cJSON *like)
+{
+	const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(like, key);
+	cJSON *item;
+
+	cJSON_ArrayForEach(item, list)
+		if (wanted && cJSON_Compare(cJSON_GetObjectItemCaseSensitive(item, key), wanted, true))
+			return item;
+	return NULL;
+}
+
+static void merge_list(cJSON *list, const char *key, const cJSON *patch)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, patch) {
+		cJSON *mine = find_item(list, key, item);
+
+		if (STREQ(json_text_at(item, "$patch"), "delete")) {
+			cJSON_Delete(mine ? cJSON_DetachItemViaPointer(list, mine) : NULL);
+			continue;
+		}
+		if (!mine) {
+			mine = cJSON_CreateObject();
+			cJSON_AddItemToArray(list, mine);
+		}
+		patch_strategic(mine, item);
+	}
+}
+
+static void merge_member(cJSON *target, const cJSON *item)
+{
+	const char *key = merge_key(item->string);
+
+	if (cJSON_IsNull(item)) {
+		cJSON_DeleteItemFromObjectCaseSensitive(target, item->string);
+	} else if (cJSON_IsObject(item)) {
+		patch_strategic(json_make_object(target, item->string), item);
+	} else if (cJSON_IsArray(item) && key) {
+		if (!cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(target, item->string)))
+			json_set(target, item->string, cJSON_CreateArray());
+		merge_list(cJSON_GetObjectItemCaseSensitive(target, item->string), key, item);
+	} else {
+		json_set(target, item->string, cJSON_Duplicate(item, true));
+	}
+}
+
+void patch_strategic(cJSON *target, const cJSON *patch)
+{
+	const cJSON *item;
+
+	if (STREQ(json_text_at(patch, "$patch"), "replace"))
+		while (target->child)
+			cJSON_Delete(cJSON_DetachItemViaPointer(target, target->child));
+	cJSON_ArrayForEach(item, patch)
+		if (item->string[0] != '$')
+			merge_member(target, item);
+}
