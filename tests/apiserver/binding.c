@@ -22,10 +22,8 @@ static int check_body(const struct call *call, const cJSON *binding, const char 
 	const char *kind = json_text_at(binding, "target.kind");
 
 	*name = json_text_at(binding, "metadata.name");
-	if (*call->target.name && !STREQ(*name, call->target.name) && **name)
+	if (*call->target.name && !STREQ(*name, call->target.name))
 		return answer_bad_request(a, "name in URL does not match name in Binding object");
-	if (*call->target.name && !**name)
-		*name = call->target.name;
 	if (!**name)
 		return answer_bad_request(a, "name is required");
 	if (*namespace_ && !STREQ(namespace_, call->target.namespace_))
