@@ -1,0 +1,171 @@
+/*
+ * The cache, example by example. u-cache-model.c compares it with a naive model under random events.
+ */
+#include "tests/unit/objects.h"
+
+#include "sched/cache/cache.h"
+
+static struct cache *with_nodes(const char *const *names)
+{
+	struct cache *c = cache_new();
+
+	for (; *names; names++)
+		assert_int_equal(cache_put_node(c, node_with(*names, "%s", "")), WAKE_NODE_ADDED);
+	return c;
+}
+
+static const char *const two_nodes[] = {"a", "b", NULL};
+
+#define REQUEST "'containers':[{'name':'c','resources':{'requests':{'cpu':'1'}}}]"
+
+static void an_assumption_holds_until_the_watch_or_forget(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+
+	(void)state;
+	assert_int_equal(cache_put_pod(c, pod_with("p", REQUEST)), 0);
+	assert_true(cache_assume(c, "uid-p", 0));
+	assert_false(cache_assume(c, "uid-p", 1));
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	assert_int_equal(cache_put_pod(c, pod_with("p", REQUEST)), 0); /* an update without a node changes nothing */
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	assert_int_equal(cache_forget(c, "uid-p"), WAKE_POD_FREED);
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 4000);
+	assert_int_equal(cache_forget(c, "uid-p"), 0);
+	assert_true(cache_assume(c, "uid-p", 0));
+	assert_int_equal(cache_put_pod(c, pod_with("p", REQUEST ",'nodeName':'a'")), WAKE_POD_ADDED);
+	assert_int_equal(cache_assumed(c), 0);
+	assert_int_equal(cache_forget(c, "uid-p"), 0);
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	cache_free(c);
+}
+
+static void the_watch_wins_over_an_assumption(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+
+	(void)state;
+	cache_put_pod(c, pod_with("p", REQUEST));
+	cache_assume(c, "uid-p", 0);
+	assert_int_equal(cache_put_pod(c, pod_with("p", REQUEST ",'nodeName':'b'")), WAKE_POD_ADDED | WAKE_POD_FREED);
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 4000);
+	assert_int_equal(cache_view(c)->free_cpu_milli[1], 3000);
+	assert_int_equal(cache_delete_pod(c, "uid-p"), WAKE_POD_FREED);
+	assert_int_equal(cache_view(c)->free_cpu_milli[1], 4000);
+	cache_free(c);
+}
+
+static void pods_count_when_their_node_appears(void **state)
+{
+	struct cache *c = cache_new();
+	const struct view *v;
+
+	(void)state;
+	assert_int_equal(cache_put_pod(c, pod_with("p", REQUEST ",'nodeName':'late'")), WAKE_POD_ADDED);
+	assert_int_equal(cache_find_pod(c, "uid-p")->node, -1);
+	cache_put_node(c, node_with("late", "%s", ""));
+	v = cache_view(c);
+	assert_int_equal(v->free_cpu_milli[0], 3000);
+	assert_int_equal(v->free_pods[0], 9);
+	assert_int_equal(cache_delete_node(c, "late"), WAKE_NODE_CHANGED | WAKE_POD_FREED);
+	assert_int_equal(cache_view(c)->count, 0);
+	assert_int_equal(cache_delete_node(c, "late"), 0);
+	cache_put_node(c, node_with("late", "%s", ""));
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	cache_free(c);
+}
+
+static void a_heartbeat_wakes_nobody(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+	uint64_t epoch = cache_view(c)->node_epoch;
+
+	(void)state;
+	assert_int_equal(cache_put_node(c, node_with("a", "%s", "")), 0);
+	assert_int_equal(cache_put_node(c, node_with("a", "%s", ",'disk':'ssd'")), WAKE_NODE_CHANGED);
+	assert_int_equal(cache_view(c)->node_epoch, epoch);
+	cache_delete_node(c, "a");
+	assert_int_not_equal(cache_view(c)->node_epoch, epoch);
+	cache_free(c);
+}
+
+/* A sum that hit INT64_MAX goes back to what is true when its cause goes. */
+static void a_saturated_sum_recovers(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+
+	(void)state;
+	cache_put_pod(c, pod_with("p", REQUEST ",'nodeName':'a'"));
+	cache_put_pod(c, pod_with("q", "'nodeName':'a','containers':[{'resources':{'requests':{'cpu':'9E','memory':'9E'}}}]"));
+	cache_put_pod(c, pod_with("r", "'nodeName':'a','containers':[{'resources':{'requests':{'cpu':'9E','memory':'9E'}}}]"));
+	assert_true(cache_view(c)->free_memory_bytes[0] < 0);
+	cache_delete_pod(c, "uid-q");
+	cache_delete_pod(c, "uid-r");
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	assert_int_equal(cache_view(c)->free_memory_bytes[0], INT64_C(8) << 30);
+	cache_free(c);
+}
+
+static void a_terminating_pod_holds_its_resources_but_is_no_target(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+	struct node_count out[2];
+	static const char text[] = "{'metadata':{'name':'p','namespace':'default','uid':'u','labels':{'app':'redis'}%s},"
+				   "'spec':{'nodeName':'b'," REQUEST "}}";
+	auto_free char *running = xasprintf(text, ""), *leaving = xasprintf(text, ",'deletionTimestamp':'2026-01-01T00:00:00Z'");
+
+	(void)state;
+	cache_put_pod(c, pod_of(running));
+	assert_int_equal(view_pods_matching(cache_view(c), "default", "app", "redis", NULL, out, 2), 1);
+	assert_int_equal(out[0].node, 1);
+	assert_int_equal(out[0].pods, 1);
+	assert_int_equal(view_pods_matching(cache_view(c), "default", "app", "redis", "u", out, 2), 0);
+	assert_int_equal(view_pods_matching(cache_view(c), "other", "app", "redis", NULL, out, 2), 0);
+	assert_int_equal(cache_put_pod(c, pod_of(leaving)), WAKE_POD_ADDED);
+	assert_int_equal(view_pods_matching(cache_view(c), "default", "app", "redis", NULL, out, 2), 0);
+	assert_int_equal(cache_view(c)->free_cpu_milli[1], 3000);
+	cache_free(c);
+}
+
+/* 30,000 pods come and go on 5,000 nodes; work in proportion to the cluster for each event would be minutes. */
+static void a_large_cluster_comes_and_goes(void **state)
+{
+	struct cache *c = cache_new();
+	char name[32], node[128];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "node-%u", i);
+		cache_put_node(c, node_with(name, "%s", ""));
+	}
+	for (i = 0; i < 30000; i++) {
+		snprintf(name, sizeof(name), "pod-%u", i);
+		snprintf(node, sizeof(node), "'nodeName':'node-%u'," REQUEST, i % 5000);
+		cache_put_pod(c, pod_with(name, "%s", node));
+	}
+	assert_int_equal(cache_pods(c), 30000);
+	assert_int_equal(cache_view(c)->free_cpu_milli[4999], 4000 - 6 * 1000);
+	for (i = 0; i < 30000; i++) {
+		snprintf(name, sizeof(name), "uid-pod-%u", i);
+		assert_int_equal(cache_delete_pod(c, name), WAKE_POD_FREED);
+	}
+	for (i = 0; i < 5000; i++)
+		assert_int_equal(cache_view(c)->free_cpu_milli[i], 4000);
+	cache_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_assumption_holds_until_the_watch_or_forget),
+		cmocka_unit_test(the_watch_wins_over_an_assumption),
+		cmocka_unit_test(pods_count_when_their_node_appears),
+		cmocka_unit_test(a_heartbeat_wakes_nobody),
+		cmocka_unit_test(a_saturated_sum_recovers),
+		cmocka_unit_test(a_terminating_pod_holds_its_resources_but_is_no_target),
+		cmocka_unit_test(a_large_cluster_comes_and_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
