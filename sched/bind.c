@@ -23,6 +23,7 @@ struct open_binding {
 	int64_t next_ms;		/* then the pod is asked for */
 	int64_t unknown_ms;		/* when the last request of unknown fate ended; 0: none */
 	bool refused;			/* the last POST was answered with 409 */
+	bool answered;			/* it was answered at all */
 	int posts, tries;
 	char reason[256];
 };
@@ -82,7 +83,7 @@ void binder_set_flight(struct binder *b, size_t flight)
 static void end(struct open_binding *o, enum bind_end how)
 {
 	struct binder *b = o->binder;
-	struct binding seen = {o->namespace_, o->name, o->uid, o->node, o->scheduler_name, &o->facts, o->posts, o->reason};
+	struct binding seen = {o->namespace_, o->name, o->uid, o->node, o->scheduler_name, &o->facts, o->posts, o->reason, o->answered};
 	size_t i;
 
 	assert(!o->call);
@@ -132,6 +133,7 @@ static void on_posted(void *arg, const struct kube_response *response)
 	answered(o);
 	if (status < 200 || status > 299)
 		kube_status_text(response, o->reason, sizeof(o->reason));
+	o->answered = status != 0;
 	o->refused = status == 409;
 	if (status >= 200 && status <= 299) {
 		end(o, BIND_BOUND);

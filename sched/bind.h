@@ -47,6 +47,7 @@ struct binding {			/* what `ended` sees; valid during the call */
 	const struct bind_facts *facts;
 	int posts;			/* how often it was sent */
 	const char *reason;		/* of LOST and FAILED */
+	bool answered;			/* the server said so; else it was not reached */
 };
 
 typedef void bind_ended(void *arg, const struct binding *b, enum bind_end end);

@@ -34,7 +34,7 @@ struct reader {
 	int deaths;			/* in a row */
 	uint64_t loading, done;		/* the last LOADING, the last outcome */
 	bool gave_up;			/* waited in vain for what is loading now */
-	bool hold, looked;
+	bool hold, looked, failed;
 	struct reader_news news[QUEUED_NEWS];
 	size_t news_count;
 };
@@ -291,10 +291,15 @@ static void handle(struct reader *r, const struct reader_message *m, int fd)
 		r->gave_up = false;
 	}
 	if (m->kind == READER_MATRIX) {
+		r->failed = false;
 		matrix_news(r, m, fd);
 	} else if (m->kind == READER_FAILED) {
+		r->failed = true;
 		lm_fail(&err, (enum lm_code)m->code, "%s", m->text);
 		failed_news(r, m, &err);
+	} else if (m->kind == READER_SAME && r->failed) {
+		r->failed = false;
+		queue_news(r, (struct reader_news){.kind = READER_NEWS_SAME, .hold = m->hold});
 	} else if (r->hold != (bool)m->hold) {
 		queue_news(r, (struct reader_news){.kind = READER_NEWS_HOLD, .hold = m->hold});
 	}

@@ -39,7 +39,8 @@ struct reader_settings {
 
 enum reader_news_kind {
 	READER_NEWS_MATRIX,		/* `matrix` is the caller's */
-	READER_NEWS_HOLD,		/* nothing but `hold` may have changed */
+	READER_NEWS_SAME,		/* the file is again as it was handed over last */
+	READER_NEWS_HOLD,		/* nothing but `hold` changed */
 	READER_NEWS_FAILED,		/* `error`: the file cannot be used; the last good matrix stays */
 	READER_NEWS_DIED,		/* `error`: the process ended or was replaced; it is being restarted */
 };

@@ -300,7 +300,7 @@ static void look_after_event(struct child *c)
 
 	say_loading(c); /* before the events are read: see reader_wire.h */
 	if (!drain_events(c)) {
-		say(c, READER_SAME);
+		say(c, READER_NOTHING);
 		return;
 	}
 	folder = file_open_dir(c->folder, &err);

@@ -16,7 +16,8 @@ enum reader_kind {
 	READER_BEAT,		/* alive, nothing happened */
 	READER_LOADING,
 	READER_MATRIX,		/* comes with a sealed memfd */
-	READER_SAME,		/* the file has the content that was sent last, or events were not about it */
+	READER_SAME,		/* the file has the content that was sent last */
+	READER_NOTHING,		/* the events were not about it */
 	READER_UNFINISHED,	/* did not parse, is tried again at once: someone is writing */
 	READER_FAILED,		/* the same for longer, or no file: `text` says why */
 	READER_KINDS,

@@ -1,0 +1,248 @@
+#include "sched/feed.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/kube/watch.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/stats.h"
+
+/* status.phase!=Succeeded,status.phase!=Failed */
+#define PODS_QUERY "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
+
+struct feed {
+	struct cache *cache;
+	struct queue *queue;
+	struct metrics *stats;
+	struct feed_hooks hooks;
+	struct kube_watch *watch[RESOURCE_COUNT];
+	struct log_gate trouble_gate[RESOURCE_COUNT], bad_gate;
+	unsigned wake;
+};
+
+bool feed_wants(const struct feed *f, const struct pod *pod)
+{
+	return !*pod->node && !pod->terminal && !pod->terminating && !pod->gated && f->hooks.ours(f->hooks.arg, pod->scheduler_name);
+}
+
+/* --- pods --- */
+
+static uint64_t hash_json(uint64_t h, const cJSON *value)
+{
+	auto_free char *text = value ? cJSON_PrintUnformatted(value) : NULL;
+	const char *c;
+
+	for (c = text ? text : ""; *c; c++)
+		h = (h ^ (unsigned char)*c) * 0x100000001b3u; /* FNV-1a */
+	return (h ^ 0xff) * 0x100000001b3u;
+}
+
+/* What a user can change about a pending pod: our own patches of its status leave it alone. */
+static uint64_t version_of(const cJSON *object)
+{
+	const cJSON *metadata = json_get(object, "metadata");
+	uint64_t h = hash_json(0xcbf29ce484222325u, json_get(object, "spec"));
+
+	return hash_json(hash_json(h, json_get(metadata, "labels")), json_get(metadata, "annotations"));
+}
+
+static void drop_pod(struct feed *f, const char *uid)
+{
+	queue_remove(f->queue, uid);
+	f->hooks.seen(f->hooks.arg, uid);
+}
+
+static void enqueue(struct feed *f, const char *uid, const cJSON *object)
+{
+	const struct cached_pod *cached = cache_find_pod(f->cache, uid);
+
+	if (!cached || !feed_wants(f, cached->pod))
+		drop_pod(f, uid);
+	else if (!cached->assumed)
+		queue_put(f->queue, uid, cached->pod->priority, version_of(object), clock_mono_ms());
+}
+
+static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
+{
+	const struct cached_pod *before = cache_find_pod_named(f->cache, pod->namespace_, pod->name);
+	auto_free char *uid = xstrdup(pod->uid);
+	auto_free char *replaced = before && !STREQ(before->pod->uid, uid) ? xstrdup(before->pod->uid) : NULL;
+
+	f->wake |= cache_put_pod(f->cache, pod);
+	if (replaced)
+		drop_pod(f, replaced);
+	enqueue(f, uid, object);
+}
+
+static void bad_object(struct feed *f, enum stat_resource which, const struct lm_err *err)
+{
+	metrics_add(f->stats, STAT_BAD_OBJECTS, (int)which, 1);
+	if (log_gate_open(&f->bad_gate, 60000, NULL))
+		log_warn("an object of the API cannot be read", FIELDS(LS("error", err->msg)));
+}
+
+static void on_pod(void *arg, enum kube_event event, const cJSON *object)
+{
+	struct feed *f = arg;
+	struct lm_err err;
+	struct pod *pod = pod_parse(object, &err);
+
+	if (!pod) {
+		bad_object(f, RESOURCE_PODS, &err);
+		return;
+	}
+	if (event != KUBE_DELETED) {
+		put_pod(f, pod, object);
+		return;
+	}
+	f->wake |= cache_delete_pod(f->cache, pod->uid);
+	drop_pod(f, pod->uid);
+	pod_free(pod);
+}
+
+static void pods_begin(void *arg)
+{
+	cache_replace_pods_begin(((struct feed *)arg)->cache);
+}
+
+struct gone {
+	char **uids;
+	size_t count, room;
+};
+
+static void note_gone(void *arg, const struct pod *pod)
+{
+	struct gone *gone = arg;
+
+	grow(&gone->uids, &gone->room, gone->count + 1, sizeof(char *));
+	gone->uids[gone->count++] = xstrdup(pod->uid);
+}
+
+static void pods_end(void *arg)
+{
+	struct feed *f = arg;
+	struct gone gone = {0};
+	size_t i;
+
+	f->wake |= cache_replace_pods_end(f->cache, note_gone, &gone);
+	for (i = 0; i < gone.count; i++) {
+		drop_pod(f, gone.uids[i]);
+		free(gone.uids[i]);
+	}
+	free(gone.uids);
+	log_info("pods listed", FIELDS(LI("pods", cache_pods(f->cache)), LI("ready", queue_count(f->queue, QUEUE_READY))));
+}
+
+/* --- nodes --- */
+
+static void on_node(void *arg, enum kube_event event, const cJSON *object)
+{
+	struct feed *f = arg;
+	struct lm_err err;
+	struct node *node = node_parse(object, &err);
+
+	if (!node) {
+		bad_object(f, RESOURCE_NODES, &err);
+	} else if (event == KUBE_DELETED) {
+		f->wake |= cache_delete_node(f->cache, node->name);
+		node_free(node);
+	} else {
+		f->wake |= cache_put_node(f->cache, node);
+	}
+}
+
+static void nodes_begin(void *arg)
+{
+	cache_replace_nodes_begin(((struct feed *)arg)->cache);
+}
+
+static void nodes_end(void *arg)
+{
+	struct feed *f = arg;
+
+	f->wake |= cache_replace_nodes_end(f->cache);
+	log_info("nodes listed", FIELDS(LI("nodes", cache_view(f->cache)->count)));
+}
+
+/* --- both --- */
+
+static void trouble(struct feed *f, enum stat_resource which, const char *name, const struct lm_err *err, int64_t retry_in_ms)
+{
+	if (log_gate_open(&f->trouble_gate[which], 10000, NULL))
+		log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg), LI("retry_in_ms", retry_in_ms)));
+}
+
+static void nodes_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+{
+	trouble(arg, RESOURCE_NODES, "nodes", err, retry_in_ms);
+}
+
+static void pods_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+{
+	trouble(arg, RESOURCE_PODS, "pods", err, retry_in_ms);
+}
+
+struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats, const struct feed_hooks *hooks)
+{
+	static const struct kube_watch_handlers nodes = {nodes_begin, on_node, nodes_end, nodes_trouble};
+	static const struct kube_watch_handlers pods = {pods_begin, on_pod, pods_end, pods_trouble};
+	struct feed *f = xcalloc(1, sizeof(*f));
+
+	*f = (struct feed){.cache = cache, .queue = queue, .stats = stats, .hooks = *hooks};
+	f->watch[RESOURCE_NODES] = kube_watch_new(k, "/api/v1/nodes", NULL, &nodes, f);
+	f->watch[RESOURCE_PODS] = kube_watch_new(k, "/api/v1/pods", PODS_QUERY, &pods, f);
+	return f;
+}
+
+void feed_free(struct feed *f)
+{
+	int i;
+
+	if (!f)
+		return;
+	for (i = 0; i < RESOURCE_COUNT; i++)
+		kube_watch_free(f->watch[i]);
+	free(f);
+}
+
+static void set_gauges(struct feed *f, int which, int64_t mono_ms)
+{
+	struct kube_watch_stats s = kube_watch_stats(f->watch[which]);
+
+	metrics_set(f->stats, STAT_LISTS, which, (double)s.lists);
+	metrics_set(f->stats, STAT_WATCHES, which, (double)s.watches);
+	metrics_set(f->stats, STAT_WATCH_EVENTS, which, (double)s.events);
+	metrics_set(f->stats, STAT_WATCH_GONE, which, (double)s.gone);
+	metrics_set(f->stats, STAT_WATCH_SILENT_SECONDS, which,
+		    s.last_heard_mono_ms < 0 ? NAN : (double)(mono_ms - s.last_heard_mono_ms) / 1e3);
+}
+
+int64_t feed_tick(struct feed *f, int64_t mono_ms)
+{
+	int64_t wait = 60000, due;
+	int i;
+
+	for (i = 0; i < RESOURCE_COUNT; i++) {
+		due = kube_watch_tick(f->watch[i], mono_ms);
+		wait = due < wait ? due : wait;
+		set_gauges(f, i, mono_ms);
+	}
+	return wait;
+}
+
+bool feed_synced(const struct feed *f)
+{
+	return kube_watch_synced(f->watch[RESOURCE_NODES]) && kube_watch_synced(f->watch[RESOURCE_PODS]);
+}
+
+unsigned feed_take_wake(struct feed *f)
+{
+	unsigned wake = f->wake;
+
+	f->wake = 0;
+	return wake;
+}

@@ -1,0 +1,35 @@
+/*
+ * feed.h - what the API server says about the cluster: watches nodes and pods, keeps the cache, and puts pods that wait for us into the queue.
+ *
+ * A pod of ours: our scheduler name, on no node, not ended, not terminating, without scheduling gates. All other pods only fill the cache.
+ */
+#ifndef SCHED_FEED_H
+#define SCHED_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/kube/client.h"
+#include "lib/metrics.h"
+#include "sched/cache/cache.h"
+#include "sched/queue.h"
+
+struct feed_hooks {
+	bool (*ours)(void *arg, const char *scheduler_name);
+	/* A pod of ours was seen on a node, or is gone. The cache has it already. */
+	void (*seen)(void *arg, const char *uid);
+	void *arg;
+};
+
+struct feed;
+
+struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats, const struct feed_hooks *hooks);
+void feed_free(struct feed *f);				/* before the client; NULL is fine */
+/* Starts what is due; returns milliseconds until the next call. */
+int64_t feed_tick(struct feed *f, int64_t mono_ms);
+bool feed_synced(const struct feed *f);			/* nodes and pods were listed */
+unsigned feed_take_wake(struct feed *f);		/* WAKE bits since the last call */
+/* Whether a pod is one that waits for us now. */
+bool feed_wants(const struct feed *f, const struct pod *pod);
+
+#endif

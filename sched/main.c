@@ -1,0 +1,59 @@
+/* latency-sched: places pods where the network is fast. */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lib/kube/config.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/reader.h"
+#include "sched/scheduler.h"
+#include "sched/settings.h"
+
+/* Many connections; and no core file, which would hold the token. */
+static void set_limits(void)
+{
+	struct rlimit files, none = {0, 0};
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static int run(struct settings *s, int argc, char **argv, struct lm_err *err)
+{
+	struct kube_source source = {.server = s->server, .kubeconfig = s->kubeconfig, .insecure = s->insecure};
+	struct kube_config api = {0};
+	int code;
+
+	if (kube_config_load(&source, &api, err) < 0) {
+		settings_free(s);
+		return -1;
+	}
+	set_limits();
+	log_info("starting", FIELDS(LS("version", LM_VERSION), LS("server", api.server), LS("latency_file", s->latency_file)));
+	code = scheduler_run(s, &api, argc, argv, err);
+	kube_config_free(&api);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings *settings;
+	struct lm_err err;
+
+	if (argc > 1 && STREQ(argv[1], "reader"))
+		return reader_child_main(argc - 1, argv + 1);
+	settings = settings_load(argc, argv, &err);
+	if (!settings)
+		return options_fail(&settings_program, &err);
+	if (settings->options.print_config)
+		options_print(&settings->options, stdout);
+	if (settings->options.done || settings->options.print_config) {
+		settings_free(settings);
+		return 0;
+	}
+	log_setup(settings->options.log_level, settings->options.log_format);
+	return run(settings, argc, argv, &err) < 0 ? options_fail(&settings_program, &err) : 0;
+}

@@ -1,0 +1,405 @@
+#include "sched/scheduler.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/bind.h"
+#include "sched/decide.h"
+#include "sched/events.h"
+#include "sched/feed.h"
+#include "sched/intake.h"
+#include "sched/limit.h"
+#include "sched/queue.h"
+#include "sched/stats.h"
+#include "sched/status.h"
+
+#define TURN_DECISIONS 32		/* then the API is looked at again */
+#define TURN_MAX_MS 1000
+
+struct scheduler {
+	struct settings *settings;
+	int argc;
+	char **argv;
+	int signals;			/* signalfd */
+	struct metrics *stats;
+	struct status status;
+	struct kube *kube;
+	struct limit limit;
+	struct cache *cache;
+	struct queue *queue;
+	struct feed *feed;
+	struct binder *binder;
+	struct events *events;
+	struct intake *intake;
+	struct decider *decider;
+	int64_t drain_until_ms;		/* 0: not draining */
+};
+
+/* --- a decision ---------------------------------------------------------------------------------------------------- */
+
+static void say_no_node(struct scheduler *s, const struct pod *pod, const struct buf *message)
+{
+	char key[512];
+	bool known = pod->condition_message && STREQ(pod->condition_message, message->data);
+
+	pod_key(pod, key, sizeof(key));
+	log_event(known ? LOG_DEBUG : LOG_INFO, "no node fits", FIELDS(LS("pod", key), LS("reason", message->data)));
+	events_failed(s->events, pod, message->data, clock_mono_ms());
+	events_condition(s->events, pod, "Unschedulable", message->data);
+}
+
+static void refused(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
+{
+	auto_buf struct buf message = {0}, note = {0};
+
+	metrics_add(s->stats, STAT_DECISIONS, decision->refused_by_pod ? DECISION_POD_REFUSED : DECISION_NO_NODE, 1);
+	decision_message(s->decider, in, decision, &message);
+	decision_note(s->decider, in, &note);
+	if (note.len)
+		buf_printf(&message, " (%s)", note.data);
+	say_no_node(s, in->pod, &message);
+	queue_refused(s->queue, in->pod->uid, decision->wake, in->mono_ms);
+}
+
+static struct bind_facts facts_of(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
+{
+	struct bind_facts facts = {.rtt_ms = NAN, .score = (double)decision->total[decision->node], .generation = -1, .decided_mono_ms = in->mono_ms};
+	struct buf note = {0};
+
+	if (decision->rtt_us)
+		facts.rtt_ms = (double)decision->rtt_us[decision->node] / 1e3;
+	if (in->mesh)
+		facts.generation = matrix_generation(in->mesh->matrix);
+	if (decision->runner_up >= 0)
+		facts.runner_up = xstrdup(in->view->nodes[decision->runner_up].node->name);
+	decision_note(s->decider, in, &note);
+	facts.note = note.data;
+	facts.waited_ms = in->mono_ms - queue_since_ms(s->queue, in->pod->uid);
+	return facts;
+}
+
+static void placed(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
+{
+	struct bind_facts facts = facts_of(s, in, decision);
+	auto_free char *node = xstrdup(in->view->nodes[decision->node].node->name);
+
+	metrics_add(s->stats, STAT_DECISIONS, DECISION_PLACED, 1);
+	if (!cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
+		free(facts.runner_up);
+		free(facts.note);
+		queue_failed(s->queue, in->pod->uid, in->mono_ms);
+		return;
+	}
+	bind_start(s->binder, in->pod, node, &facts, in->mono_ms);
+	queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
+}
+
+static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
+{
+	const struct cached_pod *cached = cache_find_pod(s->cache, uid);
+	struct decision_input in = {.mono_ms = mono_ms};
+	struct decision decision;
+	int64_t start_us;
+
+	if (!cached || cached->assumed || !feed_wants(s->feed, cached->pod)) {
+		queue_remove(s->queue, uid);
+		return;
+	}
+	if (intake_settle(s->intake))
+		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
+	in.pod = cached->pod;
+	in.view = cache_view(s->cache);
+	in.mesh = intake_mesh(s->intake);
+	in.profile = settings_profile(s->settings, cached->pod->scheduler_name);
+	metrics_add(s->stats, STAT_BAD_REQUESTS, 0, cached->pod->ask.error != NULL);
+	start_us = clock_mono_us();
+	decide(s->decider, &in, &decision);
+	metrics_observe(s->stats, STAT_DECISION_SECONDS, 0, (double)(clock_mono_us() - start_us) / 1e6);
+	if (decision.node < 0)
+		refused(s, &in, &decision);
+	else
+		placed(s, &in, &decision);
+}
+
+static void decide_some(struct scheduler *s)
+{
+	int left = TURN_DECISIONS;
+	const char *uid;
+
+	while (left-- > 0 && binder_ready(s->binder, clock_mono_ms()) && (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
+		decide_one(s, uid, clock_mono_ms());
+}
+
+/* --- what became of a binding ---------------------------------------------------------------------------------------- */
+
+static void bound(struct scheduler *s, const struct binding *b, const char *key, int64_t mono_ms)
+{
+	const struct bind_facts *f = b->facts;
+	auto_free char *note = xasprintf("Successfully assigned %s to %s%s%s%s", key, b->node, f->note && *f->note ? " (" : "",
+					 f->note && *f->note ? f->note : "", f->note && *f->note ? ")" : "");
+
+	queue_remove(s->queue, b->uid);
+	metrics_observe(s->stats, STAT_BIND_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms) / 1e3);
+	metrics_observe(s->stats, STAT_WAIT_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms + f->waited_ms) / 1e3);
+	log_info("pod bound", FIELDS(LS("pod", key), LS("node", b->node), LF("rtt_ms", f->rtt_ms), LF("score", f->score),
+				     LS("runner_up", f->runner_up), LF("generation", f->generation < 0 ? NAN : (double)f->generation),
+				     LS("scheduler", b->scheduler_name), LI("waited_ms", f->waited_ms),
+				     LI("bind_ms", mono_ms - f->decided_mono_ms), LI("posts", b->posts)));
+	events_scheduled(s->events, b->scheduler_name, b->namespace_, b->name, b->uid, b->node, note);
+}
+
+/* For certain on no node, or not our pod any more. The watch takes it out of the queue when it is gone or on another node. */
+static void not_bound(struct scheduler *s, const struct binding *b, enum bind_end end, const char *key, int64_t mono_ms)
+{
+	const struct cached_pod *cached;
+	auto_free char *note = xasprintf("Binding rejected: %s", b->reason);
+
+	log_warn(end == BIND_LOST ? "binding lost" : "binding failed",
+		 FIELDS(LS("pod", key), LS("node", b->node), LS("reason", b->reason), LI("posts", b->posts)));
+	queue_wake(s->queue, cache_forget(s->cache, b->uid), mono_ms);
+	queue_failed(s->queue, b->uid, mono_ms);
+	cached = cache_find_pod(s->cache, b->uid);
+	if (end != BIND_FAILED || !b->answered || !cached)
+		return;
+	events_failed(s->events, cached->pod, note, mono_ms);
+	events_condition(s->events, cached->pod, "SchedulerError", note);
+}
+
+static void on_bind_end(void *arg, const struct binding *b, enum bind_end end)
+{
+	struct scheduler *s = arg;
+	auto_free char *key = xasprintf("%s/%s", b->namespace_, b->name);
+	int64_t mono_ms = clock_mono_ms();
+
+	metrics_add(s->stats, STAT_BINDINGS, (int)end, 1);
+	if (end == BIND_BOUND)
+		bound(s, b, key, mono_ms);
+	else
+		not_bound(s, b, end, key, mono_ms);
+}
+
+/* --- hooks ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_ours(void *arg, const char *scheduler_name)
+{
+	return settings_profile(((struct scheduler *)arg)->settings, scheduler_name) != NULL;
+}
+
+static void on_seen(void *arg, const char *uid)
+{
+	bind_seen(((struct scheduler *)arg)->binder, uid);
+}
+
+/* --- signals --------------------------------------------------------------------------------------------------------- */
+
+static void apply_rates(struct scheduler *s)
+{
+	limit_set(&s->limit, s->settings->qps, (double)s->settings->burst, clock_mono_ms());
+	binder_set_flight(s->binder, (size_t)s->settings->bindings);
+}
+
+static void reload(struct scheduler *s)
+{
+	struct lm_err err;
+	struct settings *next = settings_load(s->argc, s->argv, &err);
+
+	if (!next || settings_may_replace(s->settings, next, &err) < 0) {
+		settings_free(next);
+		metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
+		log_error("configuration refused: the one in force stays", FIELDS(LS("error", err.msg)));
+		return;
+	}
+	settings_free(s->settings);
+	s->settings = next;
+	apply_rates(s);
+	queue_wake(s->queue, ~0u, clock_mono_ms());
+	metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_LOADED, 1);
+	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path)));
+}
+
+static void drain(struct scheduler *s, int64_t mono_ms)
+{
+	if (s->drain_until_ms) {
+		s->drain_until_ms = mono_ms; /* told twice: at once */
+		return;
+	}
+	s->drain_until_ms = mono_ms + SCHEDULER_DRAIN_MS;
+	log_info("draining", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
+}
+
+static void take_signals(struct scheduler *s, int64_t mono_ms)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(s);
+		else
+			drain(s, mono_ms);
+	}
+}
+
+static int open_signals(struct scheduler *s, struct lm_err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return lm_fail_errno(err, "block signals");
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? lm_fail_errno(err, "signalfd") : 0;
+}
+
+/* --- the loop -------------------------------------------------------------------------------------------------------- */
+
+static const char *not_ready(const struct scheduler *s, int64_t mono_ms)
+{
+	if (s->drain_until_ms)
+		return "draining";
+	if (!feed_synced(s->feed))
+		return "nodes and pods are not listed yet";
+	return intake_ready(s->intake, mono_ms) ? NULL : "the latency file was not looked at yet";
+}
+
+static void set_gauges(struct scheduler *s)
+{
+	int i;
+
+	for (i = 0; i < QUEUE_STATES; i++)
+		metrics_set(s->stats, STAT_PENDING, i, (double)queue_count(s->queue, (enum queue_state)i));
+	metrics_set(s->stats, STAT_ASSUMED, 0, (double)cache_assumed(s->cache));
+	metrics_set(s->stats, STAT_BINDINGS_OPEN, 0, (double)bind_open(s->binder));
+	metrics_set(s->stats, STAT_BINDINGS_UNKNOWN, 0, (double)bind_unknown(s->binder));
+	metrics_set(s->stats, STAT_EVENTS_SENT, 0, (double)events_sent(s->events));
+	metrics_set(s->stats, STAT_EVENTS_DROPPED, 0, (double)events_dropped(s->events));
+	metrics_set(s->stats, STAT_SYNCED, 0, feed_synced(s->feed));
+	metrics_set(s->stats, STAT_NODES, 0, cache_view(s->cache)->count);
+	metrics_set(s->stats, STAT_PODS, 0, (double)cache_pods(s->cache));
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Until a pod can be decided on. An answer to a binding ends the wait earlier. */
+static int64_t until_next(struct scheduler *s, int64_t mono_ms)
+{
+	int64_t limited_ms;
+
+	if (binder_ready(s->binder, mono_ms))
+		return queue_next_ms(s->queue, mono_ms, TURN_MAX_MS);
+	limited_ms = limit_wait_ms(&s->limit, 0, mono_ms);
+	return limited_ms > 0 ? limited_ms : TURN_MAX_MS;
+}
+
+/* Everything that is due. Returns how long nothing will be. */
+static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
+{
+	int64_t wait = feed_tick(s->feed, mono_ms), reader_wait;
+	const char *reason;
+
+	if (intake_poll(s->intake, mono_ms, &reader_wait))
+		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
+	queue_wake(s->queue, feed_take_wake(s->feed), mono_ms);
+	reason = not_ready(s, mono_ms);
+	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
+	if (!reason) {
+		decide_some(s);
+		wait = least(wait, until_next(s, mono_ms));
+	}
+	wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
+	status_beat(&s->status, mono_ms, reason);
+	set_gauges(s);
+	return least(wait, s->drain_until_ms ? 50 : wait);
+}
+
+static bool finished(const struct scheduler *s, int64_t mono_ms)
+{
+	int64_t left;
+
+	if (!s->drain_until_ms)
+		return false;
+	left = s->drain_until_ms - mono_ms;
+	if (left <= 0 || (bind_open(s->binder) == 0 && events_open(s->events) == 0))
+		return true;
+	return left <= SCHEDULER_FLUSH_MS && events_open(s->events) == 0;
+}
+
+static void loop(struct scheduler *s)
+{
+	int64_t mono_ms = clock_mono_ms(), wait;
+
+	while (!finished(s, mono_ms)) {
+		struct pollfd fds[2] = {{.fd = s->signals, .events = POLLIN}, {.fd = intake_fd(s->intake), .events = POLLIN}};
+
+		wait = do_what_is_due(s, mono_ms);
+		kube_run(s->kube, wait, fds, fds[1].fd < 0 ? 1 : 2);
+		mono_ms = clock_mono_ms();
+		take_signals(s, mono_ms);
+	}
+	log_info("stopped", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
+}
+
+/* --- start and end --------------------------------------------------------------------------------------------------- */
+
+static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
+{
+	struct feed_hooks hooks = {is_ours, on_seen, s};
+
+	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake, err) < 0 ||
+	    status_start(&s->status, s->settings->listen, s->stats, err) < 0)
+		return -1;
+	s->kube = kube_new(api, "latency-sched", err);
+	if (!s->kube)
+		return -1;
+	s->binder = binder_new(s->kube, s->cache, &s->limit, on_bind_end, s);
+	s->events = events_new(s->kube, s->cache, &s->limit);
+	apply_rates(s);
+	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
+	return 0;
+}
+
+static void stop(struct scheduler *s)
+{
+	status_stop(&s->status);
+	feed_free(s->feed);
+	binder_free(s->binder);
+	events_free(s->events);
+	kube_free(s->kube);
+	intake_free(s->intake);
+	decider_free(s->decider);
+	queue_free(s->queue);
+	cache_free(s->cache);
+	metrics_free(s->stats);
+	settings_free(s->settings);
+	cleanup_close(&s->signals);
+}
+
+int scheduler_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err)
+{
+	struct scheduler s = {.settings = settings, .argc = argc, .argv = argv, .signals = -1};
+	int code;
+
+	s.stats = stats_new();
+	s.cache = cache_new();
+	s.queue = queue_new();
+	s.decider = decider_new();
+	code = start(&s, api, err);
+	if (code == 0)
+		loop(&s);
+	stop(&s);
+	return code;
+}

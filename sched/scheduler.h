@@ -1,0 +1,30 @@
+/*
+ * scheduler.h - the standalone scheduler: one thread, one loop.
+ *
+ *	watches --> cache, queue            reader process --> matrix
+ *	              |                                          |
+ *	              +--> take -> settle -> decide -> assume -> bind (many in flight) -> Scheduled, log
+ *	                             |                             |
+ *	                             +-> no node: park, event,     +-> failed for certain: forget, back-off
+ *	                                 condition
+ *
+ * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is finished within
+ * SCHEDULER_DRAIN_MS. SIGHUP reads the configuration again.
+ */
+#ifndef SCHED_SCHEDULER_H
+#define SCHED_SCHEDULER_H
+
+#include "lib/err.h"
+#include "lib/kube/config.h"
+#include "sched/settings.h"
+
+#define SCHEDULER_DRAIN_MS 10000	/* bindings and events together */
+#define SCHEDULER_FLUSH_MS 2000		/* of it, for events at the end */
+
+/*
+ * Runs until it is told to end; 0, or an error that kept it from starting. Owns `settings` from here on (a reload replaces it). argc and argv
+ * are for the reload. To be called without other threads; blocks the signals that it handles.
+ */
+int scheduler_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * stats.h - the scheduler's metrics: one enum, one table (stats.c). Values are set by the scheduling thread and printed by HTTP's.
+ */
+#ifndef SCHED_STATS_H
+#define SCHED_STATS_H
+
+#include "lib/metrics.h"
+
+enum stat {
+	STAT_DECISIONS,			/* by enum stat_decision */
+	STAT_DECISION_SECONDS,
+	STAT_BAD_REQUESTS,
+	STAT_BINDINGS,			/* by enum bind_end */
+	STAT_BIND_SECONDS,
+	STAT_WAIT_SECONDS,
+	STAT_PENDING,			/* by enum queue_state */
+	STAT_ASSUMED,
+	STAT_BINDINGS_OPEN,
+	STAT_BINDINGS_UNKNOWN,
+	STAT_EVENTS_SENT,
+	STAT_EVENTS_DROPPED,
+	STAT_RELOADS,			/* by enum stat_reload */
+	STAT_EDIT_TO_USE_SECONDS,
+	STAT_MATRIX_AGE_SECONDS,
+	STAT_MATRIX_GENERATION,
+	STAT_MATRIX_NODES,
+	STAT_MATRIX_USABLE,
+	STAT_HOLD,
+	STAT_READER_STARTS,
+	STAT_READER_SILENT_SECONDS,
+	STAT_SETTLE_TIMEOUTS,
+	STAT_SYNCED,
+	STAT_NODES,
+	STAT_PODS,
+	STAT_BAD_OBJECTS,		/* by enum stat_resource, as are the next five */
+	STAT_LISTS,
+	STAT_WATCHES,
+	STAT_WATCH_EVENTS,
+	STAT_WATCH_GONE,
+	STAT_WATCH_SILENT_SECONDS,
+	STAT_CONFIG_RELOADS,		/* by enum stat_config */
+	STAT_COUNT,
+};
+
+enum stat_decision { DECISION_PLACED, DECISION_NO_NODE, DECISION_POD_REFUSED };
+enum stat_reload { RELOAD_TAKEN, RELOAD_SAME, RELOAD_OLDER, RELOAD_FAILED };
+enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_COUNT };
+enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
+
+struct metrics *stats_new(void);
+
+#endif
