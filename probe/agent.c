@@ -252,7 +252,7 @@ static void finish(struct agent *a)
 
 int agent_run(const struct settings *settings, struct lm_err *err)
 {
-	struct agent a = {.s = settings, .m = stats_new()};
+	struct agent a = {.s = settings, .m = probe_stats_new()};
 	int failed;
 
 	signals_block();

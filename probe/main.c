@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 	struct lm_err err;
 	int failed;
 
-	if (settings_parse(argc, argv, &settings, &options, &err) < 0)
+	if (probe_settings_parse(argc, argv, &settings, &options, &err) < 0)
 		return options_fail(&probe_program, &err);
 	log_setup(options.log_level, options.log_format);
 	failed = options.done ? 0 : agent_run(&settings, &err);

@@ -51,7 +51,7 @@ static int check(const struct settings *s, struct lm_err *err)
 	return 0;
 }
 
-int settings_parse(int argc, char **argv, struct settings *out, struct options *options, struct lm_err *err)
+int probe_settings_parse(int argc, char **argv, struct settings *out, struct options *options, struct lm_err *err)
 {
 	*out = (struct settings){0};
 	if (options_parse(&probe_program, argc, argv, out, options, err) < 0)

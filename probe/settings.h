@@ -23,6 +23,6 @@ struct settings {
 extern const struct options_program probe_program;
 
 /* LM_USAGE for what fits no option or does not fit together. Strings live in *options. */
-int settings_parse(int argc, char **argv, struct settings *out, struct options *options, struct lm_err *err);
+int probe_settings_parse(int argc, char **argv, struct settings *out, struct options *options, struct lm_err *err);
 
 #endif

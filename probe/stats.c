@@ -27,7 +27,7 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_TX] = {METRIC_GAUGE, P("tx_bytes_per_second"), "sent on the measured interfaces, smoothed", NULL, NULL, NULL},
 };
 
-struct metrics *stats_new(void)
+struct metrics *probe_stats_new(void)
 {
 	return metrics_new(specs, STAT_COUNT);
 }

@@ -22,6 +22,6 @@ enum { PEERS_MISSING, PEERS_BAD };
 /* Of STAT_PUBLISH_ERRORS. */
 enum { PUBLISH_NO_SPACE, PUBLISH_PERMISSION, PUBLISH_MISSING, PUBLISH_STALE, PUBLISH_IO };
 
-struct metrics *stats_new(void);
+struct metrics *probe_stats_new(void);
 
 #endif

@@ -1,0 +1,428 @@
+/* Both pingers against hosts that misbehave: real sockets, real kernel, far ends by tests/testing/wire.h. */
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/testing/testing.h"
+#include "tests/testing/wire.h"
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "probe/pinger.h"
+#include "probe/rounds.h"
+#include "probe/stats.h"
+
+#define HOSTS_MAX 5000
+
+/* What the wire does with pings to a host; by the low 16 bits of its address. */
+static struct wire_answer rules[65536];
+static uint32_t only_nth[65536];	/* the rule is for this ping of the host alone, minus 1; 0: for all */
+
+static void behave(void *arg, const struct wire_ping *ping, struct wire_answer *answer)
+{
+	(void)arg;
+	if (!only_nth[ping->host] || only_nth[ping->host] == ping->nth + 1)
+		*answer = rules[ping->host];
+	else
+		*answer = (struct wire_answer){.copies = 1};
+}
+
+/* A pinger with targets, and what came of a round. */
+struct bench {
+	struct metrics *m;
+	struct pinger *p;
+	struct ping_target *targets;
+	size_t count;
+	struct ping_results results;
+	int64_t took_ms;
+};
+
+static enum pinger_kind kind;	/* of the tests that run now */
+
+static int setup(void **state)
+{
+	struct bench *b = xcalloc(1, sizeof(*b));
+	struct lm_err err;
+	int i;
+
+	for (i = 0; i < 65536; i++)
+		rules[i] = (struct wire_answer){.copies = 1};
+	memset(only_nth, 0, sizeof(only_nth));
+	wire_behave(behave, NULL);
+	b->m = probe_stats_new();
+	if (pinger_open(kind, b->m, &b->p, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(b->p->ops->name, pinger_names[kind]);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	pinger_close(b->p);
+	ping_results_free(&b->results);
+	metrics_free(b->m);
+	free(b->targets);
+	free(b);
+	return 0;
+}
+
+static void add(struct bench *b, const char *addr)
+{
+	struct lm_err err;
+
+	b->targets = xrealloc(b->targets, b->count + 1, sizeof(*b->targets));
+	if (ping_target_init(&b->targets[b->count++], addr, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void add_hosts(struct bench *b, uint32_t from, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = from; i < from + count; i++) {
+		char addr[32];
+
+		snprintf(addr, sizeof(addr), "10.77.%u.%u", i >> 8, i & 255);
+		add(b, addr);
+	}
+}
+
+static void round_of(struct bench *b, int64_t interval_ms, int64_t pings, int64_t timeout_ms)
+{
+	struct ping_plan plan = rounds_plan(interval_ms, pings, timeout_ms);
+	int64_t start_ms = clock_mono_ms();
+
+	pinger_set_targets(b->p, b->targets, b->count);
+	assert_true(rounds_run(b->p, &plan, b->count, &b->results));
+	b->took_ms = clock_mono_ms() - start_ms;
+}
+
+static double discarded(const struct bench *b, int reason)
+{
+	return metrics_get(b->m, STAT_DISCARDED, reason);
+}
+
+static void expect_all(const struct bench *b, size_t target, float fate)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->results.pings; i++)
+		assert_true(*ping_result(&b->results, target, i) == fate);
+}
+
+static void expect_rtt(const struct bench *b, size_t target, double least_us, double most_us)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->results.pings; i++) {
+		double rtt_us = (double)*ping_result(&b->results, target, i);
+
+		if (rtt_us < least_us || rtt_us > most_us)
+			fail_msg("target %zu ping %u: %.1f us is not in %.0f..%.0f", target, i, rtt_us, least_us, most_us);
+	}
+}
+
+/* A machine under load delays a wake-up; what has to be told apart lies far apart. */
+#define SLACK_US 60000.0
+
+static void p1_silent_peer(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 4);
+	rules[0x0102].silent = true;
+	rules[0x0104].delay_us = 20000;
+	round_of(b, 1000, 3, 200);
+	expect_all(b, 1, PING_LOST);
+	expect_rtt(b, 0, 1, SLACK_US);
+	expect_rtt(b, 2, 1, SLACK_US);
+	expect_rtt(b, 3, 20000, 20000 + SLACK_US);
+	assert_true(metrics_get(b->m, STAT_LOST, 0) == 3 && metrics_get(b->m, STAT_RECEIVED, 0) == 9);
+	test_deadline("round with a silent peer", (double)b->took_ms, 1000, "ms");
+}
+
+static void p3_duplicate_replies(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 2);
+	rules[0x0101].copies = 3;
+	rules[0x0101].copy_delay_us = 15000;
+	rules[0x0102].delay_us = 80000;
+	round_of(b, 1000, 3, 300);
+	expect_rtt(b, 0, 1, 14900);
+	expect_rtt(b, 1, 80000, 80000 + SLACK_US);
+	if (kind == PINGER_SOCKET)
+		assert_true(discarded(b, DISCARD_DUPLICATE) >= 2);
+}
+
+/* The first reply comes 60 ms after its deadline: into the second round, or between the rounds. */
+static void p4_late_reply(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 3);
+	rules[0x0102].delay_us = 160000;
+	only_nth[0x0102] = 1;
+	round_of(b, 200, 1, 100);
+	assert_true(*ping_result(&b->results, 1, 0) == PING_LOST);
+	usleep(kind == PINGER_SOCKET ? 100000 : 10000);
+	round_of(b, 200, 1, 100);
+	expect_rtt(b, 0, 1, SLACK_US);
+	expect_rtt(b, 1, 1, SLACK_US);
+	expect_rtt(b, 2, 1, SLACK_US);
+	if (kind == PINGER_SOCKET)
+		assert_true(discarded(b, DISCARD_LATE) == 1);
+}
+
+/* A host that always answers too late is lost for ever, and nobody else looks lost because of it. */
+static void p4_always_late(void **state)
+{
+	struct bench *b = *state;
+	int i;
+
+	add_hosts(b, 0x0101, 3);
+	rules[0x0102].delay_us = 130000;
+	for (i = 0; i < 4; i++) {
+		round_of(b, 300, 2, 100);
+		assert_false(*ping_result(&b->results, 1, 0) >= 0 || *ping_result(&b->results, 1, 1) >= 0);
+		expect_rtt(b, 0, 1, SLACK_US);
+		expect_rtt(b, 2, 1, SLACK_US);
+	}
+}
+
+/*
+ * 600 hosts: by chance alone, two of them share a 16-bit ident in 94 of 100 runs. Even ones answer after 5 ms, odd ones after 120 ms,
+ * every tenth never.
+ */
+static void p5_p6_equal_idents(void **state)
+{
+	struct bench *b = *state;
+	uint32_t i;
+
+	add_hosts(b, 0x0200, 600);
+	for (i = 0; i < 600; i++) {
+		rules[0x0200 + i].delay_us = i % 2 ? 120000 : 5000;
+		rules[0x0200 + i].silent = i % 10 == 0;
+	}
+	round_of(b, 10000, 2, 1000);
+	for (i = 0; i < 600; i++) {
+		if (i % 10 == 0)
+			expect_all(b, i, PING_LOST);
+		else
+			expect_rtt(b, i, i % 2 ? 120000 : 5000, i % 2 ? 120000 + 2 * SLACK_US : 100000);
+	}
+}
+
+static void p7_wrong_source(void **state)
+{
+	struct bench *b = *state;
+
+	if (kind == PINGER_OPING)	/* liboping does not look at it: stated in pinger.h */
+		return;
+	add_hosts(b, 0x0101, 2);
+	rules[0x0101].from_host = 0x0102;
+	round_of(b, 400, 2, 100);
+	expect_all(b, 0, PING_LOST);
+	expect_rtt(b, 1, 1, SLACK_US);
+	assert_true(discarded(b, DISCARD_SOURCE) == 2);
+}
+
+static void p8_wrong_nonce(void **state)
+{
+	struct bench *b = *state;
+
+	if (kind == PINGER_OPING)
+		return;
+	add_hosts(b, 0x0101, 2);
+	rules[0x0101].spoil_payload = true;
+	round_of(b, 400, 2, 100);
+	expect_all(b, 0, PING_LOST);
+	expect_rtt(b, 1, 1, SLACK_US);
+	assert_true(discarded(b, DISCARD_NONCE) == 2);
+}
+
+static void p10_garbage(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 3);
+	rules[0x0101].spoil_checksum = true;
+	rules[0x0102].cut_to = 8;
+	round_of(b, 400, 2, 100);
+	expect_all(b, 0, PING_LOST);
+	if (kind == PINGER_SOCKET)	/* liboping takes a reply without payload */
+		expect_all(b, 1, PING_LOST);
+	expect_rtt(b, 2, 1, SLACK_US);
+}
+
+/* Refused by a rule of our own kernel: that peer alone is lost, at once, and stderr stays clean. */
+static void p14_send_is_refused(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 2);
+	add(b, "10.66.0.1");
+	add(b, "10.66.1.1");
+	wire_run("ip route replace prohibit 10.66.0.0/24; ip route replace blackhole 10.66.1.0/24");
+	round_of(b, 400, 2, 200);
+	expect_rtt(b, 0, 1, SLACK_US);
+	expect_rtt(b, 1, 1, SLACK_US);
+	expect_all(b, 2, PING_LOST);
+	expect_all(b, 3, PING_LOST);
+	assert_true(metrics_get(b->m, STAT_SEND_ERRORS, 0) == 4);
+}
+
+static void p16_unreachable(void **state)
+{
+	struct bench *b = *state;
+
+	add_hosts(b, 0x0101, 2);
+	rules[0x0101].unreachable = true;
+	add(b, "10.66.2.1");
+	wire_run("ip route replace unreachable 10.66.2.0/24");
+	round_of(b, 4000, 1, 3000);
+	expect_all(b, 0, PING_LOST);
+	expect_rtt(b, 1, 1, SLACK_US);
+	expect_all(b, 2, PING_LOST);
+	if (kind != PINGER_SOCKET)
+		return;
+	assert_true(metrics_get(b->m, STAT_UNREACHABLE, 0) == 1);
+	test_deadline("round with unreachable peers ends without their timeout", (double)b->took_ms, 900, "ms");
+}
+
+static void p18_none(void **state)
+{
+	struct bench *b = *state;
+
+	round_of(b, 300, 3, 100);
+	assert_true(metrics_get(b->m, STAT_SENT, 0) == 0);
+}
+
+/* Each answers after 1 to 20 ms. The wire saw them spread out: never more than a quarter of a pass at once. */
+static void p18_five_thousand(void **state)
+{
+	struct bench *b = *state;
+	uint32_t i, lost = 0;
+
+	add_hosts(b, 0x1000, 5000);
+	for (i = 0; i < 5000; i++)
+		rules[0x1000 + i].delay_us = 1000 + i % 20 * 1000;
+	round_of(b, 10000, 3, 1000);
+	assert_int_equal(wire_seen(), 15000);
+	for (i = 0; i < 15000; i++)
+		lost += !(b->results.rtt_us[i] >= 1000);
+	printf("# %s: 5000 peers, 15000 pings: %u not answered, %.0f packets dropped by a full socket\n", b->p->ops->name, lost,
+	       metrics_get(b->m, STAT_SOCKET_DROPS, 0));
+	assert_true(lost <= 15);
+	test_deadline("round of 5000 peers", (double)b->took_ms, 10000, "ms");
+}
+
+/* The figure of the brief: 1,000 peers, a tenth of them dead, from the first round on. */
+static void thousand_with_a_tenth_dead(void **state)
+{
+	struct bench *b = *state;
+	uint32_t i, turn;
+
+	add_hosts(b, 0x1000, 1000);
+	for (i = 0; i < 1000; i++) {
+		rules[0x1000 + i].delay_us = 1000 + i % 50 * 1000;
+		rules[0x1000 + i].silent = i % 10 == 3;
+	}
+	for (turn = 0; turn < 2; turn++) {
+		round_of(b, 10000, 3, 1000);
+		for (i = 0; i < 1000; i++)
+			if (i % 10 == 3)
+				expect_all(b, i, PING_LOST);
+		assert_true(metrics_get(b->m, STAT_RECEIVED, 0) >= 2690 * (turn + 1));
+		test_deadline("round of 1000 peers, a tenth dead", (double)b->took_ms, 10000, "ms");
+	}
+}
+
+static void p20_families(void **state)
+{
+	struct bench *b = *state;
+
+	add(b, "10.77.1.1");
+	add(b, "fd77::102");
+	add(b, "::ffff:10.77.1.3");
+	add(b, "::1");
+	add(b, "fd77::105");
+	assert_string_equal(b->targets[2].addr, "10.77.1.3");
+	assert_int_equal(b->targets[2].to.any.sa_family, AF_INET);
+	rules[0x0101].delay_us = 10000;
+	rules[0x0102].delay_us = 80000;
+	rules[0x0103].delay_us = 40000;
+	rules[0x0105].silent = true;
+	round_of(b, 1000, 2, 300);
+	expect_rtt(b, 0, 10000, 39000);
+	expect_rtt(b, 1, 80000, 80000 + SLACK_US);
+	expect_rtt(b, 2, 40000, 79000);
+	expect_rtt(b, 3, 1, SLACK_US);
+	expect_all(b, 4, PING_LOST);
+}
+
+/* A link-local address needs its zone; one whose interface is not there is an error of that address. */
+static void p20_link_local(void **state)
+{
+	struct bench *b = *state;
+	struct ping_target target;
+	struct lm_err err;
+
+	add(b, "fe80::7%v0");
+	round_of(b, 400, 2, 150);
+	expect_rtt(b, 0, 1, SLACK_US);
+	assert_int_equal(ping_target_init(&target, "fe80::7%nosuch0", &err), -1);
+	assert_non_null(strstr(err.msg, "nosuch0"));
+}
+
+/* Targets come, go and come back while rounds go on. */
+static void p19_targets_change(void **state)
+{
+	struct bench *b = *state;
+	struct rng rng = rng_make(test_seed());
+	uint32_t turn, i;
+
+	for (i = 0; i < 40; i++)
+		rules[0x0300 + i].silent = i % 4 == 0;
+	for (turn = 0; turn < 12; turn++) {
+		uint32_t from = rng_below(&rng, 20), count = rng_below(&rng, 20);
+
+		b->count = 0;
+		add_hosts(b, 0x0300 + from, count);
+		round_of(b, 100, 1, 60);
+		for (i = 0; i < count; i++)
+			if ((from + i) % 4 == 0)
+				expect_all(b, i, PING_LOST);
+			else
+				expect_rtt(b, i, 1, SLACK_US);
+	}
+}
+
+static int run_kind(enum pinger_kind which)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(p1_silent_peer), CASE(p3_duplicate_replies), CASE(p4_late_reply), CASE(p4_always_late), CASE(p5_p6_equal_idents),
+		CASE(p7_wrong_source), CASE(p8_wrong_nonce), CASE(p10_garbage), CASE(p14_send_is_refused), CASE(p16_unreachable),
+		CASE(p18_none), CASE(p18_five_thousand), CASE(thousand_with_a_tenth_dead), CASE(p19_targets_change), CASE(p20_families),
+		CASE(p20_link_local),
+	};
+
+	kind = which;
+	return cmocka_run_group_tests_name(pinger_names[which], tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	wire_enter(argv);
+	return run_kind(PINGER_SOCKET) + run_kind(PINGER_OPING);
+}
