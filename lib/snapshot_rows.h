@@ -1,5 +1,6 @@
 /*
- * snapshot_rows.h - private to lib/snapshot*.c: the members of the top-level object as slices of the text, and matrices of numbers.
+ * snapshot_rows.h - the members of the top-level object as slices of the text, and matrices of numbers. Private to lib/snapshot*.c, and to
+ * merge/check.c, which tells files apart by their members.
  *
  * A snapshot of 1,000 nodes is 20 MB of numbers; as cJSON's tree it would be 300 MB. So the text is cut at its top level here, every member that
  * is no matrix goes to json_parse as a slice, and matrices are scanned row by row straight into floats. Both are as strict as
