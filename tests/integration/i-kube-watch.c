@@ -1,0 +1,947 @@
+/* List and watch against a server that misbehaves as told (tests/testing/scripted.h). */
+#include "lib/kube/watch.c"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "tests/testing/scripted.h"
+#include "tests/testing/testing.h"
+
+#define WAIT_MS 20000
+#define POD(name, rv) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" rv "\"}}"
+#define EVENT(type, name, rv) "{\"type\":\"" type "\",\"object\":" POD(name, rv) "}\n"
+#define BOOKMARK(rv) "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"resourceVersion\":\"" rv "\"}}}\n"
+#define LIST(rv, items) "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" rv "\"},\"items\":[" items "]}"
+#define STATUS(code, reason) "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"" reason "\",\"message\":\"says the test\",\"code\":" #code "}"
+#define ERROR(code, reason) "{\"type\":\"ERROR\",\"object\":" STATUS(code, reason) "}\n"
+
+/* --- a server with a numbered script for lists and one for watches ---------------------------------------------------- */
+
+struct step {
+	int status;		/* 0: the connection just ends */
+	const char *body;	/* of a list, or the stream of a watch; NULL: "" */
+	const char *headers;
+	enum { END, SILENCE, RESET } then;	/* after the stream of a watch */
+	const char *must_have;	/* in the request's target; NULL: anything */
+};
+
+struct script {
+	const struct step *lists, *watches;	/* the last step is repeated; each array ends with status -1 */
+	pthread_mutex_t lock;
+	int list_count, watch_count;
+	int64_t watch_mono_ms[64];
+	char fault[512];	/* the first request that was not as it must be */
+	char last_watch[1024];
+	size_t piece;		/* the stream is sent in chunks of so many bytes; 0: whole */
+};
+
+static const struct step *step_at(const struct step *steps, int index)
+{
+	int i;
+
+	for (i = 0; i < index && steps[i + 1].status >= 0; i++)
+		;
+	return &steps[i];
+}
+
+static void stream(struct scripted_request *r, const struct step *step, size_t piece)
+{
+	const char *at = step->body ? step->body : "";
+	size_t left = strlen(at), len;
+
+	scripted_begin(r, step->status);
+	for (; left > 0; at += len, left -= len) {
+		len = piece && piece < left ? piece : left;
+		if (!scripted_chunk(r, at, len))
+			return;
+	}
+	if (step->then == END)
+		scripted_end(r);
+	else if (step->then == RESET)
+		scripted_reset(r);
+	else
+		scripted_silence(r);
+}
+
+static void follow_script(struct scripted_request *r)
+{
+	struct script *s = r->arg;
+	bool is_watch = strstr(r->target, "watch=true") != NULL;
+	const struct step *step;
+	int index;
+
+	pthread_mutex_lock(&s->lock);
+	index = is_watch ? s->watch_count++ : s->list_count++;
+	step = step_at(is_watch ? s->watches : s->lists, index);
+	if (is_watch) {
+		snprintf(s->last_watch, sizeof(s->last_watch), "%.1000s", r->target);
+		s->watch_mono_ms[index % 64] = clock_mono_ms();
+	}
+	if (step->must_have && !strstr(r->target, step->must_have) && !s->fault[0])
+		snprintf(s->fault, sizeof(s->fault), "%s %d: `%s` is not in %.300s", is_watch ? "watch" : "list", index, step->must_have, r->target);
+	pthread_mutex_unlock(&s->lock);
+	if (step->status == 0)
+		r->close = true;
+	else if (is_watch && step->status == 200)
+		stream(r, step, s->piece);
+	else
+		scripted_reply(r, step->status, step->headers, step->body ? step->body : "");
+}
+
+/* --- the receiving side: everything that is told, as a text ----------------------------------------------------------- */
+
+struct told {
+	struct buf text;	/* "begin a:1 end ADDED:b:2 " */
+	struct buf troubles;	/* a line each */
+	int trouble_count;
+	struct kube_watch *watch;
+	int free_at, calls;	/* frees the watch at this call; 0: never */
+};
+
+static void count_call(struct told *t)
+{
+	if (++t->calls == t->free_at)
+		kube_watch_free(steal(&t->watch));
+}
+
+static void on_begin(void *arg)
+{
+	struct told *t = arg;
+
+	buf_str(&t->text, "begin ");
+	count_call(t);
+}
+
+static void on_thing(void *arg, enum kube_event event, const cJSON *object)
+{
+	static const char *const signs[] = {[KUBE_ADDED] = "+", [KUBE_MODIFIED] = "~", [KUBE_DELETED] = "-"};
+	const cJSON *metadata = json_get(object, "metadata");
+	struct told *t = arg;
+
+	buf_printf(&t->text, "%s%s:%s ", signs[event], json_get(metadata, "name")->valuestring, json_get(metadata, "resourceVersion")->valuestring);
+	count_call(t);
+}
+
+static void on_replaced(void *arg)
+{
+	struct told *t = arg;
+
+	buf_str(&t->text, "end ");
+	count_call(t);
+}
+
+static void on_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+{
+	struct told *t = arg;
+
+	assert_true(retry_in_ms > 0);
+	buf_printf(&t->troubles, "%s\n", err->msg);
+	t->trouble_count++;
+	count_call(t);
+}
+
+static const struct kube_watch_handlers handlers = {on_begin, on_thing, on_replaced, on_trouble};
+
+struct rig {
+	struct script script;
+	struct scripted *server;
+	struct kube *k;
+	struct told told;
+};
+
+static void rig_start(struct rig *g, const struct step *lists, const struct step *watches, size_t piece)
+{
+	struct lm_err err;
+	auto_free char *url = NULL;
+
+	*g = (struct rig){.script = {.lists = lists, .watches = watches, .piece = piece}};
+	pthread_mutex_init(&g->script.lock, NULL);
+	g->server = scripted_start(follow_script, &g->script);
+	url = xstrdup(scripted_url(g->server));
+	g->k = kube_new(&(struct kube_config){.server = url}, "test", &err);
+	g->told.watch = kube_watch_new(g->k, "/api/v1/pods", "fieldSelector=x", &handlers, &g->told);
+}
+
+static void rig_step(struct rig *g)
+{
+	int64_t left = g->told.watch ? kube_watch_tick(g->told.watch, clock_mono_ms()) : 10;
+
+	kube_run(g->k, left > 20 ? 20 : left, NULL, 0);
+}
+
+static bool has_told(const struct rig *g, const char *text)
+{
+	return g->told.text.data && strstr(g->told.text.data, text);
+}
+
+static void run_until_told(struct rig *g, const char *text)
+{
+	int64_t end = clock_mono_ms() + WAIT_MS;
+
+	while (!has_told(g, text) && clock_mono_ms() < end)
+		rig_step(g);
+	if (!has_told(g, text))
+		fail_msg("not told `%s` but `%s`; troubles: %s", text, g->told.text.data ? g->told.text.data : "",
+			 g->told.troubles.data ? g->told.troubles.data : "");
+}
+
+static int watches_of(struct rig *g)
+{
+	int count;
+
+	pthread_mutex_lock(&g->script.lock);
+	count = g->script.watch_count;
+	pthread_mutex_unlock(&g->script.lock);
+	return count;
+}
+
+static void run_until_watches(struct rig *g, int count)
+{
+	int64_t end = clock_mono_ms() + WAIT_MS;
+
+	while (watches_of(g) < count && clock_mono_ms() < end)
+		rig_step(g);
+	if (watches_of(g) < count)
+		fail_msg("%d watches; troubles: %s", watches_of(g), g->told.troubles.data ? g->told.troubles.data : "");
+}
+
+static void rig_stop(struct rig *g)
+{
+	kube_watch_free(g->told.watch);
+	kube_free(g->k);
+	scripted_stop(g->server);
+	if (g->script.fault[0])
+		fail_msg("%s", g->script.fault);
+	pthread_mutex_destroy(&g->script.lock);
+	buf_free(&g->told.text);
+	buf_free(&g->told.troubles);
+}
+
+#define STEPS(...) (const struct step[]){__VA_ARGS__, {.status = -1}}
+
+static const struct step plain_list[] = {{200, LIST("5", POD("a", "3")), NULL, END, NULL}, {.status = -1}};
+static const struct step quiet_watch[] = {{200, "", NULL, SILENCE, NULL}, {.status = -1}};
+
+static int short_waits(void **state)
+{
+	(void)state;
+	limits.backoff_ms = 10;
+	limits.backoff_max_ms = 40;
+	limits.timeout_s = 300;
+	limits.silence_ms = 60000;
+	limits.bookmark_ms = 180000;
+	limits.quick_ms = 1000;
+	return 0;
+}
+
+/* --- the usual way ---------------------------------------------------------------------------------------------------- */
+
+static void list_in_pages_then_watch(void **state)
+{
+	struct rig g;
+	const char *timeout;
+	struct kube_watch_stats stats;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"a+b/c==\",\"remainingItemCount\":1},\"items\":["
+			 POD("a", "3") "," POD("b", "7") "]}", NULL, END, "/api/v1/pods?fieldSelector=x&limit=500"},
+			{200, LIST("9", POD("c", "8")), NULL, END, "fieldSelector=x&limit=500&continue=a%2Bb%2Fc%3D%3D"}),
+		  STEPS({200, EVENT("ADDED", "d", "10") EVENT("MODIFIED", "a", "11") EVENT("DELETED", "b", "12"), NULL, SILENCE,
+			 "?fieldSelector=x&watch=true&allowWatchBookmarks=true&timeoutSeconds="}), 0);
+	assert_false(kube_watch_synced(g.told.watch));
+	run_until_told(&g, "-b:12 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 +b:7 +c:8 end +d:10 ~a:11 -b:12 ");
+	assert_true(kube_watch_synced(g.told.watch));
+	assert_int_equal(g.told.trouble_count, 0);
+	stats = kube_watch_stats(g.told.watch);
+	assert_int_equal(stats.lists, 1);
+	assert_int_equal(stats.watches, 1);
+	assert_int_equal(stats.events, 3);
+	assert_true(stats.last_heard_mono_ms > 0);
+	assert_non_null(strstr(g.script.last_watch, "&resourceVersion=9"));
+	timeout = strstr(g.script.last_watch, "timeoutSeconds=");
+	assert_in_range(atoi(timeout + strlen("timeoutSeconds=")), 300, 600);
+	rig_stop(&g);
+}
+
+static void s21_chunks_of_any_size_give_the_same_events(void **state)
+{
+	static const char events[] = EVENT("ADDED", "d", "10") "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"d\xc3\xa4\xf0\x9f\x98\x80\\u00e4"
+				     "\",\"resourceVersion\":\"11\"}}}\r\n\n" BOOKMARK("12") EVENT("DELETED", "d", "13") EVENT("ADDED", "z", "14");
+	size_t piece;
+
+	(void)state;
+	for (piece = 1; piece < 80; piece += piece < 12 ? 1 : 17) {
+		struct rig g;
+
+		rig_start(&g, plain_list, STEPS({200, events, NULL, SILENCE, NULL}), piece);
+		run_until_told(&g, "+z:14 ");
+		assert_string_equal(g.told.text.data, "begin +a:3 end +d:10 ~d\xc3\xa4\xf0\x9f\x98\x80\xc3\xa4:11 -d:13 +z:14 ");
+		assert_int_equal(g.told.trouble_count, 0);
+		rig_stop(&g);
+	}
+}
+
+static void s19_bookmarks_move_the_watch_on_without_a_list(void **state)
+{
+	struct rig g;
+	struct kube_watch_stats stats;
+
+	(void)state;
+	rig_start(&g, plain_list,
+		  STEPS({200, BOOKMARK("20") BOOKMARK("30"), NULL, END, "resourceVersion=5"}, {200, BOOKMARK("40"), NULL, END, "resourceVersion=30"},
+			{200, EVENT("ADDED", "b", "41"), NULL, SILENCE, "resourceVersion=40"}), 0);
+	run_until_told(&g, "+b:41 ");
+	stats = kube_watch_stats(g.told.watch);
+	assert_int_equal(stats.lists, 1);
+	assert_int_equal(stats.watches, 3);
+	assert_int_equal(stats.bookmarks, 3);
+	assert_int_equal(g.told.trouble_count, 0);
+	rig_stop(&g);
+}
+
+/* --- resourceVersions ------------------------------------------------------------------------------------------------- */
+
+static void s16_gone_as_status_or_event_lists_again(void **state)
+{
+	struct rig g;
+	struct kube_watch_stats stats;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({200, LIST("5", POD("a", "3")), NULL, END, "pods?fieldSelector=x&limit=500"}, {200, LIST("20", POD("b", "9")), NULL, END, NULL},
+			{200, LIST("30", POD("c", "25")), NULL, END, NULL}),
+		  STEPS({410, STATUS(410, "Expired"), NULL, END, "resourceVersion=5"},
+			{200, EVENT("ADDED", "x", "21") ERROR(410, "Expired"), NULL, SILENCE, "resourceVersion=20"},
+			{200, EVENT("ADDED", "y", "31"), NULL, SILENCE, "resourceVersion=30"}), 0);
+	run_until_told(&g, "+y:31 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:9 end +x:21 begin +c:25 end +y:31 ");
+	stats = kube_watch_stats(g.told.watch);
+	assert_int_equal(stats.gone, 2);
+	assert_int_equal(stats.lists, 3);
+	assert_non_null(strstr(g.told.troubles.data, "/api/v1/pods: watch: 410 Expired: says the test\n"));
+	rig_stop(&g);
+}
+
+#define TOO_LARGE "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Timeout\",\"message\":\"Too large resource version: 5, current: 4\"," \
+	"\"code\":504,\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource version\"}]}}"
+
+static void s16_too_large_a_resource_version_lists_again(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({200, LIST("5", POD("a", "3")), NULL, END, NULL}, {200, LIST("6", POD("b", "6")), NULL, END, NULL},
+			    {200, LIST("7", POD("c", "7")), NULL, END, NULL}),
+		  STEPS({504, TOO_LARGE, NULL, END, NULL}, {200, "{\"type\":\"ERROR\",\"object\":" TOO_LARGE "}\n", NULL, SILENCE, "resourceVersion=6"},
+			{200, "", NULL, SILENCE, "resourceVersion=7"}), 0);
+	run_until_watches(&g, 3);
+	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:6 end begin +c:7 end ");
+	rig_stop(&g);
+}
+
+static void s26_a_list_from_the_past_is_refused(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({200, LIST("90", POD("a", "3")), NULL, END, NULL}, {200, LIST("89", POD("old", "3")), NULL, END, NULL},
+			{200, LIST("99", POD("old", "4")), NULL, END, NULL}, {200, LIST("100", POD("b", "95")), NULL, END, NULL}),
+		  STEPS({200, BOOKMARK("100") ERROR(410, "Expired"), NULL, END, NULL}, {200, "", NULL, SILENCE, "resourceVersion=100"}), 0);
+	run_until_watches(&g, 2);
+	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:95 end ");
+	assert_non_null(strstr(g.told.troubles.data, "list of /api/v1/pods: the list is of resourceVersion 89, but 100 was seen: this server lags behind\n"));
+	assert_non_null(strstr(g.told.troubles.data, "resourceVersion 99, but 100"));
+	rig_stop(&g);
+}
+
+static void s23_duplicates_pass_and_older_events_are_dropped(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, plain_list,
+		  STEPS({200, EVENT("ADDED", "a", "6") EVENT("ADDED", "a", "6") EVENT("MODIFIED", "nobody", "7") EVENT("DELETED", "nobody2", "8")
+			 EVENT("MODIFIED", "a", "4") EVENT("DELETED", "a", "7") BOOKMARK("3") EVENT("MODIFIED", "a", "9"), NULL, SILENCE, NULL}), 0);
+	run_until_told(&g, "~a:9 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end +a:6 +a:6 ~nobody:7 -nobody2:8 ~a:9 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).stale, 2);
+	rig_stop(&g);
+}
+
+static void resource_versions_that_are_no_numbers_pass(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({200, LIST("v/5 b", ""), NULL, END, NULL}),
+		  STEPS({200, EVENT("ADDED", "a", "zz") EVENT("ADDED", "b", "aa"), NULL, END, "resourceVersion=v%2F5%20b"},
+			{200, "", NULL, SILENCE, "resourceVersion=aa"}), 0);
+	run_until_watches(&g, 2);
+	assert_string_equal(g.told.text.data, "begin end +a:zz +b:aa ");
+	rig_stop(&g);
+}
+
+/* --- trouble ---------------------------------------------------------------------------------------------------------- */
+
+static void s14_429_is_waited_for_and_never_lists(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, plain_list,
+		  STEPS({429, STATUS(429, "TooManyRequests"), "Retry-After: 1\r\n", END, NULL}, {429, STATUS(429, "TooManyRequests"), NULL, END, NULL},
+			{200, ERROR(429, "TooManyRequests"), NULL, SILENCE, "resourceVersion=5"},
+			{429, "<html>", "Retry-After: soon\r\n", END, NULL}, {200, EVENT("ADDED", "b", "6"), NULL, SILENCE, "resourceVersion=5"}), 0);
+	run_until_told(&g, "+b:6 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	assert_int_equal(g.script.list_count, 1);
+	assert_true(g.script.watch_mono_ms[1] - g.script.watch_mono_ms[0] >= 1000);
+	assert_int_equal(g.told.trouble_count, 4);
+	rig_stop(&g);
+}
+
+static void s15_bursts_of_5xx_are_waited_out(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({500, "boom", NULL, END, NULL}, {503, STATUS(503, "ServiceUnavailable"), NULL, END, NULL}, {504, "", NULL, END, NULL},
+			{429, "", NULL, END, NULL}, {0, NULL, NULL, END, NULL}, {200, LIST("5", POD("a", "3")), NULL, END, NULL}),
+		  STEPS({500, "", NULL, END, NULL}, {200, ERROR(500, "InternalError"), NULL, END, NULL}, {504, STATUS(504, "Timeout"), NULL, END, NULL},
+			{200, EVENT("ADDED", "b", "6") ERROR(503, "ServiceUnavailable"), NULL, END, NULL},
+			{200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+	run_until_watches(&g, 5);
+	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	assert_in_range(g.told.trouble_count, 8, 9);	/* libcurl tries a GET again by itself when a kept connection ends */
+	rig_stop(&g);
+}
+
+static void an_error_event_that_stays_lists_again(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("8", ""), NULL, END, NULL}),
+		  STEPS({200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"}, {200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"},
+			{200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"}, {200, "", NULL, SILENCE, "resourceVersion=8"}), 0);
+	run_until_watches(&g, 4);
+	rig_stop(&g);
+}
+
+/* While the server is away there is one list when it is back, and no more. */
+static void s9_no_storm_of_lists_when_the_server_comes_back(void **state)
+{
+	struct rig g;
+	struct step away = {0, NULL, NULL, END, NULL};
+
+	(void)state;
+	rig_start(&g, STEPS(away, away, away, away, away, away, {200, LIST("5", POD("a", "3")), NULL, END, NULL}),
+		  STEPS({200, EVENT("ADDED", "b", "6"), NULL, RESET, NULL}, away, away, away, away, away, {200, EVENT("ADDED", "c", "7"), NULL, SILENCE, "resourceVersion=6"}), 0);
+	run_until_told(&g, "+c:7 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 +c:7 ");
+	assert_int_equal(g.script.list_count, 7);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	rig_stop(&g);
+}
+
+static void s10_401_and_403_wait_and_do_not_list(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({401, STATUS(401, "Unauthorized"), NULL, END, NULL}, {403, STATUS(403, "Forbidden"), NULL, END, NULL},
+			    {200, LIST("5", ""), NULL, END, NULL}),
+		  STEPS({401, STATUS(401, "Unauthorized"), NULL, END, NULL}, {403, STATUS(403, "Forbidden"), NULL, END, NULL},
+			{200, "", NULL, SILENCE, "resourceVersion=5"}), 0);
+	run_until_watches(&g, 3);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	assert_non_null(strstr(g.told.troubles.data, "/api/v1/pods: list: 403 Forbidden: says the test\n"));
+	rig_stop(&g);
+}
+
+static void s25_a_watch_that_is_refused_as_invalid_lists_again(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("6", ""), NULL, END, NULL}),
+		  STEPS({400, STATUS(400, "BadRequest"), NULL, END, NULL}, {200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+	run_until_watches(&g, 2);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 2);
+	rig_stop(&g);
+}
+
+#define PAGE1 "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[" POD("a", "3") "]}"
+
+static void an_expired_continue_starts_over_and_a_failed_page_does_not(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({200, PAGE1, NULL, END, NULL}, {410, STATUS(410, "Expired"), NULL, END, "continue=t1"}, {200, PAGE1, NULL, END, "limit=500"},
+			{500, "", NULL, END, "continue=t1"}, {200, LIST("5", POD("b", "4")), NULL, END, "continue=t1"}), quiet_watch, 0);
+	run_until_told(&g, "end ");
+	assert_string_equal(g.told.text.data, "begin +a:3 begin +a:3 +b:4 end ");
+	rig_stop(&g);
+}
+
+static void s22_what_is_no_list(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS({200, "<html><title>Bad gateway</title></html>", NULL, END, NULL},
+			{200, "{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":\"5\"},\"rows\":[]}", NULL, END, NULL}, {200, "", NULL, END, NULL},
+			{200, STATUS(500, "InternalError"), NULL, END, NULL}, {200, LIST("5", POD("a", "3") ",7"), NULL, END, NULL},
+			{200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[]}", NULL, END, NULL},
+			{200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[]}", NULL, END, "continue=t1"},
+			{200, LIST("5", POD("a", "3")), NULL, END, NULL}), quiet_watch, 0);
+	run_until_told(&g, "end ");
+	assert_string_equal(g.told.text.data, "begin +a:3 begin begin +a:3 end ");
+	assert_non_null(strstr(g.told.troubles.data, "not a list: its kind is `Table`"));
+	assert_non_null(strstr(g.told.troubles.data, "metadata.continue: is that of the page before"));
+	assert_int_equal(g.told.trouble_count, 6);
+	rig_stop(&g);
+}
+
+static void s22_what_is_no_event(void **state)
+{
+	static const char *const lines[] = {
+		"<html><title>Bad gateway</title></html>\n", "[]\n", "{\"type\":\"ADDED\"}\n", "{\"type\":7,\"object\":{}}\n",
+		"{\"type\":\"ADDED\",\"object\":{}}\n", "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":\"\"}}}\n",
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":7}}}\n", "{\"type\":\"ADDED\",\"type\":\"ADDED\",\"object\":{}}\n",
+		"{\"type\":\"ADDED\",\"object\":\"\x01\"}\n", "{\"type\":\"ERROR\",\"object\":[]}\n",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct rig g;
+		auto_free char *text = xasprintf("%s%s%s", EVENT("ADDED", "b", "6"), lines[i], EVENT("ADDED", "never", "7"));
+
+		rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("9", ""), NULL, END, NULL}),
+			  STEPS({200, text, NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=9"}), 0);
+		run_until_watches(&g, 2);
+		assert_string_equal(g.told.text.data, "begin end +b:6 begin end ");
+		assert_int_equal(kube_watch_stats(g.told.watch).bad_lines, 1);
+		rig_stop(&g);
+	}
+}
+
+static void s22_unknown_types_and_members_are_ignored(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, plain_list,
+		  STEPS({200, EVENT("RENAMED", "q", "6") "{\"more\":[1],\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\",\"resourceVersion\":\"7\","
+			 "\"x\":{}},\"kind\":\"Pod\",\"future\":null}}\n", NULL, SILENCE, NULL}), 0);
+	run_until_told(&g, "+b:7 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end +b:7 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).unknown, 1);
+	assert_int_equal(g.told.trouble_count, 0);
+	rig_stop(&g);
+}
+
+static void a_line_without_end_is_dropped(void **state)
+{
+	struct rig g;
+	auto_free char *text = xmalloc(70001);
+
+	(void)state;
+	memset(text, 'x', 70000);
+	text[70000] = '\0';
+	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("9", ""), NULL, END, NULL}),
+		  STEPS({200, text, NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=9"}), 1000);
+	g.told.watch->lines.max_bytes = 65536;
+	run_until_watches(&g, 2);
+	assert_non_null(strstr(g.told.troubles.data, "a line is longer than"));
+	rig_stop(&g);
+}
+
+static void a_stream_that_is_cut_goes_on_where_it_was(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, plain_list,
+		  STEPS({200, EVENT("ADDED", "b", "6") "{\"type\":\"ADDED\",\"obj", NULL, RESET, NULL},
+			{200, EVENT("ADDED", "c", "7") "{\"type\":\"ADDED\",\"obj", NULL, END, "resourceVersion=6"},
+			{200, EVENT("ADDED", "d", "8"), NULL, SILENCE, "resourceVersion=7"}), 0);
+	run_until_told(&g, "+d:8 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 +c:7 +d:8 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	rig_stop(&g);
+}
+
+static void s18_a_silent_watch_is_opened_again(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	limits.timeout_s = 0;
+	limits.silence_ms = 100;
+	rig_start(&g, plain_list, STEPS({200, EVENT("ADDED", "b", "6"), NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+	run_until_watches(&g, 3);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	assert_non_null(strstr(g.told.troubles.data, "nothing came for 0.1 s"));
+	rig_stop(&g);
+	short_waits(NULL);
+}
+
+static void s18_missing_bookmarks_open_the_watch_again(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	limits.bookmark_ms = 100;
+	rig_start(&g, plain_list, STEPS({200, BOOKMARK("6"), NULL, SILENCE, NULL}, {200, EVENT("ADDED", "b", "7"), NULL, SILENCE, "resourceVersion=6"},
+					{200, "", NULL, SILENCE, "resourceVersion=7"}), 0);
+	run_until_told(&g, "+b:7 ");
+	run_until_watches(&g, 3);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	assert_non_null(strstr(g.told.troubles.data, "neither event nor bookmark"));
+	rig_stop(&g);
+	short_waits(NULL);
+}
+
+/* A server that ends each watch at once must not be asked without a pause. */
+static void watches_that_end_at_once_are_slowed_down(void **state)
+{
+	struct rig g;
+	int64_t end;
+
+	(void)state;
+	limits.backoff_ms = limits.backoff_max_ms = 100;
+	rig_start(&g, plain_list, STEPS({200, "", NULL, END, NULL}), 0);
+	for (end = clock_mono_ms() + 500; clock_mono_ms() < end;)
+		rig_step(&g);
+	assert_in_range(watches_of(&g), 2, 100);
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	rig_stop(&g);
+	short_waits(NULL);
+}
+
+static void the_watch_may_be_freed_in_each_of_its_callbacks(void **state)
+{
+	int at;
+
+	(void)state;
+	for (at = 1; at <= 8; at++) {
+		struct rig g;
+		int64_t end = clock_mono_ms() + WAIT_MS;
+
+		rig_start(&g, STEPS({500, "", NULL, END, NULL}, {200, PAGE1, NULL, END, NULL}, {200, LIST("5", POD("b", "3")), NULL, END, NULL}),
+			  STEPS({200, EVENT("ADDED", "c", "6") EVENT("ADDED", "d", "7") "rubbish\n", NULL, END, NULL}, {200, "", NULL, SILENCE, NULL}), 0);
+		g.told.free_at = at;
+		while (g.told.watch && clock_mono_ms() < end)
+			rig_step(&g);
+		assert_null(g.told.watch);
+		assert_int_equal(g.told.calls, at);
+		assert_int_equal(kube_in_flight(g.k), 0);
+		rig_step(&g);
+		rig_stop(&g);
+	}
+}
+
+/* --- chaos: a small true server whose answers are spoilt at random ---------------------------------------------------- */
+
+enum { NAMES = 12, HISTORY = 4000, SNAPSHOTS = 256, CHANGES = 400 };
+
+struct change {
+	int name;
+	uint64_t rv;
+	enum kube_event event;
+};
+
+struct chaos {
+	pthread_mutex_t lock;
+	uint64_t rv, compacted;		/* a watch at less than compacted is gone */
+	uint64_t item[NAMES];		/* resourceVersion, 0: not there */
+	struct change history[HISTORY];
+	int changes;
+	struct {
+		uint64_t rv, item[NAMES];
+	} snapshot[SNAPSHOTS];		/* of lists in pages, by rv % SNAPSHOTS */
+	struct rng rng;
+	bool calm;			/* no more faults */
+	/* the client's side, of the main thread */
+	uint64_t seen[NAMES], next[NAMES];
+	bool replacing;
+};
+
+static uint32_t chaos_roll(struct chaos *c, uint32_t n)
+{
+	uint32_t value;
+
+	pthread_mutex_lock(&c->lock);
+	value = c->calm ? n - 1 : rng_below(&c->rng, n);
+	pthread_mutex_unlock(&c->lock);
+	return value;
+}
+
+static void chaos_change(struct chaos *c)
+{
+	int name;
+	bool gone;
+
+	pthread_mutex_lock(&c->lock);
+	name = (int)rng_below(&c->rng, NAMES);
+	gone = c->item[name] && rng_chance(&c->rng, 0.4);
+	c->rv += 1 + rng_below(&c->rng, 3);
+	c->history[c->changes++] = (struct change){name, c->rv, gone ? KUBE_DELETED : c->item[name] ? KUBE_MODIFIED : KUBE_ADDED};
+	c->item[name] = gone ? 0 : c->rv;
+	if (rng_chance(&c->rng, 0.05))
+		c->compacted = c->rv;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void chaos_list(struct scripted_request *r, struct chaos *c)
+{
+	const char *token = strstr(r->target, "continue=");
+	auto_buf struct buf b = {0};
+	uint64_t rv = 0;
+	int from = 0, i, shown = 0;
+	bool known;
+
+	if (token && sscanf(token, "continue=%lu.%d", &rv, &from) != 2)
+		abort();
+	pthread_mutex_lock(&c->lock);
+	if (!token) {
+		rv = c->rv;
+		c->snapshot[rv % SNAPSHOTS].rv = rv;
+		memcpy(c->snapshot[rv % SNAPSHOTS].item, c->item, sizeof(c->item));
+	}
+	known = c->snapshot[rv % SNAPSHOTS].rv == rv && (c->calm || !token || !rng_chance(&c->rng, 0.1));
+	buf_str(&b, "{\"kind\":\"PodList\",\"items\":[");
+	for (i = from; i < NAMES && shown < 5; i++)
+		if (c->snapshot[rv % SNAPSHOTS].item[i])
+			buf_printf(&b, "%s{\"metadata\":{\"name\":\"%d\",\"resourceVersion\":\"%lu\"}}", shown++ ? "," : "", i,
+				   c->snapshot[rv % SNAPSHOTS].item[i]);
+	pthread_mutex_unlock(&c->lock);
+	buf_printf(&b, "],\"metadata\":{\"resourceVersion\":\"%lu\"", rv);
+	if (i < NAMES)
+		buf_printf(&b, ",\"continue\":\"%lu.%d\"", rv, i);
+	buf_str(&b, "}}");
+	scripted_reply(r, known ? 200 : 410, NULL, known ? b.data : STATUS(410, "Expired"));
+}
+
+/* Lines from `rv` on into b; the new position, 0 when it is gone. */
+static uint64_t chaos_events(struct chaos *c, uint64_t rv, struct buf *b)
+{
+	static const char *const names[] = {[KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
+	int i;
+
+	pthread_mutex_lock(&c->lock);
+	if (rv < c->compacted) {
+		pthread_mutex_unlock(&c->lock);
+		return 0;
+	}
+	for (i = 0; i < c->changes; i++)
+		if (c->history[i].rv > rv)
+			buf_printf(b, "{\"type\":\"%s\",\"object\":{\"metadata\":{\"name\":\"%d\",\"resourceVersion\":\"%lu\"}}}\n", names[c->history[i].event],
+				   c->history[i].name, c->history[i].rv);
+	rv = c->rv;
+	pthread_mutex_unlock(&c->lock);
+	return rv;
+}
+
+static bool chaos_pieces(struct scripted_request *r, struct chaos *c, const struct buf *b, size_t len)
+{
+	size_t at, part;
+
+	for (at = 0; at < len; at += part) {
+		part = 1 + chaos_roll(c, 150);
+		if (part > len - at)
+			part = len - at;
+		if (!scripted_chunk(r, b->data + at, part))
+			return false;
+	}
+	return true;
+}
+
+static void chaos_watch(struct scripted_request *r, struct chaos *c)
+{
+	uint64_t rv = strtoull(strstr(r->target, "resourceVersion=") + strlen("resourceVersion="), NULL, 10), at;
+	int quiet = 0;
+
+	scripted_begin(r, 200);
+	for (;;) {
+		auto_buf struct buf b = {0};
+		uint32_t dice = chaos_roll(c, 40);
+
+		at = chaos_events(c, rv, &b);
+		if (!at) {
+			scripted_text(r, "%s", ERROR(410, "Expired"));
+			break;
+		}
+		rv = at;
+		if (dice == 0)
+			buf_printf(&b, "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"%lu\"}}}\n", rv);
+		else if (dice == 1)
+			buf_str(&b, "{\"type\":\"WHATEVER\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}\nrub");
+		else if (dice == 2)
+			buf_str(&b, "rubbish\n");
+		else if (dice == 3)
+			buf_str(&b, ERROR(500, "InternalError"));
+		if (!chaos_pieces(r, c, &b, dice == 4 && b.len ? b.len - 1 - rng_below(&(struct rng){rv}, (uint32_t)b.len - 1) : b.len))
+			return;
+		if (dice == 5)
+			scripted_reset(r);
+		if (dice < 6 || quiet > 4000)
+			break;
+		quiet = b.len ? 0 : quiet + 1;
+		usleep(2000);
+	}
+	if (!r->close && chaos_roll(c, 2))
+		scripted_end(r);
+	r->close = true;
+}
+
+static void chaos_answer(struct scripted_request *r)
+{
+	struct chaos *c = r->arg;
+
+	switch (chaos_roll(c, 12)) {
+	case 0:
+		scripted_reply(r, 500, NULL, "");
+		return;
+	case 1:
+		scripted_reply(r, 429, NULL, "");
+		return;
+	case 2:
+		scripted_reset(r);
+		return;
+	default:
+		break;
+	}
+	if (strstr(r->target, "watch=true"))
+		chaos_watch(r, c);
+	else
+		chaos_list(r, c);
+}
+
+static void chaos_begin(void *arg)
+{
+	struct chaos *c = arg;
+
+	c->replacing = true;
+	memset(c->next, 0, sizeof(c->next));
+}
+
+static void chaos_object(void *arg, enum kube_event event, const cJSON *object)
+{
+	const cJSON *metadata = json_get(object, "metadata");
+	struct chaos *c = arg;
+	uint64_t rv = strtoull(json_get(metadata, "resourceVersion")->valuestring, NULL, 10);
+	uint64_t *item = &(c->replacing ? c->next : c->seen)[atoi(json_get(metadata, "name")->valuestring)];
+
+	assert_true(rv >= *item);
+	*item = event == KUBE_DELETED ? 0 : rv;
+}
+
+static void chaos_end(void *arg)
+{
+	struct chaos *c = arg;
+
+	memcpy(c->seen, c->next, sizeof(c->seen));
+	c->replacing = false;
+}
+
+static bool chaos_agrees(struct chaos *c)
+{
+	bool same;
+
+	pthread_mutex_lock(&c->lock);
+	same = !c->replacing && memcmp(c->seen, c->item, sizeof(c->item)) == 0;
+	pthread_mutex_unlock(&c->lock);
+	return same;
+}
+
+static void what_is_seen_becomes_what_is_there(void **state)
+{
+	static const struct kube_watch_handlers chaos_handlers = {chaos_begin, chaos_object, chaos_end, NULL};
+	struct chaos *c = xcalloc(1, sizeof(*c));
+	struct scripted *s;
+	struct kube_watch_stats stats;
+	struct kube_watch *w;
+	struct lm_err err;
+	struct kube *k;
+	auto_free char *url = NULL;
+	int64_t end = clock_mono_ms() + WAIT_MS;
+	int i;
+
+	(void)state;
+	pthread_mutex_init(&c->lock, NULL);
+	c->rv = 1;
+	c->rng = rng_make(test_seed());
+	s = scripted_start(chaos_answer, c);
+	url = xstrdup(scripted_url(s));
+	k = kube_new(&(struct kube_config){.server = url}, "test", &err);
+	w = kube_watch_new(k, "/api/v1/pods", NULL, &chaos_handlers, c);
+	for (i = 0; i < CHANGES; i++) {
+		int64_t left = kube_watch_tick(w, clock_mono_ms());
+
+		kube_run(k, left > 3 ? 3 : left, NULL, 0);
+		chaos_change(c);
+	}
+	pthread_mutex_lock(&c->lock);
+	c->calm = true;
+	pthread_mutex_unlock(&c->lock);
+	while (!chaos_agrees(c) && clock_mono_ms() < end) {
+		kube_watch_tick(w, clock_mono_ms());
+		kube_run(k, 3, NULL, 0);
+	}
+	stats = kube_watch_stats(w);
+	printf("# %lld lists, %lld watches, %lld events, %lld bookmarks, %lld gone, %lld bad lines, %d requests\n", (long long)stats.lists,
+	       (long long)stats.watches, (long long)stats.events, (long long)stats.bookmarks, (long long)stats.gone, (long long)stats.bad_lines,
+	       scripted_requests(s));
+	assert_true(chaos_agrees(c));
+	assert_int_equal(stats.stale, 0);
+	kube_watch_free(w);
+	kube_free(k);
+	scripted_stop(s);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(list_in_pages_then_watch),
+		cmocka_unit_test(s21_chunks_of_any_size_give_the_same_events),
+		cmocka_unit_test(s19_bookmarks_move_the_watch_on_without_a_list),
+		cmocka_unit_test(s16_gone_as_status_or_event_lists_again),
+		cmocka_unit_test(s16_too_large_a_resource_version_lists_again),
+		cmocka_unit_test(s26_a_list_from_the_past_is_refused),
+		cmocka_unit_test(s23_duplicates_pass_and_older_events_are_dropped),
+		cmocka_unit_test(resource_versions_that_are_no_numbers_pass),
+		cmocka_unit_test(s14_429_is_waited_for_and_never_lists),
+		cmocka_unit_test(s15_bursts_of_5xx_are_waited_out),
+		cmocka_unit_test(an_error_event_that_stays_lists_again),
+		cmocka_unit_test(s9_no_storm_of_lists_when_the_server_comes_back),
+		cmocka_unit_test(s10_401_and_403_wait_and_do_not_list),
+		cmocka_unit_test(s25_a_watch_that_is_refused_as_invalid_lists_again),
+		cmocka_unit_test(an_expired_continue_starts_over_and_a_failed_page_does_not),
+		cmocka_unit_test(s22_what_is_no_list),
+		cmocka_unit_test(s22_what_is_no_event),
+		cmocka_unit_test(s22_unknown_types_and_members_are_ignored),
+		cmocka_unit_test(a_line_without_end_is_dropped),
+		cmocka_unit_test(a_stream_that_is_cut_goes_on_where_it_was),
+		cmocka_unit_test(s18_a_silent_watch_is_opened_again),
+		cmocka_unit_test(s18_missing_bookmarks_open_the_watch_again),
+		cmocka_unit_test(watches_that_end_at_once_are_slowed_down),
+		cmocka_unit_test(the_watch_may_be_freed_in_each_of_its_callbacks),
+		cmocka_unit_test(what_is_seen_becomes_what_is_there),
+	};
+
+	return cmocka_run_group_tests_name("kube-watch", tests, short_waits, NULL);
+}
