@@ -77,12 +77,12 @@ static double edit_to_use_ms(const struct reader_news *news)
 	return (double)(by_file >= 0 && by_file <= EDIT_MAX_MS ? by_file : now - news->noticed_ms);
 }
 
-static void log_taken(struct intake *i, const struct reader_news *news)
+static void log_taken(struct intake *i, const struct reader_news *news, bool first)
 {
 	const struct matrix *m = i->mesh->matrix;
-	double edit_ms = news ? edit_to_use_ms(news) : NAN;
+	double edit_ms = news && !first ? edit_to_use_ms(news) : NAN; /* what lay there at the start was not edited now */
 
-	if (news)
+	if (news && !first)
 		metrics_observe(i->stats, STAT_EDIT_TO_USE_SECONDS, 0, edit_ms / 1e3);
 	log_info("matrix in use", FIELDS(LI("nodes", matrix_nodes(m)), LI("clients", matrix_clients(m)), LS("epoch", matrix_epoch(m)),
 					 LI("generation", matrix_generation(m)), LB("plain", matrix_is_plain(m)), LB("hold", i->hold),
@@ -134,6 +134,7 @@ static void note_hold(struct intake *i)
 static bool use_latest(struct intake *i, const struct reader_news *news)
 {
 	struct mesh *next = NULL;
+	bool first = !i->mesh;
 	enum mesh_verdict verdict = mesh_take(matrix_ref(i->latest), i->mesh, i->hold, i->accept_any, clock_mono_ms(), clock_wall_ms(), &next);
 
 	if (verdict == MESH_OLDER)
@@ -149,7 +150,7 @@ static bool use_latest(struct intake *i, const struct reader_news *news)
 		i->accept_any = false;
 	metrics_set(i->stats, STAT_MATRIX_NODES, 0, matrix_nodes(next->matrix));
 	metrics_set(i->stats, STAT_MATRIX_GENERATION, 0, matrix_is_plain(next->matrix) ? NAN : (double)matrix_generation(next->matrix));
-	log_taken(i, news);
+	log_taken(i, news, first);
 	return true;
 }
 
