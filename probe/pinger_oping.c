@@ -119,7 +119,7 @@ static double info_latency_us(pingobj_iter_t *iter)
 	return ms < 0 ? -1 : ms * 1000;
 }
 
-/* --- groups and hosts ------------------------------------------------------------------------------------------------ */
+/* --- groups ---------------------------------------------------------------------------------------------------------- */
 
 static uint32_t group_size(const struct group *g)
 {
@@ -159,6 +159,78 @@ static void drop_empty_groups(struct oping *o)
 	o->group_count = kept;
 }
 
+/* --- sockets --------------------------------------------------------------------------------------------------------- */
+
+static bool is_raw_icmp(int fd, int family)
+{
+	int type = 0, protocol = 0;
+	socklen_t len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_RAW &&
+	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == (family ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+static bool is_known(const struct oping *o, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < o->group_count; i++)
+		if (o->groups[i]->fd[0] == fd || o->groups[i]->fd[1] == fd)
+			return true;
+	return false;
+}
+
+/*
+ * liboping does not tell its sockets; the raw ICMP socket of this process that belongs to nobody yet is the one that it has just
+ * opened: release 1.10 when the first host of a family is added, later ones with the first ping. Where none is found, all works but the filter.
+ */
+static void find_sockets(const struct oping *o, struct group *g)
+{
+	int family, fd;
+
+	for (family = 0; family < 2; family++) {
+		if (g->fd[family] >= 0 || g->hosts[family] == 0)
+			continue;
+		for (fd = 3; fd < FD_SETSIZE; fd++)
+			if (is_raw_icmp(fd, family) && !is_known(o, fd))
+				break;
+		if (fd < FD_SETSIZE) {
+			g->fd[family] = fd;
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+		}
+	}
+}
+
+static void set_filter(const struct group *g, bool open)
+{
+	struct icmp_filter v4 = {.data = open ? ~(1u << ICMP_ECHOREPLY) : ~0u};
+	struct icmp6_filter v6;
+
+	if (g->fd[0] >= 0)
+		setsockopt(g->fd[0], SOL_RAW, ICMP_FILTER, &v4, sizeof(v4));
+	if (g->fd[1] < 0)
+		return;
+	ICMP6_FILTER_SETBLOCKALL(&v6);
+	if (open)
+		ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &v6);
+	setsockopt(g->fd[1], IPPROTO_ICMPV6, ICMP6_FILTER, &v6, sizeof(v6));
+}
+
+static void count_drops(struct oping *o, struct group *g)
+{
+	int family;
+
+	for (family = 0; family < 2; family++) {
+		uint32_t now = pinger_socket_drops(g->fd[family]);
+
+		metrics_add(o->base.m, STAT_SOCKET_DROPS, 0, now - g->drops[family]);
+		g->drops[family] = now;
+	}
+}
+
+/* --- hosts ----------------------------------------------------------------------------------------------------------- */
+
 static pingobj_iter_t *last_of(pingobj_t *obj)
 {
 	pingobj_iter_t *last = NULL, *iter;
@@ -192,7 +264,10 @@ static void host_add(struct oping *o, struct host *h, const char *addr, bool qui
 	h->family = strchr(addr, ':') != NULL;
 	h->sequence = info_u32(h->iter, PING_INFO_SEQUENCE);
 	ping_iterator_set_context(h->iter, h);
-	g->hosts[h->family]++;
+	if (g->hosts[h->family]++ == 0) {
+		find_sockets(o, g);
+		set_filter(g, false);
+	}
 }
 
 static void host_remove(struct oping *o, struct host *h, const char *addr)
@@ -243,76 +318,6 @@ static void oping_set_targets(struct pinger *p, const struct ping_target *target
 			host_add(o, &hosts[i], targets[i].addr, false);
 	}
 	drop_empty_groups(o);
-}
-
-/* --- sockets --------------------------------------------------------------------------------------------------------- */
-
-static bool is_raw_icmp(int fd, int family)
-{
-	int type = 0, protocol = 0;
-	socklen_t len = sizeof(int);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_RAW &&
-	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
-	       protocol == (family ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
-}
-
-static bool is_known(const struct oping *o, int fd)
-{
-	size_t i;
-
-	for (i = 0; i < o->group_count; i++)
-		if (o->groups[i]->fd[0] == fd || o->groups[i]->fd[1] == fd)
-			return true;
-	return false;
-}
-
-/*
- * liboping does not tell its sockets; the raw ICMP socket of this process that belongs to nobody yet is the one that it has just
- * opened. Where none is found, all works but the filter.
- */
-static void find_sockets(const struct oping *o, struct group *g)
-{
-	int family, fd;
-
-	for (family = 0; family < 2; family++) {
-		if (g->fd[family] >= 0 || g->hosts[family] == 0)
-			continue;
-		for (fd = 3; fd < FD_SETSIZE; fd++)
-			if (is_raw_icmp(fd, family) && !is_known(o, fd))
-				break;
-		if (fd < FD_SETSIZE) {
-			g->fd[family] = fd;
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-		}
-	}
-}
-
-static void set_filter(const struct group *g, bool open)
-{
-	struct icmp_filter v4 = {.data = open ? ~(1u << ICMP_ECHOREPLY) : ~0u};
-	struct icmp6_filter v6;
-
-	if (g->fd[0] >= 0)
-		setsockopt(g->fd[0], SOL_RAW, ICMP_FILTER, &v4, sizeof(v4));
-	if (g->fd[1] < 0)
-		return;
-	ICMP6_FILTER_SETBLOCKALL(&v6);
-	if (open)
-		ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &v6);
-	setsockopt(g->fd[1], IPPROTO_ICMPV6, ICMP6_FILTER, &v6, sizeof(v6));
-}
-
-static void count_drops(struct oping *o, struct group *g)
-{
-	int family;
-
-	for (family = 0; family < 2; family++) {
-		uint32_t now = pinger_socket_drops(g->fd[family]);
-
-		metrics_add(o->base.m, STAT_SOCKET_DROPS, 0, now - g->drops[family]);
-		g->drops[family] = now;
-	}
 }
 
 /* --- one pass of one group ------------------------------------------------------------------------------------------- */
