@@ -56,7 +56,7 @@ static void write_gone(struct watch *w)
 		 (long long)store_version(w->api->store));
 	answer_expired(&a, NULL, text);
 	buf_str(&w->out, "{\"type\":\"ERROR\",\"object\":");
-	buf_str(&w->out, a.body.data);
+	buf_add(&w->out, a.body.data, a.body.len - 1);	/* without its newline */
 	buf_str(&w->out, "}\n");
 	buf_free(&a.body);
 	w->ended = true;

@@ -146,7 +146,7 @@ void standin_node(struct standin *s, const char *name, const char *cpu, const ch
 	standin_do(s, 201, "POST", "/api/v1/nodes", body);
 }
 
-const cJSON *node_at(const cJSON *object, const char *path)
+const cJSON *item_at(const cJSON *object, const char *path)
 {
 	char part[64];
 
@@ -162,9 +162,9 @@ const cJSON *node_at(const cJSON *object, const char *path)
 	return NULL;
 }
 
-const char *at(const cJSON *object, const char *path)
+const char *text_at(const cJSON *object, const char *path)
 {
-	const cJSON *found = node_at(object, path);
+	const cJSON *found = item_at(object, path);
 
 	return cJSON_IsString(found) ? found->valuestring : "";
 }

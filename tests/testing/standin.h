@@ -47,7 +47,7 @@ void standin_faults(struct standin *s, const char *rules);
 void standin_node(struct standin *s, const char *name, const char *cpu, const char *memory, const char *more);
 
 /* Text by a path with dots, "" when it is not there. */
-const char *at(const cJSON *object, const char *path);
-const cJSON *node_at(const cJSON *object, const char *path);
+const char *text_at(const cJSON *object, const char *path);
+const cJSON *item_at(const cJSON *object, const char *path);
 
 #endif

@@ -1,0 +1,226 @@
+/* Part of i-client.c: short ways to say a request, and a watch that is read event by event. */
+#include <stdarg.h>
+
+#define POD_SPEC "\"spec\":{\"schedulerName\":\"nobody\",\"nodeSelector\":{\"no-such\":\"node\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+#define DEADLINE_MS 20000
+
+static char *made_nodes[16];		/* paths, to be removed at the end */
+static size_t made_node_count;
+
+__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
+{
+	char *out = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vasprintf(&out, fmt, ap) >= 0);
+	va_end(ap);
+	return out;
+}
+
+/* /api/v1/namespaces/NS/pods with more of a path behind it; the caller frees. */
+static char *pods(const char *rest)
+{
+	return text("/api/v1/namespaces/%s/pods%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
+}
+
+static char *leases(const char *rest)
+{
+	return text("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
+}
+
+/* A request under pods(rest) that must have this status. */
+static cJSON *pod_call(int status, const char *method, const char *rest, const char *body)
+{
+	auto_free char *path = pods(rest);
+
+	return standin_want(&api, status, method, path, body);
+}
+
+static void pod_do(int status, const char *method, const char *rest, const char *body)
+{
+	cJSON_Delete(pod_call(status, method, rest, body));
+}
+
+/* A pod with labels as JSON members; returns it as the server answered. */
+static cJSON *make_pod(const char *name, const char *labels)
+{
+	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}}," POD_SPEC "}", name, labels);
+
+	return pod_call(201, "POST", "", body);
+}
+
+static void new_pod(const char *name, const char *labels)
+{
+	cJSON_Delete(make_pod(name, labels));
+}
+
+static cJSON *get_pod(const char *name)
+{
+	return pod_call(200, "GET", name, NULL);
+}
+
+static void drop_pod(const char *name)
+{
+	auto_free char *rest = text("%s?gracePeriodSeconds=0", name);
+
+	pod_do(200, "DELETE", rest, NULL);
+}
+
+static cJSON *bind(int status, const char *pod, const char *uid, const char *node)
+{
+	auto_free char *rest = text("%s/binding", pod);
+	auto_free char *body = text("{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"%s%s%s},"
+				    "\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}", pod, ns, uid ? ",\"uid\":\"" : "",
+				    uid ? uid : "", uid ? "\"" : "", node);
+
+	return pod_call(status, "POST", rest, body);
+}
+
+static void bind_to(const char *pod, const char *node)
+{
+	cJSON_Delete(bind(201, pod, NULL, node));
+}
+
+/* The Status of a failure: reason, and a part of the message. */
+static void failed(cJSON *status, const char *reason, const char *message)
+{
+	assert_string_equal(text_at(status, "kind"), "Status");
+	assert_string_equal(text_at(status, "status"), "Failure");
+	assert_string_equal(text_at(status, "reason"), reason);
+	if (!strstr(text_at(status, "message"), message))
+		fail_msg("`%s` is not in `%s`", message, text_at(status, "message"));
+	cJSON_Delete(status);
+}
+
+/* "a b c": names of a list in its order; the caller frees. */
+static char *names_of(const cJSON *list)
+{
+	struct buf b = {0};
+	const cJSON *item;
+
+	buf_str(&b, "");
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(list, "items"))
+		buf_printf(&b, "%s%s", b.len ? " " : "", text_at(item, "metadata.name"));
+	return b.data;
+}
+
+static void listed(const char *query, const char *expected)
+{
+	auto_json cJSON *list = pod_call(200, "GET", query, NULL);
+	auto_free char *names = names_of(list);
+
+	assert_string_equal(names, expected);
+}
+
+static const cJSON *condition_of(const cJSON *pod, const char *type)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, item_at(pod, "status.conditions"))
+		if (STREQ(text_at(item, "type"), type))
+			return item;
+	return NULL;
+}
+
+/* A watch that is read one event at a time. */
+struct stream {
+	struct kube_call *call;
+	struct buf bytes;
+	bool done;
+	int status;
+};
+
+static bool on_bytes(void *arg, const char *bytes, size_t len)
+{
+	struct stream *s = arg;
+
+	buf_add(&s->bytes, bytes, len);
+	return true;
+}
+
+static void on_end(void *arg, const struct kube_response *response)
+{
+	struct stream *s = arg;
+
+	s->done = true;
+	s->status = response->status;
+}
+
+static void stream_open(struct stream *s, const char *path)
+{
+	*s = (struct stream){0};
+	s->call = kube_stream(api.kube, &(struct kube_request){.method = "GET", .path = path}, on_bytes, on_end, s);
+	assert_non_null(s->call);
+}
+
+static void stream_close(struct stream *s)
+{
+	if (!s->done)
+		kube_cancel(api.kube, s->call);
+	buf_free(&s->bytes);
+}
+
+/* The next event, or NULL when the stream ended. The caller deletes it. */
+static cJSON *stream_next(struct stream *s)
+{
+	int64_t end = clock_mono_ms() + DEADLINE_MS;
+	char *newline;
+	cJSON *event;
+
+	while (!(newline = s->bytes.data ? memchr(s->bytes.data, '\n', s->bytes.len) : NULL)) {
+		if (s->done)
+			return NULL;
+		if (clock_mono_ms() > end)
+			fail_msg("no event in %d ms", DEADLINE_MS);
+		kube_run(api.kube, 100, NULL, 0);
+	}
+	event = cJSON_ParseWithLength(s->bytes.data, (size_t)(newline - s->bytes.data));
+	assert_non_null(event);
+	s->bytes.len -= (size_t)(newline + 1 - s->bytes.data);
+	memmove(s->bytes.data, newline + 1, s->bytes.len);
+	return event;
+}
+
+/* The next event must be this; bookmarks in between are passed over. Returns its resourceVersion. */
+static int64_t stream_expect(struct stream *s, const char *type, const char *name)
+{
+	for (;;) {
+		auto_json cJSON *event = stream_next(s);
+
+		assert_non_null(event);
+		if (STREQ(text_at(event, "type"), "BOOKMARK"))
+			continue;
+		if (!STREQ(text_at(event, "type"), type) || !STREQ(text_at(event, "object.metadata.name"), name))
+			fail_msg("%s %s instead of %s %s", text_at(event, "type"), text_at(event, "object.metadata.name"), type, name);
+		return strtoll(text_at(event, "object.metadata.resourceVersion"), NULL, 10);
+	}
+}
+
+/* The pods' resourceVersion now; the caller frees. */
+static char *version_now(void)
+{
+	auto_json cJSON *list = pod_call(200, "GET", "", NULL);
+
+	return xstrdup(text_at(list, "metadata.resourceVersion"));
+}
+
+static void make_namespace(void)
+{
+	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"}}", ns);
+
+	standin_do(&api, 201, "POST", "/api/v1/namespaces", body);
+}
+
+static void drop_nodes_and_namespace(void)
+{
+	auto_free char *path = text("/api/v1/namespaces/%s", ns);
+	size_t i;
+	int status;
+
+	for (i = 0; i < made_node_count; i++) {
+		cJSON_Delete(standin_call(&api, "DELETE", made_nodes[i], NULL, &status));
+		free(made_nodes[i]);
+	}
+	cJSON_Delete(standin_call(&api, "DELETE", path, NULL, &status));
+}

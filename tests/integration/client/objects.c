@@ -1,0 +1,150 @@
+/* Part of i-client.c: create, get, delete, and what is refused. */
+
+static void create_fills_in_what_the_server_owns(void **state)
+{
+	auto_json cJSON *pod = make_pod("create-1", "\"app\":\"x\"");
+
+	(void)state;
+	assert_string_equal(text_at(pod, "kind"), "Pod");
+	assert_string_equal(text_at(pod, "apiVersion"), "v1");
+	assert_string_equal(text_at(pod, "metadata.namespace"), ns);
+	assert_int_equal(strlen(text_at(pod, "metadata.uid")), 36);
+	assert_true(*text_at(pod, "metadata.resourceVersion"));
+	assert_int_equal(strlen(text_at(pod, "metadata.creationTimestamp")), 20);
+	assert_string_equal(text_at(pod, "status.phase"), "Pending");
+	assert_string_equal(text_at(pod, "spec.schedulerName"), "nobody");
+	assert_string_equal(text_at(pod, "spec.restartPolicy"), "Always");
+	assert_string_equal(text_at(pod, "spec.nodeName"), "");
+	drop_pod("create-1");
+}
+
+static void create_defaults_what_the_scheduler_reads(void **state)
+{
+	const char *body = "{\"metadata\":{\"name\":\"defaults\"},\"spec\":{\"nodeSelector\":{\"no-such\":\"node\"},\"hostNetwork\":true,"
+			   "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":8123}],"
+			   "\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"1\"}}}]}}";
+	auto_json cJSON *pod = pod_call(201, "POST", "", body);
+	const cJSON *container = cJSON_GetArrayItem(item_at(pod, "spec.containers"), 0);
+	const cJSON *port = cJSON_GetArrayItem(item_at(container, "ports"), 0);
+
+	(void)state;
+	assert_string_equal(text_at(pod, "spec.schedulerName"), "default-scheduler");
+	assert_string_equal(text_at(container, "resources.requests.cpu"), "1");
+	assert_string_equal(text_at(container, "resources.requests.memory"), "1Gi");
+	assert_int_equal(cJSON_GetNumberValue(item_at(port, "hostPort")), 8123);
+	assert_string_equal(text_at(port, "protocol"), "TCP");
+	assert_int_equal(cJSON_GetNumberValue(item_at(pod, "spec.priority")), 0);
+	drop_pod("defaults");
+}
+
+static void generate_name_makes_different_names(void **state)
+{
+	const char *body = "{\"metadata\":{\"generateName\":\"gen-\"}," POD_SPEC "}";
+	auto_json cJSON *one = pod_call(201, "POST", "", body), *two = pod_call(201, "POST", "", body);
+
+	(void)state;
+	assert_int_equal(strncmp(text_at(one, "metadata.name"), "gen-", 4), 0);
+	assert_int_equal(strlen(text_at(one, "metadata.name")), 9);
+	assert_string_not_equal(text_at(one, "metadata.name"), text_at(two, "metadata.name"));
+	drop_pod(text_at(one, "metadata.name"));
+	drop_pod(text_at(two, "metadata.name"));
+}
+
+static void a_second_one_of_a_name_is_a_conflict(void **state)
+{
+	(void)state;
+	new_pod("twice", "");
+	failed(pod_call(409, "POST", "", "{\"metadata\":{\"name\":\"twice\"}," POD_SPEC "}"), "AlreadyExists", "pods \"twice\" already exists");
+	drop_pod("twice");
+}
+
+static void get_of_nothing_is_not_found(void **state)
+{
+	auto_json cJSON *status = pod_call(404, "GET", "nobody", NULL);
+
+	(void)state;
+	assert_string_equal(text_at(status, "message"), "pods \"nobody\" not found");
+	assert_string_equal(text_at(status, "details.name"), "nobody");
+	assert_string_equal(text_at(status, "details.kind"), "pods");
+	assert_int_equal(cJSON_GetNumberValue(item_at(status, "code")), 404);
+}
+
+static void bad_objects_are_refused(void **state)
+{
+	(void)state;
+	failed(pod_call(422, "POST", "", "{\"metadata\":{\"name\":\"Bad_Name\"}," POD_SPEC "}"), "Invalid", "metadata.name");
+	failed(pod_call(422, "POST", "", "{\"metadata\":{}," POD_SPEC "}"), "Invalid", "name or generateName is required");
+	failed(pod_call(422, "POST", "", "{\"metadata\":{\"name\":\"empty\"},\"spec\":{}}"), "Invalid", "spec.containers");
+	failed(pod_call(422, "POST", "", "{\"metadata\":{\"name\":\"l\",\"labels\":{\"a\":\"b c\"}}," POD_SPEC "}"), "Invalid", "metadata.labels");
+	failed(pod_call(400, "POST", "", "{\"metadata\":{\"name\":\"l\",\"labels\":{\"a\":1}}," POD_SPEC "}"), "BadRequest", "Pod");
+	failed(pod_call(400, "POST", "", "{\"metadata\":"), "BadRequest", "");
+	failed(pod_call(400, "POST", "", "{\"metadata\":{\"name\":\"x\",\"namespace\":\"elsewhere\"}," POD_SPEC "}"), "BadRequest",
+	       "the namespace of the provided object does not match the namespace sent on the request");
+	failed(pod_call(400, "POST", "", "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"x\"}}"), "BadRequest", "Node");
+}
+
+static void a_missing_namespace_is_not_found(void **state)
+{
+	auto_free char *path = text("/api/v1/namespaces/none-%s/pods", run);
+	cJSON *status = standin_want(&api, 404, "POST", path, "{\"metadata\":{\"name\":\"x\"}," POD_SPEC "}");
+	auto_free char *message = text("namespaces \"none-%s\" not found", run);
+	auto_json cJSON *list = standin_want(&api, 200, "GET", path, NULL);
+
+	(void)state;
+	failed(status, "NotFound", message);
+	assert_int_equal(cJSON_GetArraySize(item_at(list, "items")), 0);
+}
+
+static void wrong_types_methods_and_paths(void **state)
+{
+	auto_free char *path = pods("");
+	int status;
+
+	(void)state;
+	failed(standin_call_as(&api, "POST", path, "text/plain", "x", &status), "UnsupportedMediaType", "unknown format");
+	assert_int_equal(status, 415);
+	failed(standin_call_as(&api, "PATCH", path, "application/json", "{}", &status), "MethodNotAllowed", "");
+	assert_int_equal(status, 405);
+	failed(pod_call(405, "PUT", "", "{}"), "MethodNotAllowed", "the server does not allow this method on the requested resource");
+	failed(standin_want(&api, 405, "POST", "/api/v1/pods", "{\"metadata\":{\"name\":\"x\"}," POD_SPEC "}"), "MethodNotAllowed", "");
+	failed(standin_want(&api, 404, "GET", "/api/v1/nonsense", NULL), "NotFound", "the server could not find the requested resource");
+	cJSON_Delete(standin_want(&api, 404, "GET", "/apis/no.such.group/v1/things", NULL));
+}
+
+static void delete_checks_its_preconditions(void **state)
+{
+	auto_json cJSON *pod = make_pod("delete-1", "");
+	auto_free char *right = text("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
+
+	(void)state;
+	failed(pod_call(409, "DELETE", "delete-1", "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"other\"}}"), "Conflict",
+	       "the UID in the precondition (other) does not match the UID in record");
+	pod_do(200, "DELETE", "delete-1", right);
+	pod_do(404, "GET", "delete-1", NULL);
+	pod_do(404, "DELETE", "delete-1", right);
+}
+
+static void a_pod_without_node_goes_at_once_and_others_with_grace(void **state)
+{
+	auto_json cJSON *left = NULL;
+
+	(void)state;
+	new_pod("grace-1", "");
+	pod_do(200, "DELETE", "grace-1", NULL);
+	pod_do(404, "GET", "grace-1", NULL);
+	new_pod("grace-2", "");
+	bind_to("grace-2", "no-such-node");
+	pod_do(200, "DELETE", "grace-2", NULL);
+	left = get_pod("grace-2");
+	assert_true(*text_at(left, "metadata.deletionTimestamp"));
+	assert_int_equal(cJSON_GetNumberValue(item_at(left, "metadata.deletionGracePeriodSeconds")), 30);
+	drop_pod("grace-2");
+	pod_do(404, "GET", "grace-2", NULL);
+}
+
+#define OBJECT_TESTS											\
+	cmocka_unit_test(create_fills_in_what_the_server_owns), cmocka_unit_test(create_defaults_what_the_scheduler_reads),	\
+	cmocka_unit_test(generate_name_makes_different_names), cmocka_unit_test(a_second_one_of_a_name_is_a_conflict),		\
+	cmocka_unit_test(get_of_nothing_is_not_found), cmocka_unit_test(bad_objects_are_refused),				\
+	cmocka_unit_test(a_missing_namespace_is_not_found), cmocka_unit_test(wrong_types_methods_and_paths),			\
+	cmocka_unit_test(delete_checks_its_preconditions), cmocka_unit_test(a_pod_without_node_goes_at_once_and_others_with_grace)
