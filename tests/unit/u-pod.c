@@ -215,8 +215,8 @@ static void soft_wishes_and_plain_fields_are_fine(void **state)
 		"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[]}}}",
 		"'topologySpreadConstraints':[{'whenUnsatisfiable':'ScheduleAnyway'}]",
 		"'topologySpreadConstraints':[]", "'topologySpreadConstraints':null",
-		"'volumes':[{'name':'a','emptyDir':{}},{'name':'b','configMap':{}},{'name':'c','secret':{}},{'name':'d','projected':{}},"
-		"{'name':'e','hostPath':{}},{'name':'f','downwardAPI':{}},{'name':'g','nfs':{}},{'name':'h','image':{}},{'name':'i'}]",
+		("'volumes':[{'name':'a','emptyDir':{}},{'name':'b','configMap':{}},{'name':'c','secret':{}},{'name':'d','projected':{}},"
+		 "{'name':'e','hostPath':{}},{'name':'f','downwardAPI':{}},{'name':'g','nfs':{}},{'name':'h','image':{}},{'name':'i'}]"),
 		"'volumes':[{'name':'a','emptyDir':{},'persistentVolumeClaim':null}]",
 		"'resourceClaims':[]", "'schedulingGroup':null", "'hostNetwork':true", "'hostUsers':false",
 		"'securityContext':{'supplementalGroupsPolicy':'Merge'}",
