@@ -1,0 +1,607 @@
+/* The real latency-sched against the stand-in: placing, refusing, and what happens when things go wrong. */
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "tests/testing/sched.h"
+
+#define BINDING_RULE(more) "{\"method\":\"POST\",\"path\":\"*/binding\"," more "}"
+
+static void begin(struct sched *s)
+{
+	sched_begin(s, NULL);
+	sched_nodes(s, "a b c");
+	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
+}
+
+static void end(struct sched *s)
+{
+	assert_int_equal(sched_stop(s, SIGTERM), 0);
+	sched_end(s);
+}
+
+/* --- placing --- */
+
+static void a_pod_is_bound_where_it_asks_with_one_event(void **state)
+{
+	struct sched s;
+	cJSON *pod;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	sched_pod(&s, "web", "\"latency-mesh.io/near\":\"node/c\"");
+	assert_string_equal(sched_where(&s, "web"), "c");
+	assert_int_equal(sched_events(&s, "web", "Scheduled", 1), 1);
+	assert_int_equal(sched_bindings(&s, "web"), 1);
+	assert_int_equal(sched_log_count(&s, "\"pod bound\"", 1), 1);
+	assert_string_equal(sched_log_field(&s, "\"pod bound\"", "pod"), "default/web");
+	assert_string_equal(sched_log_field(&s, "\"pod bound\"", "node"), "c");
+	assert_string_equal(sched_log_field(&s, "\"pod bound\"", "rtt_ms"), "0");
+	assert_string_equal(sched_log_field(&s, "\"pod bound\"", "generation"), "1");
+	assert_true(*sched_log_field(&s, "\"pod bound\"", "runner_up"));
+	pod = sched_get(&s, "web");
+	assert_string_equal(text_at(pod, "spec.nodeName"), "c");
+	cJSON_Delete(pod);
+	end(&s);
+}
+
+static void the_event_of_a_binding_has_the_words_of_kube_scheduler(void **state)
+{
+	struct sched s;
+	cJSON *list;
+	const cJSON *event;
+	int seen = 0;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	sched_pod(&s, "web", "");
+	sched_where(&s, "web");
+	sched_events(&s, "web", "Scheduled", 1);
+	list = standin_want(&s.api, 200, "GET", "/apis/events.k8s.io/v1/namespaces/default/events", NULL);
+	cJSON_ArrayForEach(event, item_at(list, "items")) {
+		auto_free char *note = xasprintf("Successfully assigned default/web to %s", s.where);
+
+		seen++;
+		assert_string_equal(text_at(event, "note"), note);
+		assert_string_equal(text_at(event, "type"), "Normal");
+		assert_string_equal(text_at(event, "action"), "Binding");
+		assert_string_equal(text_at(event, "reportingController"), "my-latency-scheduler");
+		assert_true(*text_at(event, "reportingInstance"));
+		assert_int_equal(strlen(text_at(event, "eventTime")), strlen("2026-11-21T21:00:00.000000Z"));
+		assert_string_equal(text_at(event, "regarding.kind"), "Pod");
+		assert_true(*text_at(event, "regarding.uid"));
+	}
+	assert_int_equal(seen, 1);
+	cJSON_Delete(list);
+	end(&s);
+}
+
+static void a_pod_that_fits_nowhere_gets_event_and_condition_once(void **state)
+{
+	struct sched s;
+	const cJSON *condition;
+	cJSON *pod;
+	int seen = 0;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	sched_pod_of(&s, "my-latency-scheduler", "big", "", "", ",\"nodeSelector\":{\"disk\":\"ssd\"}");
+	assert_string_equal(sched_refusal(&s, "big"), "Unschedulable");
+	assert_int_equal(sched_events(&s, "big", "FailedScheduling", 1), 1);
+	pod = sched_get(&s, "big");
+	cJSON_ArrayForEach(condition, item_at(pod, "status.conditions")) {
+		seen++;
+		assert_string_equal(text_at(condition, "message"), "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.");
+		assert_true(*text_at(condition, "lastTransitionTime"));
+	}
+	assert_int_equal(seen, 1);
+	cJSON_Delete(pod);
+	/* A node comes that does not help: looked at again, and nothing is said twice. */
+	sched_nodes(&s, "d");
+	usleep(1500000);
+	assert_int_equal(sched_bindings(&s, NULL), 0);
+	/* Now one that does. */
+	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/d", "{\"metadata\":{\"labels\":{\"disk\":\"ssd\"}}}");
+	assert_string_equal(sched_where(&s, "big"), "d");
+	assert_true(sched_events(&s, "big", "FailedScheduling", 1) <= 2); /* of 3 nodes, of 4 nodes */
+	end(&s);
+}
+
+static void a_pod_is_looked_at_again_when_its_user_changes_it(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	sched_pod(&s, "web", "\"latency-mesh.io/near\":\"nowhere\"");
+	assert_string_equal(sched_refusal(&s, "web"), "Unschedulable");
+	assert_true(sched_metric(&s, "latency_sched_bad_requests_total") >= 1);
+	standin_do(&s.api, 200, "PATCH", "/api/v1/namespaces/default/pods/web",
+		   "{\"metadata\":{\"annotations\":{\"latency-mesh.io/near\":\"node/b\"}}}");
+	assert_string_equal(sched_where(&s, "web"), "b");
+	end(&s);
+}
+
+static void a_gated_pod_waits_for_its_gates(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	sched_pod_of(&s, "my-latency-scheduler", "gated", "", "", ",\"schedulingGates\":[{\"name\":\"wait\"}]");
+	sched_pod(&s, "free", "");
+	assert_true(*sched_where(&s, "free"));
+	assert_string_equal(sched_node_now(&s, "gated"), "");
+	assert_int_equal(sched_events(&s, "gated", "FailedScheduling", 0), 0);
+	standin_do(&s.api, 200, "PATCH", "/api/v1/namespaces/default/pods/gated", "{\"spec\":{\"schedulingGates\":null}}");
+	assert_true(*sched_where(&s, "gated"));
+	end(&s);
+}
+
+static void a_higher_priority_goes_first(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	standin_node(&s.api, "only", "150m", "8Gi", ""); /* holds one */
+	sched_pod_of(&s, "my-latency-scheduler", "low", "", "", ",\"priority\":1");
+	sched_pod_of(&s, "my-latency-scheduler", "high", "", "", ",\"priority\":100");
+	sched_start(&s, NULL);
+	assert_string_equal(sched_where(&s, "high"), "only");
+	assert_string_equal(sched_refusal(&s, "low"), "Unschedulable");
+	standin_do(&s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/high?gracePeriodSeconds=0", NULL);
+	assert_string_equal(sched_where(&s, "low"), "only");
+	end(&s);
+}
+
+/* --- latency data --- */
+
+static void s1_matrix_absent_at_start(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	sched_nodes(&s, "a b t");
+	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/t", "{\"spec\":{\"unschedulable\":true}}");
+	sched_start(&s, NULL);
+	assert_int_equal(sched_http(&s, "/readyz"), 200);
+	assert_int_equal(sched_http(&s, "/livez"), 200);
+	assert_int_equal(sched_log_count(&s, "no latency data: pods are placed without it", 1), 1);
+	sched_pod(&s, "neutral", "\"latency-mesh.io/near\":\"node/t\"");
+	assert_true(*sched_where(&s, "neutral"));
+	sched_pod(&s, "strict", "\"latency-mesh.io/within\":\"node/t<=1ms\"");
+	assert_string_equal(sched_refusal(&s, "strict"), "Unschedulable"); /* missing: deny */
+	sched_pod(&s, "lenient", "\"latency-mesh.io/within\":\"node/t<=1ms\",\"latency-mesh.io/missing\":\"allow\"");
+	assert_true(*sched_where(&s, "lenient"));
+	assert_true(sched_metric(&s, "latency_sched_latency_file_usable") == 0);
+	sched_matrix(&s, 1, "0 5 0.5  5 0 7  0.5 7 0");
+	assert_string_equal(sched_where(&s, "strict"), "a");
+	assert_true(sched_metric(&s, "latency_sched_latency_file_usable") == 1);
+	end(&s);
+}
+
+static void s2_matrix_corrupt_after_good(void **state)
+{
+	struct sched s;
+	auto_free char *good = NULL;
+	size_t i, len;
+	static const char *const bad[] = {"", "{", "[]", "null", "{\"version\":1}", "{\"version\":1,\"nodes\":[\"a\"],\"rtt_us\":[[0,1]]}",
+					  "{\"version\":99,\"nodes\":[],\"rtt_us\":[]}", "\xff\xfe", "{\"a\":{\"b\":-1}}"};
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%zu", i);
+		test_write(s.file, bad[i]);
+		sched_pod(&s, name, "\"latency-mesh.io/near\":\"node/c\"");
+		assert_string_equal(sched_where(&s, name), "c");
+	}
+	assert_true(sched_log_count(&s, "the last good one stays", 1) >= 1);
+	/* Torn in the middle: the same. Then whole: used at once. */
+	good = sched_matrix_text(&s, "e1", 2, "0 5 1  5 0 9  1 9 0");
+	len = strlen(good);
+	for (i = len / 4; i < len; i += len / 4) {
+		auto_free char *torn = xstrndup(good, i);
+		char name[32];
+
+		snprintf(name, sizeof(name), "torn-%zu", i);
+		test_write(s.file, torn);
+		sched_pod(&s, name, "\"latency-mesh.io/within\":\"node/c<=2ms\"");
+		assert_string_equal(sched_where(&s, name), "c");
+		assert_string_equal(sched_log_field(&s, "\"pod bound\"", "generation"), "1");
+	}
+	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/c", "{\"spec\":{\"unschedulable\":true}}");
+	test_write(s.file, good);
+	sched_pod(&s, "whole", "\"latency-mesh.io/within\":\"node/c<=2ms\"");
+	assert_string_equal(sched_where(&s, "whole"), "a");
+	assert_int_equal(sched_http(&s, "/readyz"), 200);
+	end(&s);
+}
+
+static void s8_nodes_of_only_one_side(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	sched_nodes(&s, "a b ghost");
+	sched_matrix(&s, 1, "0 5 0.1  5 0 0.2  0.1 0.2 0");
+	standin_do(&s.api, 200, "DELETE", "/api/v1/nodes/ghost", NULL); /* in the matrix, not in the API */
+	standin_node(&s.api, "new", "4", "8Gi", "");			/* in the API, not in the matrix */
+	sched_start(&s, NULL);
+	sched_pod(&s, "near-ghost", "\"latency-mesh.io/near\":\"node/ghost\"");
+	assert_string_not_equal(sched_where(&s, "near-ghost"), "");
+	assert_string_not_equal(s.where, "ghost");
+	sched_pod(&s, "near-a", "\"latency-mesh.io/near\":\"node/a\"");
+	assert_string_equal(sched_where(&s, "near-a"), "a");
+	sched_pod_of(&s, "my-latency-scheduler", "on-new", "", "", ",\"nodeSelector\":{\"kubernetes.io/hostname\":\"new\"}");
+	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/new", "{\"metadata\":{\"labels\":{\"kubernetes.io/hostname\":\"new\"}}}");
+	assert_string_equal(sched_where(&s, "on-new"), "new");
+	end(&s);
+}
+
+static void s42_pods_of_other_schedulers_are_never_touched(void **state)
+{
+	struct sched s;
+	cJSON *pod;
+
+	(void)state;
+	begin(&s);
+	sched_pod_of(&s, "default-scheduler", "before", "\"latency-mesh.io/near\":\"garbage\"", "", "");
+	sched_start(&s, NULL);
+	sched_pod_of(&s, "default-scheduler", "foreign", "\"latency-mesh.io/near\":\"node/a\"", "", "");
+	sched_pod_of(&s, "my-latency-scheduler-2", "similar", "", "", "");
+	sched_pod(&s, "ours", "");
+	assert_true(*sched_where(&s, "ours"));
+	usleep(300000);
+	assert_int_equal(sched_bindings(&s, NULL), 1);
+	assert_string_equal(sched_node_now(&s, "foreign"), "");
+	pod = sched_get(&s, "foreign");
+	assert_null(item_at(pod, "status.conditions"));
+	cJSON_Delete(pod);
+	assert_int_equal(sched_events(&s, "foreign", "FailedScheduling", 0) + sched_events(&s, "before", "FailedScheduling", 0), 0);
+	assert_int_equal(sched_events(&s, "similar", "Scheduled", 0), 0);
+	end(&s);
+}
+
+/* --- bindings that go wrong --- */
+
+static void s27_a_lost_answer_is_resolved_by_reading_the_pod(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"drop\",\"when\":\"after\",\"count\":1") "]}");
+	sched_pod(&s, "lost", "");
+	assert_true(*sched_where(&s, "lost"));
+	assert_int_equal(sched_log_count(&s, "\"pod bound\"", 1), 1);
+	assert_int_equal(sched_events(&s, "lost", "Scheduled", 1), 1);
+	usleep(300000);
+	assert_int_equal(sched_bindings(&s, "lost"), 1);
+	assert_int_equal(sched_events(&s, "lost", "Scheduled", 1), 1);
+	end(&s);
+}
+
+/* While nobody knows whether the pod is on the nearest node, that node's place stays taken and the pod is never sent elsewhere. */
+static void an_unknown_binding_is_repeated_on_the_same_node(void **state)
+{
+	static const char *const faults[] = {
+		BINDING_RULE("\"action\":\"drop\",\"when\":\"before\",\"count\":3"),
+		BINDING_RULE("\"action\":\"reset\",\"when\":\"before\",\"count\":3"),
+		BINDING_RULE("\"action\":\"status\",\"status\":500,\"when\":\"before\",\"count\":3"),
+		BINDING_RULE("\"action\":\"status\",\"status\":503,\"retryAfter\":\"1\",\"when\":\"before\",\"count\":1"),
+		BINDING_RULE("\"action\":\"status\",\"status\":429,\"retryAfter\":\"1\",\"when\":\"before\",\"count\":1"),
+		BINDING_RULE("\"action\":\"status\",\"status\":500,\"when\":\"after\",\"count\":1"),
+	};
+	struct sched s;
+	size_t i;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		auto_free char *rules = xasprintf("{\"rules\":[%s]}", faults[i]);
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%zu", i);
+		standin_faults(&s.api, rules);
+		sched_pod(&s, name, "\"latency-mesh.io/near\":\"node/c\"");
+		assert_string_equal(sched_where(&s, name), "c");
+		assert_int_equal(sched_events(&s, name, "Scheduled", 1), 1);
+		assert_int_equal(sched_bindings(&s, name), 1);
+	}
+	{
+		auto_free char *log = standin_text(&s.api, "/standin/log");
+
+		assert_null(strstr(log, "\"node\":\"a\"")); /* no request named another node */
+		assert_null(strstr(log, "\"node\":\"b\""));
+	}
+	end(&s);
+}
+
+static void s33_a_slow_binding_holds_its_place(void **state)
+{
+	struct sched s;
+	int i;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	standin_node(&s.api, "small", "250m", "8Gi", ""); /* holds two */
+	standin_node(&s.api, "other", "250m", "8Gi", "");
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":700") "]}");
+	for (i = 0; i < 6; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%d", i);
+		sched_pod(&s, name, "");
+	}
+	sched_start(&s, NULL);
+	assert_int_equal(sched_log_count(&s, "\"pod bound\"", 4), 4);
+	assert_int_equal(sched_bindings(&s, NULL), 4);
+	end(&s);
+}
+
+static void s29_a_pod_that_another_scheduler_took_is_dropped(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	/* Ours is delayed on its way; meanwhile somebody else binds the pod. */
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1") "]}");
+	sched_start(&s, NULL);
+	sched_pod(&s, "wanted", "\"latency-mesh.io/near\":\"node/c\"");
+	usleep(150000);
+	standin_do(&s.api, 201, "POST", "/api/v1/namespaces/default/pods/wanted/binding",
+		   "{\"metadata\":{\"name\":\"wanted\"},\"target\":{\"kind\":\"Node\",\"name\":\"a\"}}");
+	assert_int_equal(sched_log_count(&s, "\"binding lost\"", 1), 1);
+	assert_string_equal(sched_node_now(&s, "wanted"), "a");
+	usleep(300000);
+	assert_int_equal(sched_events(&s, "wanted", "Scheduled", 0), 0);
+	assert_true(sched_metric(&s, "latency_sched_assumed_pods") == 0);
+	assert_true(sched_metric(&s, "latency_sched_pending_pods{queue=\"taken\"}") == 0);
+	end(&s);
+}
+
+static void s30_a_pod_that_is_made_again_under_its_name_is_a_new_pod(void **state)
+{
+	struct sched s;
+	auto_free char *first_uid = NULL;
+	cJSON *pod;
+
+	(void)state;
+	begin(&s);
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1") "]}");
+	sched_start(&s, NULL);
+	sched_pod(&s, "again", "\"latency-mesh.io/near\":\"node/c\"");
+	pod = sched_get(&s, "again");
+	first_uid = xstrdup(text_at(pod, "metadata.uid"));
+	cJSON_Delete(pod);
+	usleep(150000);
+	standin_do(&s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/again?gracePeriodSeconds=0", NULL);
+	sched_pod(&s, "again", "\"latency-mesh.io/near\":\"node/b\"");
+	assert_string_equal(sched_where(&s, "again"), "b");
+	pod = sched_get(&s, "again");
+	assert_string_not_equal(text_at(pod, "metadata.uid"), first_uid);
+	cJSON_Delete(pod);
+	assert_int_equal(sched_log_count(&s, "\"binding lost\"", 1), 1);
+	assert_int_equal(sched_bindings(&s, "again"), 1);
+	assert_int_equal(sched_events(&s, "again", "Scheduled", 1), 1);
+	assert_true(sched_metric(&s, "latency_sched_assumed_pods") == 0);
+	end(&s);
+}
+
+static void s13_a_refused_binding_is_an_event_and_no_hot_loop(void **state)
+{
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"status\",\"status\":403,\"when\":\"before\"") "]}");
+	sched_start(&s, NULL);
+	sched_pod(&s, "forbidden", "");
+	assert_string_equal(sched_refusal(&s, "forbidden"), "SchedulerError");
+	assert_int_equal(sched_events(&s, "forbidden", "FailedScheduling", 1), 1);
+	usleep(1500000);
+	assert_true(sched_metric(&s, "latency_sched_bindings_total{outcome=\"failed\"}") <= 3);
+	standin_faults(&s.api, "{\"rules\":[]}");
+	assert_true(*sched_where(&s, "forbidden"));
+	end(&s);
+}
+
+static void s47_failing_events_hold_nothing_up(void **state)
+{
+	struct sched s;
+	int i;
+
+	(void)state;
+	begin(&s);
+	standin_faults(&s.api, "{\"rules\":[{\"path\":\"*/events*\",\"action\":\"status\",\"status\":403}]}");
+	sched_start(&s, NULL);
+	for (i = 0; i < 20; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%d", i);
+		sched_pod(&s, name, "");
+		assert_true(*sched_where(&s, name));
+	}
+	end(&s);
+}
+
+/* --- names, configuration --- */
+
+static void two_scheduler_names_have_weights_of_their_own(void **state)
+{
+	struct sched s;
+	auto_free char *config = NULL;
+
+	(void)state;
+	begin(&s);
+	/* b is full of requests, so that free resources speak against it; latency speaks for it. */
+	sched_pod_of(&s, "default-scheduler", "load", "", "", ",\"nodeName\":\"b\",\"overhead\":{\"cpu\":\"3\",\"memory\":\"6Gi\"}");
+	config = xasprintf("%s/sched.yaml", test_folder());
+	test_write(config, "profiles:\n- schedulerName: by-latency\n  weights: {near: {latency: 1, cpu: 0, free: 0}}\n"
+			   "- schedulerName: by-room\n  weights:\n    near: {latency: 0, cpu: 0, free: 1}\n");
+	sched_start(&s, (const char *const[]){"--config", config, NULL});
+	sched_pod_of(&s, "by-latency", "fast", "\"latency-mesh.io/near\":\"node/b\"", "", "");
+	assert_string_equal(sched_where(&s, "fast"), "b");
+	sched_pod_of(&s, "by-room", "roomy", "\"latency-mesh.io/near\":\"node/b\"", "", "");
+	assert_true(*sched_where(&s, "roomy"));
+	assert_string_not_equal(s.where, "b");
+	sched_pod(&s, "nobody", "");
+	usleep(200000);
+	assert_string_equal(sched_node_now(&s, "nobody"), "");
+
+	/* A reload is whole or refused. */
+	test_write(config, "profiles:\n- schedulerName: by-latency\n  wieghts: {}\n- schedulerName: by-room\n");
+	kill(s.pid, SIGHUP);
+	assert_int_equal(sched_log_count(&s, "configuration refused", 1), 1);
+	assert_non_null(strstr(sched_log_field(&s, "configuration refused", "error"), "profiles[0].wieghts"));
+	test_write(config, "profiles:\n- schedulerName: by-latency\n  weights: {near: {latency: 0, cpu: 0, free: 1}}\n- schedulerName: by-room\n");
+	kill(s.pid, SIGHUP);
+	assert_int_equal(sched_log_count(&s, "configuration loaded", 1), 1);
+	sched_pod_of(&s, "by-latency", "roomy-2", "\"latency-mesh.io/near\":\"node/b\"", "", "");
+	assert_true(*sched_where(&s, "roomy-2"));
+	assert_string_not_equal(s.where, "b");
+	end(&s);
+}
+
+/* --- the end and another start --- */
+
+static void s40_sigterm_finishes_what_was_begun_and_starts_nothing(void **state)
+{
+	struct sched s;
+	int i, bound, logged;
+	int64_t begun;
+
+	(void)state;
+	begin(&s);
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":500") "]}");
+	for (i = 0; i < 40; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%d", i);
+		sched_pod(&s, name, "");
+	}
+	sched_start(&s, (const char *const[]){"--bindings", "4", NULL});
+	assert_true(sched_log_count(&s, "\"pod bound\"", 4) >= 4);
+	begun = clock_mono_ms();
+	assert_int_equal(sched_stop(&s, SIGTERM), 0);
+	test_deadline("drain", (double)(clock_mono_ms() - begun), 10000, "ms");
+	bound = sched_bindings(&s, NULL);
+	logged = sched_log_count(&s, "\"pod bound\"", 0);
+	assert_true(bound < 40);
+	assert_int_equal(bound, logged); /* every answer was waited for */
+	for (i = 0; i < 40; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "pod-%d", i);
+		assert_int_equal(sched_events(&s, name, "Scheduled", 0), *sched_node_now(&s, name) ? 1 : 0);
+	}
+	sched_end(&s);
+}
+
+static void s35_a_restart_after_a_kill_binds_nothing_twice(void **state)
+{
+	struct sched s;
+	char name[32];
+	int i;
+
+	(void)state;
+	begin(&s);
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "pod-%d", i);
+		sched_pod(&s, name, "");
+	}
+	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":20") "]}");
+	for (i = 0; i < 5; i++) {
+		sched_start(&s, (const char *const[]){"--bindings", "2", NULL});
+		usleep(100000);
+		assert_int_equal(sched_stop(&s, SIGKILL), 128 + SIGKILL);
+	}
+	sched_start(&s, NULL);
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "pod-%d", i);
+		assert_true(*sched_where(&s, name));
+	}
+	assert_int_equal(sched_bindings(&s, NULL), 60);
+	end(&s);
+}
+
+static void the_reader_ends_with_the_scheduler(void **state)
+{
+	struct sched s;
+	auto_free char *path = NULL;
+	char name[64] = "";
+	int64_t until = clock_mono_ms() + 5000;
+	FILE *children;
+	int child = 0;
+
+	(void)state;
+	begin(&s);
+	sched_start(&s, NULL);
+	path = xasprintf("/proc/%d/task/%d/children", (int)s.pid, (int)s.pid);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	assert_int_equal(fscanf(children, "%d", &child), 1);
+	fclose(children);
+	snprintf(name, sizeof(name), "/proc/%d", child);
+	assert_int_equal(access(name, F_OK), 0);
+	sched_stop(&s, SIGKILL);
+	while (access(name, F_OK) == 0 && clock_mono_ms() < until) {
+		auto_free char *status = xasprintf("%s/stat", name), *text = test_read(status);
+
+		if (text && strstr(text, ") Z "))
+			break; /* dead, not reaped by whoever inherited it */
+		usleep(5000);
+	}
+	assert_true(clock_mono_ms() < until);
+	sched_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pod_is_bound_where_it_asks_with_one_event),
+		cmocka_unit_test(the_event_of_a_binding_has_the_words_of_kube_scheduler),
+		cmocka_unit_test(a_pod_that_fits_nowhere_gets_event_and_condition_once),
+		cmocka_unit_test(a_pod_is_looked_at_again_when_its_user_changes_it),
+		cmocka_unit_test(a_gated_pod_waits_for_its_gates),
+		cmocka_unit_test(a_higher_priority_goes_first),
+		cmocka_unit_test(s1_matrix_absent_at_start),
+		cmocka_unit_test(s2_matrix_corrupt_after_good),
+		cmocka_unit_test(s8_nodes_of_only_one_side),
+		cmocka_unit_test(s42_pods_of_other_schedulers_are_never_touched),
+		cmocka_unit_test(s27_a_lost_answer_is_resolved_by_reading_the_pod),
+		cmocka_unit_test(an_unknown_binding_is_repeated_on_the_same_node),
+		cmocka_unit_test(s33_a_slow_binding_holds_its_place),
+		cmocka_unit_test(s29_a_pod_that_another_scheduler_took_is_dropped),
+		cmocka_unit_test(s30_a_pod_that_is_made_again_under_its_name_is_a_new_pod),
+		cmocka_unit_test(s13_a_refused_binding_is_an_event_and_no_hot_loop),
+		cmocka_unit_test(s47_failing_events_hold_nothing_up),
+		cmocka_unit_test(two_scheduler_names_have_weights_of_their_own),
+		cmocka_unit_test(s40_sigterm_finishes_what_was_begun_and_starts_nothing),
+		cmocka_unit_test(s35_a_restart_after_a_kill_binds_nothing_twice),
+		cmocka_unit_test(the_reader_ends_with_the_scheduler),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
