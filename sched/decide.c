@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "sched/decider.h"
 #include "sched/distance.h"
+#include "sched/lanes.h"
 #include "sched/pick.h"
 #include "sched/score/score.h"
 
@@ -44,9 +45,9 @@ void cycle_refuse(struct cycle *c, uint32_t node, uint8_t detail)
 
 static void lookup_reserve(struct lookup *l, size_t count)
 {
-	if (count + 1 <= l->room)
+	if (count + LANES <= l->room)
 		return;
-	l->room = count + 1 + count / 4;
+	l->room = count + LANES + count / 4;
 	l->row_of_node = xrealloc(l->row_of_node, l->room, sizeof(*l->row_of_node));
 	l->load = xrealloc(l->load, l->room, sizeof(*l->load));
 	l->cpu_score = xrealloc(l->cpu_score, l->room, sizeof(*l->cpu_score));
@@ -62,6 +63,7 @@ static void lookup_node(struct lookup *l, const struct view *view, const struct 
 	l->load[node] = there ? mesh->load[row] : LOAD_UNKNOWN;
 	l->cpu_score[node] = there ? 100 * (1 - matrix_cpu(mesh->matrix)[row]) : NAN;
 	l->cpu_minus[node] = l->load[node] >= LOAD_BUSY ? (float)CPU_BUSY_POINTS : 0;
+	l->without_cpu |= isnan(l->cpu_score[node]);
 }
 
 void lookup_update(struct decider *d, const struct decision_input *in)
@@ -74,6 +76,7 @@ void lookup_update(struct decider *d, const struct decision_input *in)
 	if (d->looked_up && l->cache == view->cache && l->node_epoch == view->node_epoch && l->serial == serial && l->count == view->count)
 		return;
 	lookup_reserve(l, view->count);
+	l->without_cpu = false;
 	for (i = 0; i < view->count; i++)
 		lookup_node(l, view, in->mesh, i);
 	l->cache = view->cache;

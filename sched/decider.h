@@ -19,6 +19,7 @@ struct lookup {
 	size_t room;
 	uint32_t *row_of_node;		/* view's node -> the mesh's row; NAMES_NONE */
 	uint8_t *load;			/* enum load_class by view node */
+	bool without_cpu;		/* some node lacks it */
 	float *cpu_score, *cpu_minus;	/* 100 x (1 - cpu), NaN without data; points that a busy node loses */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sched/decider.h"
+#include "sched/lanes.h"
 
 #define LOST (PAIR_HERE_LOST | PAIR_THERE_LOST)
 
@@ -137,50 +138,55 @@ static bool known_somewhere(const struct cycle *c, const float *cost_us)
 /* A weighted mean in the making. */
 struct mean {
 	float *cost, *floor, *aged;	/* sums; floor and aged only where factors count */
-	bool *known;			/* any part is */
+	lane_mask *known;		/* any part is */
 	float weight;
 };
 
 static struct mean mean_begin(const struct cycle *c)
 {
 	struct arena *arena = &c->decider->arena;
-	size_t n = c->view->count + 1;
-	struct mean m = {.cost = arena_alloc(arena, n * sizeof(float)), .known = arena_alloc(arena, n * sizeof(bool))};
+	size_t bytes = lanes_count(c->view->count) * sizeof(lanes);
+	struct mean m = {.cost = arena_alloc(arena, bytes), .known = arena_alloc(arena, bytes)};
 
 	if (c->decider->ages) {
-		m.floor = arena_alloc(arena, n * sizeof(float));
-		m.aged = arena_alloc(arena, n * sizeof(float));
+		m.floor = arena_alloc(arena, bytes);
+		m.aged = arena_alloc(arena, bytes);
 	}
 	return m;
 }
 
 static void mean_add(const struct cycle *c, struct mean *m, const struct distance *part, float weight)
 {
-	float unknown_us = c->in->mesh ? (float)c->in->mesh->unknown_us : (float)MATRIX_UNKNOWN_US;
-	uint32_t i, n = c->view->count;
+	lanes unknown_us = lanes_all(c->in->mesh ? (float)c->in->mesh->unknown_us : (float)MATRIX_UNKNOWN_US);
+	lanes floor_us = lanes_all(DISTANCE_FLOOR_US);
+	uint32_t i, n = lanes_count(c->view->count);
 
 	m->weight += weight;
 	for (i = 0; i < n; i++) {
-		bool known = !isnan(part->cost_us[i]);
-		float cost = known ? lesser(part->cost_us[i], unknown_us) : unknown_us;
+		lanes value = lanes_in(part->cost_us)[i], cost, floor, aged;
+		lane_mask known = (lane_mask)(value == value);
 
+		cost = lanes_select(known, lanes_at_most(value, unknown_us), unknown_us);
 		m->known[i] |= known;
-		m->cost[i] += weight * cost;
+		lanes_of(m->cost)[i] += weight * cost;
 		if (!m->aged)
 			continue;
-		m->floor[i] += weight * floored(cost);
-		m->aged[i] += weight * (known ? lesser(floored(cost) / part->factor[i], unknown_us) : unknown_us);
+		floor = lanes_at_least(cost, floor_us);
+		aged = lanes_at_most(floor / lanes_in(part->factor)[i], unknown_us);
+		lanes_of(m->floor)[i] += weight * floor;
+		lanes_of(m->aged)[i] += weight * lanes_select(known, aged, unknown_us);
 	}
 }
 
 static void mean_end(const struct cycle *c, const struct mean *m, struct distance *out)
 {
-	uint32_t i, n = c->view->count;
+	lanes nothing = lanes_all(NAN), one = lanes_all(1);
+	uint32_t i, n = lanes_count(c->view->count);
 
 	for (i = 0; i < n; i++)
-		out->cost_us[i] = m->known[i] ? m->cost[i] / m->weight : NAN;
+		lanes_of(out->cost_us)[i] = lanes_select(m->known[i], lanes_in(m->cost)[i] / m->weight, nothing);
 	for (i = 0; m->aged && i < n; i++)
-		out->factor[i] = m->known[i] ? m->floor[i] / m->aged[i] : 1;
+		lanes_of(out->factor)[i] = lanes_select(m->known[i], lanes_in(m->floor)[i] / lanes_in(m->aged)[i], one);
 }
 
 static struct distance distance_new(const struct cycle *c)

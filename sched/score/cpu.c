@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sched/decider.h"
+#include "sched/lanes.h"
 #include "sched/score/score.h"
 
 /* False: no feasible node has data of worth. */
@@ -31,20 +32,28 @@ static bool apply_ages(struct cycle *c, float *out, float *minus)
 	return alive;
 }
 
+static bool feasible_lacks(const struct cycle *c, const float *score)
+{
+	uint32_t i, n = c->view->count;
+
+	for (i = 0; i < n; i++)
+		if (isnan(score[i]) && cycle_feasible(c, i))
+			return true;
+	return false;
+}
+
 static bool score(struct cycle *c, float *out)
 {
 	const struct lookup *lookup = &c->decider->lookup;
 	const float *gate = c->decider->gate, *cpu_score = lookup->cpu_score;
-	uint32_t i, n = c->view->count, with = 0;
+	uint32_t i, n = c->view->count;
 	float *minus = lookup->cpu_minus;
 
 	if (!c->in->mesh)
 		return false;
-	for (i = 0; i < n; i++) {
-		out[i] = cpu_score[i] + gate[i];
-		with += isnan(out[i]) ? 0 : 1;
-	}
-	if (with < c->decider->feasible)
+	for (i = 0; i < lanes_count(n); i++)
+		lanes_of(out)[i] = lanes_in(cpu_score)[i] + lanes_in(gate)[i];
+	if (lookup->without_cpu && feasible_lacks(c, out))
 		return false;
 	if (c->decider->ages) {
 		minus = column(c);

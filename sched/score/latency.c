@@ -3,30 +3,38 @@
 
 #include "sched/decider.h"
 #include "sched/distance.h"
+#include "sched/lanes.h"
 #include "sched/score/score.h"
 
-/* The least known cost among the feasible nodes; INFINITY when there is none. Four at a time: a chain of minimums is slow. */
-static float least(const float *cost_us, const float *gate, uint32_t n)
+static float least_of(lanes v)
 {
-	float low[4] = {INFINITY, INFINITY, INFINITY, INFINITY}, value;
-	uint32_t i, k;
-
-	for (i = 0; i + 4 <= n; i += 4)
-		for (k = 0; k < 4; k++) {
-			value = cost_us[i + k] + gate[i + k];
-			low[k] = value < low[k] ? value : low[k];
-		}
-	for (; i < n; i++) {
-		value = cost_us[i] + gate[i];
-		low[0] = value < low[0] ? value : low[0];
-	}
-	low[0] = fminf(low[0], low[1]);
-	return fminf(low[0], fminf(low[2], low[3]));
+	return fminf(fminf(v[0], v[1]), fminf(v[2], v[3]));
 }
 
-static float above_noise(float us)
+/* The least known cost among the feasible nodes; INFINITY when there is none. */
+static float least(const float *cost_us, const float *gate, uint32_t n)
 {
-	return us > DISTANCE_FLOOR_US ? us : DISTANCE_FLOOR_US;
+	lanes low = lanes_all(INFINITY);
+	uint32_t i, whole = n / LANES;
+
+	for (i = 0; i < whole; i++) {
+		lanes value = lanes_in(cost_us)[i] + lanes_in(gate)[i];
+
+		low = lanes_select((lane_mask)(value < low), value, low);
+	}
+	for (i = whole * LANES; i < n; i++)
+		low[0] = cost_us[i] + gate[i] < low[0] ? cost_us[i] + gate[i] : low[0];
+	return least_of(low);
+}
+
+static bool any_above_zero(const float *score, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		if (score[i] > 0)
+			return true;
+	return false;
 }
 
 static bool score(struct cycle *c, float *out)
@@ -34,21 +42,20 @@ static bool score(struct cycle *c, float *out)
 	const float *gate = c->decider->gate;
 	struct distance distance;
 	uint32_t i, n = c->view->count;
-	float best, top = 0;
+	lanes floor_us = lanes_all(DISTANCE_FLOOR_US), zero = lanes_all(0), best;
 
 	if (!c->in->mesh || !distance_rank(c, &distance))
 		return false;
-	best = 100 * above_noise(least(distance.cost_us, gate, n));
-	for (i = 0; i < n; i++) {
-		float cost_us = distance.cost_us[i], value = best / above_noise(cost_us);
+	best = 100 * lanes_at_least(lanes_all(least(distance.cost_us, gate, n)), floor_us);
+	for (i = 0; i < lanes_count(n); i++) {
+		lanes cost_us = lanes_in(distance.cost_us)[i], value = best / lanes_at_least(cost_us, floor_us);
 
 		if (distance.factor)
-			value *= distance.factor[i];
-		out[i] = (isnan(cost_us) ? 0 : value) + gate[i];
-		top = out[i] > top ? out[i] : top;
+			value *= lanes_in(distance.factor)[i];
+		lanes_of(out)[i] = lanes_select((lane_mask)(cost_us == cost_us), value, zero) + lanes_in(gate)[i];
 	}
 	c->decider->cost_us = distance.cost_us;
-	return top > 0;
+	return any_above_zero(out, n);
 }
 
 const struct score score_latency = {.name = "latency", .score = score};
