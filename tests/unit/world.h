@@ -39,7 +39,7 @@ static inline void world_decide(struct world *w, const struct pod *pod)
 	decide(w->decider, &w->in, &w->decision);
 }
 
-/* Of the last decision: why a node is refused, "" when it is not. The text lives until the next call. */
+/* Of the last decision: why a node is refused, "" exactly when it is not. The text lives until the next call. */
 static inline const char *world_reason(const struct world *w, const char *node)
 {
 	static struct buf text;
@@ -49,6 +49,8 @@ static inline const char *world_reason(const struct world *w, const char *node)
 	buf_clear(&text);
 	buf_str(&text, "");
 	decision_reason(w->decider, &w->in, &w->decision, (uint32_t)row, &text);
+	if (w->decision.verdicts)
+		assert_int_equal(w->decision.verdicts[row].filter != 0, text.len > 0);
 	return text.data;
 }
 
