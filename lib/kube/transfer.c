@@ -326,6 +326,14 @@ static const char *without(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : text;
 }
 
+/* "wrong version number" of "OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number". */
+static const char *tls_words(const char *text)
+{
+	const char *at = strstr(text, "SSL routines::");
+
+	return at ? at + strlen("SSL routines::") : text;
+}
+
 static void certificate_error(const struct transfer *t, const struct endpoint *e, struct lm_err *err)
 {
 	const char *why = without(without(t->text, "SSL certificate problem: "), "SSL: ");
@@ -348,8 +356,8 @@ void transfer_error(const struct transfer *t, const struct endpoint *e, CURLcode
 		lm_fail(err, LM_UNAVAILABLE, "%s: the answer is larger than %zu bytes", server, t->max_bytes);
 	else if (result == CURLE_PEER_FAILED_VERIFICATION)
 		certificate_error(t, e, err);
-	else if (result == CURLE_SSL_CONNECT_ERROR)
-		lm_fail(err, LM_UNAVAILABLE, "%s: TLS: %s", server, text);
+	else if (result == CURLE_SSL_CONNECT_ERROR || strstr(text, "SSL routines::"))
+		lm_fail(err, LM_UNAVAILABLE, "%s: TLS: %s", server, tls_words(text));
 	else if (result == CURLE_SSL_CERTPROBLEM)
 		lm_fail(err, LM_UNAVAILABLE, "%s: TLS: client certificate: %s", server, text);
 	else if (result == CURLE_SSL_CACERT_BADFILE)

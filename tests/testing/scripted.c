@@ -41,6 +41,7 @@ struct scripted {
 /* Reads until the end of the head; false when the client is gone. Bytes of the body may follow it in `text`. */
 static bool read_head(int fd, char *text, size_t size, size_t *len)
 {
+	static const char refusal[] = "HTTP/1.0 400 Bad Request\r\n\r\n";
 	ssize_t got;
 
 	*len = 0;
@@ -53,6 +54,10 @@ static bool read_head(int fd, char *text, size_t size, size_t *len)
 			return false;
 		*len += (size_t)got;
 		text[*len] = '\0';
+		if (text[0] == 0x16) { /* TLS on a plain port: what Go's servers say */
+			send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL);
+			return false;
+		}
 	}
 	return true;
 }
