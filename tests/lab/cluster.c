@@ -74,14 +74,19 @@ void cluster_close(struct cluster *c)
 	free(c);
 }
 
+void cluster_log_path(const struct cluster *c, int host, const char *program, char *path, size_t size)
+{
+	if (host < 0)
+		snprintf(path, size, LOGS "/%s.log", program);
+	else
+		snprintf(path, size, LOGS "/%s-%s.log", program, c->t.host[host].name);
+}
+
 static pid_t start(const struct cluster *c, int host, const char *program, const char *const *argv, struct lm_err *err)
 {
 	char log[128];
 
-	if (host < 0)
-		snprintf(log, sizeof(log), LOGS "/%s.log", program);
-	else
-		snprintf(log, sizeof(log), LOGS "/%s-%s.log", program, c->t.host[host].name);
+	cluster_log_path(c, host, program, log, sizeof(log));
 	return guest_spawn(host < 0 ? NULL : &c->t.host[host], argv, log, err);
 }
 

@@ -41,6 +41,9 @@ int cluster_probe(struct cluster *c, int host, struct lm_err *err);
 int cluster_merger(struct cluster *c, int host, struct lm_err *err);
 int cluster_scheduler(struct cluster *c, int host, struct lm_err *err);
 
+/* Where a program's output goes; host -1: none. */
+void cluster_log_path(const struct cluster *c, int host, const char *program, char *path, size_t size);
+
 /* One request to the API; a status of 300 and above is an error that quotes the answer. *answer may be NULL; else the caller deletes it. */
 int cluster_request(struct cluster *c, const char *method, const char *path, const char *body, cJSON **answer, struct lm_err *err);
 

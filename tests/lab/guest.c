@@ -18,6 +18,7 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "tests/lab/host.h"
+#include "tests/lab/load.h"
 #include "tests/lab/wire.h"
 
 #define STOP_MS 5000
@@ -37,7 +38,7 @@ static int enter(const struct host *host, const char *kind, int type, struct lm_
 int guest_enter(const struct host *host, struct lm_err *err)
 {
 	/* the mounts last: /proc/PID is found in ours */
-	if (enter(host, "net", CLONE_NEWNET, err) < 0 || enter(host, "uts", CLONE_NEWUTS, err) < 0 ||
+	if (load_join(host->name, err) < 0 || enter(host, "net", CLONE_NEWNET, err) < 0 || enter(host, "uts", CLONE_NEWUTS, err) < 0 ||
 	    enter(host, "mnt", CLONE_NEWNS, err) < 0)
 		return -1;
 	return chdir("/") < 0 ? lm_fail_errno(err, "/") : 0;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "tests/lab/load.h"
 #include "tests/lab/nfsd.h"
 
 #define MOUNT_TIMEOUT_MS 20000
@@ -34,6 +35,16 @@ static int up(int socket_fd, const char *interface, struct lm_err *err)
 
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
 	return ioctl(socket_fd, SIOCSIFFLAGS, &r) < 0 ? lm_fail_errno(err, "%s up", interface) : 0;
+}
+
+/* As container runtimes set it: ping sockets for everyone. */
+static int allow_ping_sockets(struct lm_err *err)
+{
+	auto_close int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "0 2147483647\n", 13) != 13)
+		return lm_fail_errno(err, "ping_group_range");
+	return 0;
 }
 
 /* Address, and a default route (a probe takes its load from the interfaces of the default routes). */
@@ -78,14 +89,15 @@ static void live(const struct host *h, int go, int ready)
 
 	if (read(go, &word, 1) != 1)
 		_exit(1);
-	if (configure(h, &err) < 0 || (!h->client && mount_volume(h, &err) < 0)) {
+	if (configure(h, &err) < 0 || allow_ping_sockets(&err) < 0 || (!h->client && mount_volume(h, &err) < 0) ||
+	    load_start(h->name, &err) < 0) {
 		dprintf(2, "lab: %s: %s\n", h->name, err.msg);
 		_exit(1);
 	}
 	if (write(ready, "m", 1) != 1)
 		_exit(1);
-	for (;;)
-		pause();
+	for (;; usleep(LOAD_STEP_US))
+		load_tick(h->name);
 }
 
 int host_start(struct topology *t, int i, struct host_control *c, struct lm_err *err)

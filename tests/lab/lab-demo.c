@@ -120,7 +120,8 @@ static int place(struct demo *d, const struct pod_ask *ask, const struct topolog
 	struct judgement j;
 	int i = d->pods.count;
 
-	if (pods_create(d->c, &d->pods, ask, err) < 0 || pods_await(d->c, &d->pods, i, POD_S, err) < 0)
+	if (pods_create(d->c, &d->pods, ask, err) < 0 || pods_await(d->c, &d->pods, i, POD_S, err) < 0 ||
+	    pods_account(d->c, &d->pods, i, err) < 0)
 		return -1;
 	pods_judge(&d->pods, truth, i, &j);
 	d->placements++;
@@ -141,6 +142,7 @@ static int placements(struct demo *d, struct lm_err *err)
 	char reason[512] = "";
 	int i = 0;
 
+	usleep(IN_USE_MS * 1000);	/* the scheduler's host has the file; now the scheduler */
 	screen_title("placements (each judged by the true delays)");
 	tables_placement_head();
 	if (place(d, &redis, &d->c->t, err) < 0)
@@ -243,6 +245,8 @@ static int edit_on_other_mount(struct demo *d, struct topology *edited, struct l
 		d->placements++;
 		d->wrong += new.wrong && (old.wrong || ms > IN_USE_MS * NOISE);
 		if (d->pods.item[i].host == wanted) {
+			if (pods_account(d->c, &d->pods, i, err) < 0)
+				return -1;
 			tables_placement(&d->pods, edited, i, &new);
 			screen_line("%sfrom edit to use: %.0f ms%s (%zu bindings by the old file before)", ms <= IN_USE_MS ? screen_green() : screen_red(),
 				    ms, screen_plain(), n);

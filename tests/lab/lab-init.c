@@ -24,6 +24,7 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "tests/lab/host.h"
+#include "tests/lab/load.h"
 #include "tests/lab/module.h"
 #include "tests/lab/nfsd.h"
 #include "tests/lab/root.h"
@@ -56,7 +57,6 @@ static int live_topology(const struct topology *t, struct lm_err *err)
 	auto_close int dir = -1;
 	auto_buf struct buf text = {0};
 
-	mkdir("/run/lab", 0755);
 	dir = file_open_dir("/run/lab", err);
 	topology_write(t, &text);
 	return dir < 0 ? -1 : file_publish(dir, strrchr(TOPOLOGY_LIVE, '/') + 1, text.data, text.len, NULL, err);
@@ -98,7 +98,7 @@ static int start(struct lm_err *err)
 	if (module_load(ROOT_MODULES, modules, err) < 0)
 		return -1;
 	say("modules");
-	if (topology_load(ROOT_OUT "/topology", &t, err) < 0 || nfsd_prepare(err) < 0 || nfsd_start(&t, err) < 0)
+	if (topology_load(ROOT_OUT "/topology", &t, err) < 0 || load_prepare(err) < 0 || nfsd_prepare(err) < 0 || nfsd_start(&t, err) < 0)
 		return -1;
 	say("NFS server");
 	return hosts_up(&t, err);

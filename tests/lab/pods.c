@@ -1,15 +1,20 @@
 #include "tests/lab/pods.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "lib/mem.h"
 
 #define PODS_PATH "/api/v1/namespaces/default/pods"
+#define MAX_LOG ((size_t)16 << 20)
+#define LOG_S 10
 #define TOO_MUCH 1.20
 #define TOO_MUCH_MS 3.0
 #define LOSS_FREE 0.01
@@ -84,6 +89,43 @@ int pods_await(struct cluster *c, struct pods *pods, int i, double limit_s, stru
 	return -1;
 }
 
+/* Copies the word after ` key=` of a log line; "" when it is not there or null. */
+static void log_word(const char *line, const char *key, char *out, size_t size)
+{
+	const char *end = line + strcspn(line, "\n"), *at = strstr(line, key);
+
+	*out = '\0';
+	if (!at || at >= end)
+		return;
+	at += strlen(key);
+	snprintf(out, size, "%.*s", (int)strcspn(at, " \n"), at);
+	if (STREQ(out, "null"))
+		*out = '\0';
+}
+
+static bool in_the_log(struct cluster *c, void *arg)
+{
+	struct pod_seen *seen = arg;
+	auto_free char *what = xasprintf("pod bound pod=default/%s ", seen->ask->name);
+	auto_file_text struct file_text text = {0};
+	const char *line;
+	char path[128], number[32];
+	struct lm_err err;
+
+	cluster_log_path(c, c->sched_host, "latency-sched", path, sizeof(path));
+	if (file_read(AT_FDCWD, path, MAX_LOG, FILE_FOLLOW, &text, &err) < 0 || !(line = strstr(text.data, what)) || !strchr(line, '\n'))
+		return false;
+	log_word(line, " runner_up=", seen->runner_up, sizeof(seen->runner_up));
+	log_word(line, " rtt_ms=", number, sizeof(number));
+	seen->measured_ms = *number ? strtod(number, NULL) : (double)NAN;
+	return true;
+}
+
+int pods_account(struct cluster *c, struct pods *pods, int i, struct lm_err *err)
+{
+	return cluster_wait(c, in_the_log, &pods->item[i], LOG_S, "the scheduler's line about the binding", err);
+}
+
 int pods_reason(struct cluster *c, const struct pod_ask *ask, char *text, size_t size, struct lm_err *err)
 {
 	auto_json cJSON *pod = NULL;
@@ -148,8 +190,12 @@ static double to_mesh(const struct topology *t, int host, double (*measure)(cons
 	return sum / others;
 }
 
-static double latency(const struct pods *pods, const struct topology *t, const struct pod_ask *ask, int host,
-		      double (*measure)(const struct topology *, int, int))
+double pods_target_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int n, int host)
+{
+	return ask->target[n].to ? to_target(pods, truth, ask, &ask->target[n], host, topology_rtt_ms) : to_mesh(truth, host, topology_rtt_ms);
+}
+
+double pods_cost_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host)
 {
 	double sum = 0, weights = 0;
 
@@ -157,20 +203,10 @@ static double latency(const struct pods *pods, const struct topology *t, const s
 		const struct pod_target *target = &ask->target[i];
 		double weight = target->weight > 0 ? target->weight : 1;
 
-		sum += weight * to_target(pods, t, ask, target, host, measure);
+		sum += weight * to_target(pods, truth, ask, target, host, price);
 		weights += weight;
 	}
-	return weights > 0 ? sum / weights : to_mesh(t, host, measure);
-}
-
-double pods_rtt_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host)
-{
-	return latency(pods, truth, ask, host, topology_rtt_ms);
-}
-
-double pods_cost_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host)
-{
-	return latency(pods, truth, ask, host, price);
+	return weights > 0 ? sum / weights : to_mesh(truth, host, price);
 }
 
 static int cpu_of_others(const struct pods *pods, const struct pod_ask *ask, int host)

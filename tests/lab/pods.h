@@ -34,6 +34,8 @@ struct pod_seen {
 	const struct pod_ask *ask;
 	int host;			/* -1: on none */
 	int64_t created_us, bound_us;	/* monotonic; of creation's answer and of the first sight of the node */
+	double measured_ms;		/* what the scheduler's log says: round trip to the first target; NaN: nothing */
+	char runner_up[TOPOLOGY_NAME];	/* and the second best node; "" none */
 };
 
 struct pods {
@@ -44,12 +46,15 @@ struct pods {
 int pods_create(struct cluster *c, struct pods *pods, const struct pod_ask *ask, struct lm_err *err);
 /* Waits until it is on a node: item[i].host. */
 int pods_await(struct cluster *c, struct pods *pods, int i, double limit_s, struct lm_err *err);
+/* Reads item[i].measured_ms and runner_up from the scheduler's log. */
+int pods_account(struct cluster *c, struct pods *pods, int i, struct lm_err *err);
 /* The PodScheduled condition's message; "" when there is none yet. */
 int pods_reason(struct cluster *c, const struct pod_ask *ask, char *text, size_t size, struct lm_err *err);
 int pods_delete(struct cluster *c, struct pods *pods, int i, struct lm_err *err);
 
-/* True latency of a pod on a host: round trip to what it asks for (weighted mean), and with the price of loss. NaN: no such pod now. */
-double pods_rtt_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host);
+/* True round trip from a host to what a pod's target number n stands for; n 0 without a target: to the mesh. NaN: no such pod now. */
+double pods_target_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int n, int host);
+/* What placements are compared by: the weighted mean over the targets, with the price of loss. */
 double pods_cost_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host);
 
 struct judgement {

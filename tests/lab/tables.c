@@ -9,7 +9,7 @@
 #include "tests/lab/guest.h"
 #include "tests/lab/screen.h"
 
-#define PLACEMENT "%-9s %-46s %-13s %9s   %s"
+#define PLACEMENT "%-9s %-46s %-13s %-17s %-8s %s"
 
 int tables_nodes(const struct topology *t)
 {
@@ -113,7 +113,8 @@ void tables_matrix(const struct topology *t, const struct snapshot *s)
 
 void tables_placement_head(void)
 {
-	screen_line("%s" PLACEMENT "%s", screen_dim(), "pod", "asks for", "node", "true ms", "next best by the truth", screen_plain());
+	screen_line("%s" PLACEMENT "%s", screen_dim(), "pod", "asks for", "node", "true ms", "seen ms",
+		    "runner-up, true ms", screen_plain());
 }
 
 static void asks_for(const struct pod_ask *ask, char *text, size_t size)
@@ -126,17 +127,34 @@ static void asks_for(const struct pod_ask *ask, char *text, size_t size)
 		snprintf(text, size, "nothing (mean over the mesh)");
 }
 
+/* True round trips to what a pod asks for, from a host: "12.00" or, to several targets, "0.00 / 255.00". */
+static void true_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host, char *text, size_t size)
+{
+	size_t used = 0;
+	int n = 0;
+
+	do {
+		used += (size_t)snprintf(text + used, size - used, "%s%.2f", n ? " / " : "",
+					 pods_target_ms(pods, truth, ask, n, host));
+		n++;
+	} while (n < POD_TARGETS && ask->target[n].to && used < size);
+}
+
 void tables_placement(const struct pods *pods, const struct topology *truth, int i, const struct judgement *j)
 {
 	const struct pod_seen *p = &pods->item[i];
-	int other = j->best != p->host ? j->best : j->second;
-	char asks[128], ms[32], next[128] = "none";
+	int other = topology_find(truth, p->runner_up);
+	char asks[128], seen[32] = "", here[64], there[64], next[160] = "none";
 
 	asks_for(p->ask, asks, sizeof(asks));
-	snprintf(ms, sizeof(ms), "%.2f", pods_cost_ms(pods, truth, p->ask, p->host));
-	if (other >= 0)
-		snprintf(next, sizeof(next), "%s %.2f", truth->host[other].name, pods_cost_ms(pods, truth, p->ask, other));
-	screen_line(PLACEMENT "%s%s%s%s", p->ask->name, asks, truth->host[p->host].name, ms, next, j->wrong ? screen_red() : "",
+	true_ms(pods, truth, p->ask, p->host, here, sizeof(here));
+	if (!isnan(p->measured_ms))
+		snprintf(seen, sizeof(seen), "%.2f", p->measured_ms);
+	if (other >= 0) {
+		true_ms(pods, truth, p->ask, other, there, sizeof(there));
+		snprintf(next, sizeof(next), "%s %s", p->runner_up, there);
+	}
+	screen_line(PLACEMENT "%s%s%s%s", p->ask->name, asks, truth->host[p->host].name, here, seen, next, j->wrong ? screen_red() : "",
 		    j->wrong ? "  WRONG: " : "", j->wrong ? j->why : "", screen_plain());
 }
 
@@ -145,5 +163,5 @@ void tables_waiting(const struct pod_ask *ask, const char *reason)
 	char asks[128];
 
 	asks_for(ask, asks, sizeof(asks));
-	screen_line(PLACEMENT, ask->name, asks, "(waits)", "", reason);
+	screen_line(PLACEMENT, ask->name, asks, "(waits)", "", "", reason);
 }
