@@ -1,0 +1,458 @@
+/* snapshot.h: the row scanner against cJSON's reading, strictness, the plain form, round trips of random snapshots in random layouts. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "lib/snapshot.h"
+#include "tests/testing/testing.h"
+
+#define HEAD "{\"version\":1,\"epoch\":\"e\",\"generation\":4182,\"written\":\"2026-11-21T21:00:00.000Z\",\"period_s\":60,\"degraded_runs\":1,\n" \
+	"\"nodes\":[\"a\",\"b\"],\"age_s\":[3,null],\"seen\":[[\"boot\",42],null],\"load\":[{\"cpu\":0.5},null],\n"
+#define RTT "\"rtt_us\":[\n[0,412],\n[409.5,0]]"
+#define WHOLE HEAD RTT ",\"jitter_us\":[[0,1],[2,0]],\"loss\":[[0,0.25],[null,0]],\"clients\":[\"milan\"],\"client_rtt_us\":[[1890],[null]]}"
+
+static int parse(const char *text, struct snapshot *s, struct lm_err *err)
+{
+	*err = (struct lm_err){0};
+	return snapshot_parse(text, strlen(text), s, err);
+}
+
+static void refuses(const char *text, const char *words)
+{
+	struct snapshot s;
+	struct lm_err err;
+
+	if (parse(text, &s, &err) == 0)
+		fail_msg("accepted: %s", text);
+	assert_int_equal(err.code, LM_DATA);
+	if (!strstr(err.msg, words))
+		fail_msg("\"%s\" does not say \"%s\" about %.200s", err.msg, words, text);
+}
+
+static void reads_every_member(void **state)
+{
+	auto_snapshot struct snapshot s = {0};
+	struct lm_err err;
+
+	(void)state;
+	if (parse(WHOLE, &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(s.epoch, "e");
+	assert_int_equal(s.generation, 4182);
+	assert_int_equal(s.written_ms, 1795294800000);
+	assert_int_equal(s.degraded_runs, 1);
+	assert_true(s.period_s == 60 && !s.is_plain && s.age_s[0] == 3 && isnan(s.age_s[1]));
+	assert_string_equal(s.seen[0].boot_id, "boot");
+	assert_int_equal(s.seen[0].seq, 42);
+	assert_string_equal(s.seen[1].boot_id, "");
+	assert_true(s.load[0].cpu == 0.5 && isnan(s.load[0].rx_bytes_per_s) && isnan(s.load[1].cpu));
+	assert_true(s.link.rtt_us[1] == 412 && s.link.rtt_us[2] == 409.5f && s.link.jitter_us[2] == 2 && s.link.loss[1] == 0.25f);
+	assert_true(isnan(s.link.loss[2]) && s.client.rtt_us[0] == 1890 && isnan(s.client.rtt_us[1]) && isnan(s.client.loss[0]));
+}
+
+static void the_diagonal_is_zero_whatever_it_says(void **state)
+{
+	auto_snapshot struct snapshot s = {0};
+	struct lm_err err;
+
+	(void)state;
+	assert_int_equal(parse("{\"version\":1,\"nodes\":[\"a\"],\"rtt_us\":[[77]],\"loss\":[[null]]}", &s, &err), 0);
+	assert_true(s.link.rtt_us[0] == 0 && s.link.jitter_us[0] == 0 && s.link.loss[0] == 0);
+	assert_string_equal(s.epoch, "");
+	assert_int_equal(s.generation, 0);
+	assert_true(s.period_s == 60 && isnan(s.age_s[0]));
+	assert_int_equal(s.written_ms, -1);
+}
+
+static void m2_truncated_at_every_byte(void **state)
+{
+	size_t len;
+
+	(void)state;
+	for (len = 0; len < strlen(WHOLE); len++) {
+		auto_free char *cut = xmalloc(len ? len : 1); /* not NUL-terminated: an overrun is seen by ASan */
+		struct snapshot s;
+		struct lm_err err;
+
+		memcpy(cut, WHOLE, len);
+		assert_int_equal(snapshot_parse(cut, len, &s, &err), -1);
+		assert_int_equal(err.code, LM_DATA);
+	}
+}
+
+static void m4_errors_name_member_row_and_column(void **state)
+{
+	(void)state;
+	refuses(HEAD "\"rtt_us\":[\n[0,412],\n[409,\"x\"]]}", "rtt_us[1][1]: line 5: not a number or null");
+	refuses(HEAD "\"rtt_us\":[[0,412],[409]]}", "rtt_us[1][1]: line 3: the row has too few columns");
+	refuses(HEAD "\"rtt_us\":[[0,412],[]]}", "rtt_us[1][0]: line 3: the row has too few columns");
+	refuses(HEAD "\"rtt_us\":[[0,412],[409,0,1]]}", "rtt_us[1][2]: line 3: the row has too many columns");
+	refuses(HEAD "\"rtt_us\":[[0,412]]}", "rtt_us[1][0]: line 3: there are too few rows");
+	refuses(HEAD "\"rtt_us\":[[0,412],[409,0],[1,1]]}", "rtt_us[2][0]: line 3: there are too many rows");
+	refuses(HEAD "\"rtt_us\":[[0,412],7]}", "rtt_us: line 3: a row");
+	refuses(HEAD "\"rtt_us\":[[0,412],[409,true]]}", "rtt_us[1][1]");
+	refuses(HEAD "\"rtt_us\":[[0,412],[409,[0]]]}", "is wanted");
+	refuses(HEAD "\"rtt_us\":[[0 412],[409,0]]}", "rtt_us[0][0]: line 3: `,` or `]` is wanted");
+	refuses(HEAD "\"rtt_us\":{}}", "rtt_us: line 3: not an array of rows");
+	refuses(HEAD "\"rtt_us\":null}", "rtt_us: is missing");
+	refuses(HEAD "\"x\":0}", "rtt_us: is missing");
+	refuses(HEAD RTT ",\"loss\":[[0,0],[1.5,0]]}", "loss[1][0]: line 5: 1.5 is not in 0..1");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_rtt_us\":[[1]]}", "client_rtt_us[1][0]");
+	refuses("{\"version\":1,\"rtt_us\":[]}", "nodes: is missing");
+	refuses("{\"version\":1,\"nodes\":7,\"rtt_us\":[]}", "nodes: is a number");
+	refuses("{\"version\":1,\"nodes\":[\"a\",\"a\"],\"rtt_us\":[]}", "nodes[1]: \"a\" is listed twice");
+	refuses("{\"version\":1,\"nodes\":[\"A\"],\"rtt_us\":[]}", "nodes[0]");
+	refuses("{\"version\":1,\"nodes\":[7],\"rtt_us\":[]}", "nodes[0]: a number");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"age_s\":[1,2],\"rtt_us\":[[0]]}", "age_s: has 2 items for 1 nodes");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"age_s\":[-1],\"rtt_us\":[[0]]}", "age_s[0]: -1");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"seen\":[[1,2]],\"rtt_us\":[[0]]}", "seen[0]");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"seen\":[[\"b\",2,3]],\"rtt_us\":[[0]]}", "seen[0]");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"load\":[{\"cpu\":7}],\"rtt_us\":[[0]]}", "load[0]: cpu: 7");
+	refuses("{\"version\":2,\"nodes\":[],\"rtt_us\":[]}", "version: 2 is newer");
+	refuses("{\"version\":1,\"generation\":1.5,\"nodes\":[],\"rtt_us\":[]}", "generation");
+	refuses("{\"version\":1,\"generation\":-1,\"nodes\":[],\"rtt_us\":[]}", "generation");
+	refuses("{\"version\":1,\"written\":\"now\",\"nodes\":[],\"rtt_us\":[]}", "written");
+}
+
+static void m5_numbers_at_the_edge(void **state)
+{
+	static const char *const refused[] = {
+		"NaN", "Infinity", "1e999", "-1", "-1e-9", "+1", "01", "00", "-01", "1.", ".5", "1e", "1e+", "0x1", "1_0", "60000001", "1e8", "nul", "nulll",
+		"12345678901234567890", "1 2", "--1", "-", "\"1\"", "00-1", "1.5.2",
+		"0.00000000000000000000000000000000000000000000000000000000000000001",
+	};
+	static const struct {
+		const char *text;
+		double value;
+	} taken[] = {
+		{"-0", 0}, {"-0.0", 0}, {"0", 0}, {"1e-320", 0}, {"60000000", 6e7}, {"4.125E2", 412.5}, {"412.5", 412.5}, {"412.50000000000000000000", 412.5},
+		{"1234567.1234567890123456789", 1234567.125}, {"0.1", 0.1f}, {"123456789012345e-10", 12345.6789012345f}, {"0e5", 0},
+		{"0.000000000000001", 1e-15f}, {"999999999999999e-14", 9.99999999999999f},
+	};
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		auto_free char *text = xasprintf(HEAD "\"rtt_us\":[[0,%s],[1,0]]}", refused[i]);
+
+		refuses(text, "rtt_us[0]");
+	}
+	for (i = 0; i < ARRAY_SIZE(taken); i++) {
+		auto_free char *text = xasprintf(HEAD "\"rtt_us\":[[0,%s],[1,0]]}", taken[i].text);
+		auto_snapshot struct snapshot s = {0};
+
+		if (parse(text, &s, &err) < 0)
+			fail_msg("%s: %s", taken[i].text, err.msg);
+		if (s.link.rtt_us[1] != (float)taken[i].value || signbit(s.link.rtt_us[1]))
+			fail_msg("%s gives %.9g", taken[i].text, (double)s.link.rtt_us[1]);
+	}
+}
+
+static void m7_not_one_strict_document(void **state)
+{
+	(void)state;
+	refuses("", "empty");
+	refuses(WHOLE "x", "something follows");
+	refuses(WHOLE "\n" WHOLE, "something follows");
+	refuses("\xef\xbb\xbf" WHOLE, "line 1: an object");
+	refuses("[" WHOLE "]", "an object");
+	refuses(HEAD RTT ",\"x\":\"\xff\"}", "x (the value at line 5): line 1, column 2: not UTF-8");
+	refuses(HEAD RTT ",\"\xff\":1}", "not UTF-8");
+	refuses(HEAD RTT ",\"x\":\"\\ud800\"}", "surrogate");
+	refuses(HEAD RTT ",\"x\":[1}}", "x (the value at line 5)");
+	refuses(HEAD RTT ",\"x\":tru}", "x (the value at line 5)");
+	refuses(HEAD RTT ",\"x\":}", "x (the value at line 5)");
+	refuses(HEAD RTT ",}", "a key is wanted");
+	refuses(HEAD RTT ",\"x\" 1}", "`:` is wanted");
+	refuses(HEAD RTT "\"x\":1}", "`,` or `}` is wanted");
+	refuses(HEAD RTT "," RTT "}", "duplicate key \"rtt_us\"");
+	refuses(HEAD RTT ",\"rtt\\u005fus\":[]}", "duplicate key \"rtt_us\"");
+	refuses(HEAD RTT ",\"x\":{\"y\":1e999}}", "too large");
+	refuses("{\"version\":1,\"nodes\":[\"a\"],\"load\":[{\"cpu\":1,\"cpu\":1}],\"rtt_us\":[[0]]}", "load");
+}
+
+static long peak_kib(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
+}
+
+static void fill(struct buf *b, const char *begin, const char *item, size_t bytes, const char *end)
+{
+	size_t len = strlen(item);
+
+	buf_clear(b);
+	buf_str(b, begin);
+	while (b->len < bytes)
+		buf_add(b, item, len);
+	buf_str(b, end);
+}
+
+/* 10,000 levels, a string of 100 MB, arrays of 10 million items: refused by a line, without memory beyond that of the text. */
+static void m8_deep_and_huge(void **state)
+{
+	auto_buf struct buf b = {0};
+	long before;
+
+	(void)state;
+	fill(&b, HEAD RTT ",\"x\":", "[", 10000, "}");
+	refuses(b.data, "");
+	fill(&b, "{\"version\":1,\"nodes\":[\"a\"],\"rtt_us\":[[", "[", 10000, "]]}");
+	refuses(b.data, "rtt_us");
+	fill(&b, HEAD RTT ",\"x\":\"", "0123456789abcdef0123456789abcdef0123456789abcdef", 100000000, "\"}");
+	before = peak_kib();
+	refuses(b.data, "100000"); /* unknown members are let be, the size is not */
+	fill(&b, "{\"version\":1,\"rtt_us\":[],\"nodes\":[1", ",1,1,1,1,1,1,1,1,1,1", 20000000, "]}");
+	refuses(b.data, "bytes are more than 2625536");
+	fill(&b, "{\"version\":1,\"nodes\":[\"a\"],\"rtt_us\":[[0", ",1,1,1,1,1,1,1,1,1,1", 20000000, "]]}");
+	refuses(b.data, "the limit for 1 nodes");
+	fill(&b, "{\"version\":1,\"nodes\":[\"a\"],\"rtt_us\":[[0", ",1,1,1,1,1,1,1,1,1,1", 1000000, "]]}");
+	refuses(b.data, "rtt_us[0][1]: line 1: the row has too many columns");
+	fill(&b, "{\"a\":{\"b\":1", ",\"c\":1", 20000000, "}}");
+	refuses(b.data, "bytes are more than");
+	fill(&b, "{\"", "a", 100000000, "\":1}");
+	refuses(b.data, "a key is too long");
+	assert_true(peak_kib() - before < 64 * 1024);
+}
+
+static void plain_form_of_the_predecessors(void **state)
+{
+	auto_snapshot struct snapshot s = {0};
+	struct lm_err err;
+
+	(void)state;
+	assert_int_equal(parse("{\"edge-1\":{\"edge-2\":0.412,\"edge-3\":null},\n \"edge-2\":{\"edge-1\":0.409,\"edge-2\":5,\"edge-3\":0}}", &s, &err), 0);
+	assert_true(s.is_plain);
+	assert_int_equal(s.nodes.count, 3);
+	assert_string_equal(s.nodes.items[2], "edge-3");
+	assert_true(s.link.rtt_us[1] == 412.0f && s.link.rtt_us[3] == 409.0f && s.link.rtt_us[4] == 0);
+	assert_true(isnan(s.link.rtt_us[2]) && isnan(s.link.rtt_us[5]) && isnan(s.age_s[0]) && isnan(s.load[0].cpu));
+	refuses("{}", "an empty object is no snapshot");
+	refuses("{\"a\":{\"b\":\"x\"}}", "a (the value at line 1): b: a string is not a number of milliseconds");
+	refuses("{\"a\":\n{\"b\":-1}}", "a (the value at line 2): b: -1 is not in 0..60000");
+	refuses("{\"a\":{\"b\":1e9}}", "b: 1e+09");
+	refuses("{\"a\":7}", "a number is not an object of node names");
+	refuses("{\"version\":\"1\"}", "version (the value at line 1): a string");
+	refuses("{\"a\":{\"B\":1}}", "\"B\" is not a valid node name");
+	refuses("{\"a\":{\"b\":1,\"b\":2}}", "duplicate key \"b\"");
+	refuses("{\"a\":{},\"a\":{}}", "duplicate key \"a\"");
+}
+
+static void peek_reads_what_a_bad_rest_lets_it(void **state)
+{
+	char epoch[SNAPSHOT_EPOCH_MAX + 1] = "?";
+	struct lm_err err;
+	int64_t generation;
+	static const char odd[] = "{\"rtt_us\":[[true]],\"generation\":7,\"nodes\":8,\"epoch\":\"x\",\"version\":1}";
+
+	(void)state;
+	assert_int_equal(snapshot_peek(odd, strlen(odd), epoch, &generation, &err), 0);
+	assert_string_equal(epoch, "x");
+	assert_int_equal(generation, 7);
+	assert_int_equal(snapshot_peek("{\"a\":{}}", 8, epoch, &generation, &err), 0);
+	assert_int_equal(generation, 0);
+	assert_int_equal(snapshot_peek(odd, strlen(odd) - 1, epoch, &generation, &err), -1);
+	assert_int_equal(snapshot_peek("{\"version\":1,\"generation\":\"7\"}", 30, NULL, &generation, &err), -1);
+}
+
+/* --- random snapshots ---------------------------------------------------------------------------------------------- */
+
+static float random_cell(struct rng *rng, double max, double scale)
+{
+	double size = rng_chance(rng, 0.5) ? 1 : rng_unit(rng);
+
+	return rng_chance(rng, 0.2) ? NAN : (float)(floor(rng_unit(rng) * size * max * scale) / scale);
+}
+
+static void random_links(struct snapshot_links *links, size_t count, struct rng *rng)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		links->rtt_us[i] = random_cell(rng, rng_chance(rng, 0.1) ? 6e7 : 5e4, 10);
+		links->jitter_us[i] = random_cell(rng, 1e3, 10);
+		links->loss[i] = random_cell(rng, 1, 10000);
+	}
+}
+
+static void random_snapshot(struct snapshot *s, struct rng *rng)
+{
+	uint32_t nodes = rng_below(rng, 12), clients = rng_below(rng, 4), i;
+	struct names node_names = {0}, client_names = {0};
+
+	for (i = 0; i < nodes + clients; i++) {
+		auto_free char *name = xasprintf("%c%u.x", 'a' + (int)rng_below(rng, 26), i);
+
+		names_add(i < nodes ? &node_names : &client_names, name);
+	}
+	snapshot_init(s, &node_names, &client_names);
+	names_free(&node_names);
+	names_free(&client_names);
+	snprintf(s->epoch, sizeof(s->epoch), "%llx", (unsigned long long)rng_next(rng));
+	s->generation = (int64_t)(rng_next(rng) >> 12);
+	s->written_ms = (int64_t)rng_below(rng, 1u << 31) * 1000;
+	s->period_s = 60 + rng_below(rng, 100);
+	s->degraded_runs = rng_below(rng, 3);
+	for (i = 0; i < nodes; i++) {
+		s->age_s[i] = rng_chance(rng, 0.2) ? NAN : (double)rng_below(rng, 100000) / 1000;
+		s->load[i].cpu = rng_chance(rng, 0.2) ? NAN : (double)rng_below(rng, 10001) / 10000;
+		s->load[i].tx_bytes_per_s = rng_chance(rng, 0.2) ? (double)NAN : rng_below(rng, 1u << 31);
+		snprintf(s->seen[i].boot_id, sizeof(s->seen[i].boot_id), "%s", rng_chance(rng, 0.2) ? "" : "boot-1");
+		s->seen[i].seq = s->seen[i].boot_id[0] ? rng_below(rng, 1000000) : 0;
+	}
+	random_links(&s->link, (size_t)nodes * nodes, rng);
+	random_links(&s->client, (size_t)nodes * clients, rng);
+	for (i = 0; i < nodes; i++)
+		s->link.rtt_us[i * nodes + i] = s->link.jitter_us[i * nodes + i] = s->link.loss[i * nodes + i] = 0;
+}
+
+static void same_cells(const float *a, const float *b, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (isnan(a[i]) != isnan(b[i]) || (!isnan(a[i]) && a[i] != b[i]))
+			fail_msg("cell %zu: %.9g and %.9g", i, (double)a[i], (double)b[i]);
+}
+
+static void same(const struct snapshot *a, const struct snapshot *b)
+{
+	size_t n = a->nodes.count, c = a->clients.count, i;
+
+	assert_string_equal(a->epoch, b->epoch);
+	assert_int_equal(a->generation, b->generation);
+	assert_int_equal(a->written_ms, b->written_ms);
+	assert_int_equal(a->degraded_runs, b->degraded_runs);
+	assert_int_equal(n, b->nodes.count);
+	assert_int_equal(c, b->clients.count);
+	assert_true(a->period_s == b->period_s);
+	for (i = 0; i < n; i++) {
+		assert_string_equal(a->nodes.items[i], b->nodes.items[i]);
+		assert_true(a->age_s[i] == b->age_s[i] || (isnan(a->age_s[i]) && isnan(b->age_s[i])));
+		assert_true(a->load[i].cpu == b->load[i].cpu || (isnan(a->load[i].cpu) && isnan(b->load[i].cpu)));
+		assert_string_equal(a->seen[i].boot_id, b->seen[i].boot_id);
+		assert_int_equal(a->seen[i].seq, b->seen[i].seq);
+	}
+	same_cells(a->link.rtt_us, b->link.rtt_us, n * n);
+	same_cells(a->link.jitter_us, b->link.jitter_us, n * n);
+	same_cells(a->link.loss, b->link.loss, n * n);
+	same_cells(a->client.rtt_us, b->client.rtt_us, n * c);
+	same_cells(a->client.jitter_us, b->client.jitter_us, n * c);
+	same_cells(a->client.loss, b->client.loss, n * c);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		auto_snapshot struct snapshot a = {0}, b = {0};
+		auto_buf struct buf text = {0}, again = {0};
+		struct lm_err err;
+
+		random_snapshot(&a, &rng);
+		snapshot_write(&a, &text);
+		if (snapshot_parse(text.data, text.len, &b, &err) < 0)
+			fail_msg("%s in %s", err.msg, text.data);
+		same(&a, &b);
+		snapshot_write(&b, &again);
+		assert_string_equal(text.data, again.data);
+	}
+}
+
+static void blanks(struct buf *out, struct rng *rng)
+{
+	while (rng_chance(rng, 0.3))
+		buf_char(out, " \n\t\r"[rng_below(rng, 4)]);
+}
+
+/* Any value, with blanks wherever JSON allows them. */
+static void write_loosely(struct buf *out, const cJSON *value, struct rng *rng)
+{
+	const cJSON *item;
+
+	blanks(out, rng);
+	if (cJSON_IsArray(value) || cJSON_IsObject(value)) {
+		buf_char(out, cJSON_IsArray(value) ? '[' : '{');
+		blanks(out, rng);
+		cJSON_ArrayForEach(item, value) {
+			if (item != value->child)
+				buf_char(out, ',');
+			if (item->string) {
+				blanks(out, rng);
+				buf_json_string(out, item->string);
+				blanks(out, rng);
+				buf_char(out, ':');
+			}
+			write_loosely(out, item, rng);
+		}
+		buf_char(out, cJSON_IsArray(value) ? ']' : '}');
+	} else if (cJSON_IsNumber(value)) {
+		buf_printf(out, rng_chance(rng, 0.1) ? "%.16e" : "%.17g", value->valuedouble);
+	} else {
+		char *text = cJSON_PrintUnformatted(value);
+
+		buf_str(out, text);
+		cJSON_free(text);
+	}
+	blanks(out, rng);
+}
+
+/* The members in another order, in another layout: cJSON reads our text, and what it makes of it is read by us again. */
+static void layout_and_order_carry_no_meaning(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 200; round++) {
+		auto_snapshot struct snapshot a = {0}, b = {0};
+		auto_buf struct buf text = {0}, loose = {0};
+		auto_json cJSON *root = NULL, *shuffled = cJSON_CreateObject();
+		struct lm_err err;
+
+		random_snapshot(&a, &rng);
+		snapshot_write(&a, &text);
+		root = json_parse(text.data, text.len, JSON_DEPTH, &err);
+		assert_non_null(root);
+		cJSON_AddStringToObject(root, "note", "]] }, \"rtt_us\":[[ \\ ");
+		while (root->child) {
+			cJSON *member = cJSON_DetachItemFromArray(root, (int)rng_below(&rng, (uint32_t)cJSON_GetArraySize(root)));
+			auto_free char *key = xstrdup(member->string);
+
+			cJSON_AddItemToObject(shuffled, key, member);
+		}
+		write_loosely(&loose, shuffled, &rng);
+		if (snapshot_parse(loose.data, loose.len, &b, &err) < 0)
+			fail_msg("%s in %s", err.msg, loose.data);
+		same(&a, &b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_every_member),
+		cmocka_unit_test(the_diagonal_is_zero_whatever_it_says),
+		cmocka_unit_test(m2_truncated_at_every_byte),
+		cmocka_unit_test(m4_errors_name_member_row_and_column),
+		cmocka_unit_test(m5_numbers_at_the_edge),
+		cmocka_unit_test(m7_not_one_strict_document),
+		cmocka_unit_test(m8_deep_and_huge),
+		cmocka_unit_test(plain_form_of_the_predecessors),
+		cmocka_unit_test(peek_reads_what_a_bad_rest_lets_it),
+		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(layout_and_order_carry_no_meaning),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
