@@ -1,0 +1,352 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/queue.c"
+#include "sched/limit.h"
+#include "tests/testing/testing.h"
+
+static void put(struct queue *q, const char *uid, int32_t priority, int64_t now)
+{
+	queue_put(q, uid, priority, 1, now);
+}
+
+static void assert_next(struct queue *q, int64_t now, const char *uid)
+{
+	const char *got = queue_take(q, now);
+
+	if (!uid) {
+		assert_null(got);
+		return;
+	}
+	assert_non_null(got);
+	assert_string_equal(got, uid);
+}
+
+static void priority_goes_first_then_who_waits_longer(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "c", 0, 30);
+	put(q, "a", 0, 10);
+	put(q, "high", 5, 99);
+	put(q, "negative", -1, 1);
+	put(q, "b", 0, 20);
+	assert_next(q, 100, "high");
+	assert_next(q, 100, "a");
+	assert_next(q, 100, "b");
+	assert_next(q, 100, "c");
+	assert_next(q, 100, "negative");
+	assert_next(q, 100, NULL);
+	assert_int_equal(queue_count(q, QUEUE_TAKEN), 5);
+	queue_free(q);
+}
+
+static void back_off_doubles_from_1_s_to_10_s(void **state)
+{
+	static const int64_t waits[] = {1000, 2000, 4000, 8000, 10000, 10000, 10000};
+	struct queue *q = queue_new();
+	int64_t now = 5;
+	size_t i;
+
+	(void)state;
+	put(q, "a", 0, now);
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
+		assert_next(q, now, "a");
+		queue_failed(q, "a", now);
+		assert_int_equal(queue_next_ms(q, now, 60000), waits[i]);
+		assert_next(q, now + waits[i] - 1, NULL);
+		now += waits[i];
+	}
+	assert_next(q, now, "a");
+	queue_free(q);
+}
+
+static void a_parked_pod_is_woken_by_its_own_bits(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	put(q, "b", 0, 1);
+	assert_next(q, 1, "a");
+	queue_refused(q, "a", 2 | 16, 1);
+	assert_next(q, 1, "b");
+	queue_refused(q, "b", 4, 1);
+	assert_int_equal(queue_count(q, QUEUE_PARKED), 2);
+	assert_int_equal(queue_wake(q, 1 | 8, 5000), 0);
+	assert_int_equal(queue_wake(q, 16, 5000), 1);
+	assert_next(q, 5000, "a"); /* its back-off is over: at once */
+	assert_next(q, 5000, NULL);
+	queue_free(q);
+}
+
+static void a_wake_up_does_not_shorten_the_back_off(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	assert_next(q, 100, "a");
+	queue_refused(q, "a", 4, 100);
+	assert_int_equal(queue_wake(q, 4, 300), 1);
+	assert_int_equal(queue_count(q, QUEUE_BACKING_OFF), 1);
+	assert_next(q, 1099, NULL);
+	assert_next(q, 1100, "a");
+	queue_free(q);
+}
+
+static void nobody_is_parked_for_more_than_5_minutes(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	assert_next(q, 0, "a");
+	queue_refused(q, "a", 0, 0);
+	assert_int_equal(queue_next_ms(q, 0, 1000000), QUEUE_PARKED_MAX_MS);
+	assert_next(q, QUEUE_PARKED_MAX_MS - 1, NULL);
+	assert_next(q, QUEUE_PARKED_MAX_MS, "a");
+	queue_free(q);
+}
+
+static void a_change_by_its_user_starts_anew(void **state)
+{
+	struct queue *q = queue_new();
+	int i;
+
+	(void)state;
+	put(q, "a", 0, 0);
+	for (i = 0; i < 4; i++) {
+		assert_next(q, i * 10000, "a");
+		queue_failed(q, "a", i * 10000);
+	}
+	queue_put(q, "a", 0, 1, 30001); /* the same: nothing */
+	assert_next(q, 30001, NULL);
+	queue_put(q, "a", 0, 2, 30002);
+	assert_next(q, 30002, "a");
+	queue_failed(q, "a", 30002);
+	assert_int_equal(queue_next_ms(q, 30002, 60000), 1000);
+	queue_free(q);
+}
+
+static void a_change_while_it_is_taken_is_not_lost(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	assert_next(q, 0, "a");
+	queue_put(q, "a", 7, 2, 1);
+	assert_next(q, 1, NULL); /* not twice at a time */
+	queue_refused(q, "a", 0, 2);
+	assert_next(q, 2, "a");
+	queue_refused(q, "a", 0, 3);
+	assert_next(q, 4, NULL);
+	queue_free(q);
+}
+
+static void what_is_gone_is_gone_in_every_state(void **state)
+{
+	struct queue *q = queue_new();
+	int i;
+
+	(void)state;
+	put(q, "ready", 0, 0);
+	put(q, "backing", 9, 0);
+	put(q, "parked", 8, 0);
+	put(q, "taken", 7, 0);
+	assert_next(q, 0, "backing");
+	assert_next(q, 0, "parked");
+	assert_next(q, 0, "taken");
+	queue_failed(q, "backing", 0);
+	queue_refused(q, "parked", ~0u, 0);
+	queue_remove(q, "ready");
+	queue_remove(q, "backing");
+	queue_remove(q, "parked");
+	queue_remove(q, "taken");
+	queue_remove(q, "never seen");
+	queue_failed(q, "taken", 1);
+	queue_refused(q, "taken", 1, 1);
+	for (i = 0; i < QUEUE_STATES; i++)
+		assert_int_equal(queue_count(q, (enum queue_state)i), 0);
+	assert_int_equal(queue_since_ms(q, "ready"), -1);
+	assert_int_equal(queue_wake(q, ~0u, 1000000), 0);
+	assert_next(q, 1000000, NULL);
+	queue_free(q);
+}
+
+/* --- against a naive model --- */
+
+#define PODS 40
+
+struct model {
+	bool there, changed;
+	enum queue_state state;
+	int32_t priority;
+	int64_t since, due, backoff_until;
+	uint64_t version;
+	unsigned wake;
+	int tries;
+};
+
+static void model_ready(struct model *m, int64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < PODS; i++) {
+		if (m[i].there && m[i].state == QUEUE_PARKED && m[i].due <= now) {
+			m[i].due = m[i].backoff_until;
+			m[i].state = QUEUE_BACKING_OFF;
+		}
+		if (m[i].there && m[i].state == QUEUE_BACKING_OFF && m[i].due <= now)
+			m[i].state = QUEUE_READY;
+	}
+}
+
+static int model_take(struct model *m, int64_t now)
+{
+	int best = -1, i;
+
+	model_ready(m, now);
+	for (i = 0; i < PODS; i++)
+		if (m[i].there && m[i].state == QUEUE_READY &&
+		    (best < 0 || m[i].priority > m[best].priority || (m[i].priority == m[best].priority && m[i].since < m[best].since)))
+			best = i;
+	return best;
+}
+
+static void model_attempt_ended(struct model *m, bool was_refused, unsigned wake, int64_t now)
+{
+	int64_t wait = 1000;
+	int i;
+
+	if (m->changed) {
+		m->tries = 0;
+		m->backoff_until = now;
+		m->state = QUEUE_READY;
+		return;
+	}
+	m->tries++;
+	for (i = 1; i < m->tries; i++)
+		wait = wait * 2 > 10000 ? 10000 : wait * 2;
+	m->backoff_until = now + wait;
+	m->wake = wake;
+	m->due = was_refused ? now + QUEUE_PARKED_MAX_MS : m->backoff_until;
+	m->state = was_refused ? QUEUE_PARKED : QUEUE_BACKING_OFF;
+}
+
+static void model_put(struct model *m, int32_t priority, uint64_t version, int64_t now)
+{
+	if (m->there && m->version == version && m->priority == priority)
+		return;
+	if (m->there && m->state == QUEUE_TAKEN) {
+		m->version = version;
+		m->priority = priority;
+		m->changed = true;
+		return;
+	}
+	*m = (struct model){.there = true, .state = QUEUE_READY, .priority = priority, .version = version,
+			    .since = m->there ? m->since : now, .backoff_until = now};
+}
+
+static void it_does_what_a_naive_model_does(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	struct queue *q = queue_new();
+	struct model m[PODS] = {0};
+	int64_t now = 0;
+	int step, i;
+
+	(void)state;
+	for (step = 0; step < 200000; step++) {
+		uint32_t pod = rng_below(&r, PODS), what = rng_below(&r, 100);
+		char uid[16];
+
+		snprintf(uid, sizeof(uid), "%02u", pod);
+		now += 1 + rng_below(&r, what == 0 ? 200000 : 100); /* unlike times: the order by time is total */
+		if (what < 40) {
+			int32_t priority = (int32_t)rng_below(&r, 3);
+			uint64_t version = rng_below(&r, 2);
+
+			queue_put(q, uid, priority, version, now);
+			model_put(&m[pod], priority, version, now);
+		} else if (what < 45) {
+			queue_remove(q, uid);
+			m[pod].there = false;
+		} else if (what < 75) {
+			const char *got = queue_take(q, now);
+			int want = model_take(m, now);
+
+			assert_int_equal(got ? atoi(got) : -1, want);
+			if (want >= 0) {
+				m[want].state = QUEUE_TAKEN;
+				m[want].changed = false;
+			}
+		} else if (what < 95 && m[pod].there && m[pod].state == QUEUE_TAKEN) {
+			unsigned wake = rng_below(&r, 32);
+			bool was_refused = what < 85;
+
+			if (was_refused)
+				queue_refused(q, uid, wake, now);
+			else
+				queue_failed(q, uid, now);
+			model_attempt_ended(&m[pod], was_refused, wake, now);
+		} else if (what >= 95) {
+			unsigned bits = 1u << rng_below(&r, 5);
+			size_t woken = 0;
+
+			for (i = 0; i < PODS; i++)
+				if (m[i].there && m[i].state == QUEUE_PARKED && m[i].wake & bits) {
+					m[i].state = QUEUE_BACKING_OFF;
+					m[i].due = m[i].backoff_until;
+					woken++;
+				}
+			assert_int_equal(queue_wake(q, bits, now), woken);
+		}
+	}
+	queue_free(q);
+}
+
+static void the_limiter_gives_a_burst_and_then_a_rate(void **state)
+{
+	struct limit l = {0};
+	int64_t now;
+	int taken = 0;
+
+	(void)state;
+	limit_set(&l, 10, 5, 0);
+	while (limit_take(&l, 0, 0))
+		taken++;
+	assert_int_equal(taken, 5);
+	assert_int_equal(limit_wait_ms(&l, 0, 0), 100);
+	for (now = 1, taken = 0; now <= 10000; now++)
+		taken += limit_take(&l, 0, now);
+	assert_int_equal(taken, 100);
+	assert_false(limit_take(&l, 2, 10200)); /* leaves two */
+	assert_true(limit_take(&l, 1, 10200));
+	limit_set(&l, 1000, 100, 10200);
+	assert_false(limit_take(&l, 50, 10200));
+	assert_true(limit_take(&l, 50, 10260));
+	limit_set(&l, 1000, 1, 20000);
+	assert_true(limit_take(&l, 50, 20001)); /* a spare that never fits is none */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(priority_goes_first_then_who_waits_longer),
+		cmocka_unit_test(back_off_doubles_from_1_s_to_10_s),
+		cmocka_unit_test(a_parked_pod_is_woken_by_its_own_bits),
+		cmocka_unit_test(a_wake_up_does_not_shorten_the_back_off),
+		cmocka_unit_test(nobody_is_parked_for_more_than_5_minutes),
+		cmocka_unit_test(a_change_by_its_user_starts_anew),
+		cmocka_unit_test(a_change_while_it_is_taken_is_not_lost),
+		cmocka_unit_test(what_is_gone_is_gone_in_every_state),
+		cmocka_unit_test(it_does_what_a_naive_model_does),
+		cmocka_unit_test(the_limiter_gives_a_burst_and_then_a_rate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
