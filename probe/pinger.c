@@ -83,9 +83,9 @@ int pinger_open(enum pinger_kind kind, struct metrics *m, struct pinger **out, s
 	if (kind == PINGER_AUTO) {
 		struct lm_err refused;
 
-		if (pinger_socket.open(m, out, &refused) == 0)
+		if (pinger_oping.open(m, out, err) == 0)
 			return 0;
-		return pinger_oping.open(m, out, err);
+		return pinger_socket.open(m, out, &refused);	/* the first one's error names both ways out */
 	}
 	return kind == PINGER_SOCKET ? pinger_socket.open(m, out, err) : pinger_oping.open(m, out, err);
 }

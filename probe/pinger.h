@@ -1,10 +1,11 @@
 /*
  * pinger.h - sends the pings of a round and says what became of each. Two back-ends behind one table:
  *
+ *	oping	liboping on raw sockets (CAP_NET_RAW), fenced in as pinger_oping.c explains. Cheapest, and the least noise on near peers.
  *	socket	the kernel's ping sockets (SOCK_DGRAM, IPPROTO_ICMP): no privilege where net.ipv4.ping_group_range has our group.
- *		Source and a random nonce of every reply are checked, ICMP errors end a wait at once, pings overlap.
- *	oping	liboping on raw sockets (CAP_NET_RAW), fenced in as pinger_oping.c explains.
- *	auto	socket where the kernel permits it, else oping.
+ *		Source and a random nonce of every reply are checked (liboping checks neither), ICMP errors end a wait at once, and
+ *		waiting for one peer never delays another: for meshes with many dead or far peers.
+ *	auto	oping where it is permitted, else socket.
  *
  * Calling order: pinger_open, then pinger_set_targets whenever the list changed, then pinger_round again and again; all by one
  * thread. A round blocks until every ping is answered or given up, or signals_stop(). It sends `pings` passes over all targets:

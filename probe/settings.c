@@ -22,7 +22,7 @@ static const struct option_spec specs[] = {
 	{"loss-window", OPT_DURATION, AT(loss_window_ms), "TIME", "10m", 0, 100, 24 * HOUR_MS, NULL, "span of the loss figures"},
 	{"publish", OPT_DURATION, AT(publish_ms), "TIME", "30s", 0, 50, HOUR_MS, NULL, "longest time between reports; sooner when a peer moved"},
 	{"pinger", OPT_CHOICE, AT(pinger), "KIND", "auto", 0, 0, 0, pinger_names,
-	 "oping (liboping, needs NET_RAW), socket (needs ping_group_range), auto (socket where permitted)"},
+	 "oping (liboping, needs NET_RAW), socket (needs ping_group_range), auto (oping where permitted, else socket)"},
 	{"interface", OPT_LIST, AT(interfaces), "IF", NULL, 0, 0, 0, NULL, "count the traffic of IF (default: of the default routes)"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, 0, 0, NULL, "serve /metrics, /healthz and /scores, for example :3000"},
 	{"metrics-peers", OPT_FLAG, AT(metrics_peers), NULL, NULL, 0, 0, 0, NULL, "also a metric for each peer"},
