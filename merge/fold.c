@@ -52,16 +52,17 @@ static int by_text(const void *a, const void *b)
 /* The union of two sets, sorted. `b` may be NULL. */
 static struct names sorted_union(const struct names *a, const struct names *b)
 {
-	size_t room = (size_t)a->count + (b ? b->count : 0), i;
-	auto_free char **all = xcalloc(room, sizeof(*all));
+	uint32_t count = 0, i;
+	auto_free char **all = xcalloc((size_t)a->count + (b ? b->count : 0), sizeof(*all));
 	struct names out = {0};
 
-	memcpy(all, a->items, a->count * sizeof(*all));
-	if (b)
-		memcpy(all + a->count, b->items, b->count * sizeof(*all));
-	qsort(all, room, sizeof(*all), by_text);
-	for (i = 0; i < room; i++)
-		names_add(&out, all[i]);
+	for (i = 0; i < a->count; i++)
+		all[count++] = a->items[i];
+	for (i = 0; b && i < b->count; i++)
+		all[count++] = b->items[i];
+	qsort(all, count, sizeof(*all), by_text);
+	for (i = 0; i < count; i++)
+		names_add(&out, all[i]); /* a second time it is not added */
 	return out;
 }
 

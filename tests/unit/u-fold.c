@@ -1,0 +1,631 @@
+/* fold.h: freshness, aging, hold-back by example; and what holds for any reports. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "merge/fold.h"
+#include "tests/testing/testing.h"
+
+#define NODES_MAX 12
+
+static const char *const node_names[NODES_MAX] = {"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10", "n11"};
+
+/* A small world: reports with the age of their files, and what came out last. */
+struct world {
+	struct names nodes;
+	struct report reports[NODES_MAX];
+	double age_s[NODES_MAX];
+	bool there[NODES_MAX];
+	struct snapshot last;
+	bool has_last;
+	struct fold_summary summary;
+	enum fold_verdict verdicts[NODES_MAX];
+	double interval_s;
+};
+
+static void world_init(struct world *w, uint32_t nodes)
+{
+	uint32_t i;
+
+	*w = (struct world){.interval_s = 60};
+	for (i = 0; i < nodes; i++)
+		names_add(&w->nodes, node_names[i]);
+}
+
+static void world_free(struct world *w)
+{
+	int i;
+
+	names_free(&w->nodes);
+	for (i = 0; i < NODES_MAX; i++)
+		report_free(&w->reports[i]);
+	snapshot_free(&w->last);
+}
+
+/* A report of node i: each peer's RTT is base_us + its index; age 0. */
+static void reports(struct world *w, uint32_t i, const char *boot, int64_t seq, double base_us)
+{
+	struct report *r = &w->reports[i];
+	uint32_t to;
+
+	report_free(r);
+	*r = (struct report){.node = xstrdup(node_names[i]), .seq = seq, .interval_s = 10, .cpu = 0.25, .rx_bytes_per_s = NAN, .tx_bytes_per_s = NAN};
+	snprintf(r->boot_id, sizeof(r->boot_id), "%s", boot);
+	for (to = 0; to < w->nodes.count; to++) {
+		struct report_link *link;
+
+		if (to == i)
+			continue;
+		link = report_links_add(&r->peers, node_names[to]);
+		link->rtt_us = base_us + to;
+		link->jitter_us = 3;
+		link->loss = 0;
+	}
+	w->there[i] = true;
+	w->age_s[i] = 0;
+}
+
+static void all_report(struct world *w, int64_t seq)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nodes.count; i++)
+		reports(w, i, "boot", seq, 100 * (i + 1));
+}
+
+/* One run in a given order of reports; *out is the caller's. */
+static void fold_in_order(struct world *w, double elapsed_s, const uint32_t *order, struct snapshot *out)
+{
+	struct fold *f = fold_new(&(struct fold_settings){.previous = w->has_last ? &w->last : NULL, .nodes = &w->nodes,
+							   .interval_s = w->interval_s, .elapsed_s = elapsed_s});
+	uint32_t k;
+
+	for (k = 0; k < NODES_MAX; k++)
+		if (w->there[order[k]])
+			fold_report(f, &w->reports[order[k]], w->age_s[order[k]]);
+	fold_finish(f, out, &w->summary);
+	for (k = 0; k < NODES_MAX; k++)
+		w->verdicts[k] = fold_verdict_of(f, node_names[k]);
+	fold_free(f);
+}
+
+static const uint32_t straight[NODES_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+
+/* A run after elapsed_s; its result becomes the past, through text as in life. */
+static void run(struct world *w, double elapsed_s)
+{
+	auto_snapshot struct snapshot next = {0};
+	auto_buf struct buf text = {0};
+	struct lm_err err;
+
+	fold_in_order(w, elapsed_s, straight, &next);
+	snapshot_write(&next, &text);
+	snapshot_free(&w->last);
+	if (snapshot_parse(text.data, text.len, &w->last, &err) < 0)
+		fail_msg("%s in %s", err.msg, text.data);
+	w->has_last = true;
+}
+
+/* Of the last result, by names; NaN also when a node is not in it. */
+static float rtt(const struct world *w, uint32_t from, uint32_t to)
+{
+	uint32_t row = names_find(&w->last.nodes, node_names[from]), column = names_find(&w->last.nodes, node_names[to]);
+
+	return row == NAMES_NONE || column == NAMES_NONE ? NAN : w->last.link.rtt_us[(size_t)row * w->last.nodes.count + column];
+}
+
+static double age(const struct world *w, uint32_t node)
+{
+	uint32_t row = names_find(&w->last.nodes, node_names[node]);
+
+	return row == NAMES_NONE ? (double)NAN : w->last.age_s[row];
+}
+
+static void fresh_reports_become_rows(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	reports(&w, 0, "boot", 1, 100);
+	reports(&w, 2, "boot", 1, 300);
+	w.age_s[2] = 7;
+	run(&w, 0);
+	assert_int_equal(w.summary.fresh, 2);
+	assert_int_equal(w.summary.unknown, 1);
+	assert_true(rtt(&w, 0, 1) == 101 && rtt(&w, 0, 2) == 102 && rtt(&w, 2, 0) == 300 && rtt(&w, 0, 0) == 0);
+	assert_true(isnan(rtt(&w, 1, 0)) && isnan(age(&w, 1)) && age(&w, 0) == 0 && age(&w, 2) == 7);
+	assert_string_equal(w.last.seen[1].boot_id, "");
+	world_free(&w);
+}
+
+static void m12_replay_conflict_and_a_new_boot(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	reports(&w, 0, "boot", 42, 100);
+	reports(&w, 1, "boot", 10, 200);
+	run(&w, 0);
+	reports(&w, 0, "boot", 41, 900);		/* seq goes back */
+	run(&w, 30);
+	assert_int_equal(w.verdicts[0], FOLD_REPLAYED);
+	assert_int_equal(w.summary.replayed, 1);
+	assert_true(rtt(&w, 0, 1) == 101 && age(&w, 0) == 30);
+	reports(&w, 0, "boot", 42, 900);		/* the same seq, other content */
+	run(&w, 30);
+	assert_int_equal(w.verdicts[0], FOLD_CONFLICT);
+	assert_int_equal(w.summary.conflicts, 1);
+	assert_true(rtt(&w, 0, 1) == 101 && age(&w, 0) == 60);
+	reports(&w, 0, "boot", 42, 100);		/* the same again, truly unchanged */
+	w.age_s[0] = 90;
+	run(&w, 30);
+	assert_int_equal(w.verdicts[0], FOLD_FRESH);
+	assert_true(age(&w, 0) == 90);
+	reports(&w, 0, "boot2", 1, 900);		/* a probe that was started anew */
+	run(&w, 30);
+	assert_int_equal(w.verdicts[0], FOLD_FRESH);
+	assert_true(rtt(&w, 0, 1) == 901 && age(&w, 0) == 0);
+	world_free(&w);
+}
+
+static void m13_a_writers_clock_does_not_matter(void **state)
+{
+	static const int64_t ten_years_ms = INT64_C(315360000000);
+	struct world w;
+	int round;
+
+	(void)state;
+	world_init(&w, 2);
+	for (round = 0; round < 4; round++) {
+		reports(&w, 0, "boot", 1 + round, 100);
+		reports(&w, 1, "boot", 1 + round, 200);
+		w.reports[0].written_ms = (round - 2) * ten_years_ms;
+		run(&w, 60);
+		assert_int_equal(w.summary.fresh, 2);
+		assert_true(age(&w, 0) == 0);
+	}
+	world_free(&w);
+}
+
+/* M32: the file server's clock went back an hour: files seem to come from the future. New ones are taken, unchanged ones age. */
+static void m32_clock_jumps(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	all_report(&w, 1);
+	run(&w, 0);
+	w.age_s[0] = -3600;
+	w.age_s[1] = -1; /* within the granularity of one clock */
+	run(&w, 60);
+	assert_int_equal(w.verdicts[0], FOLD_STALE);
+	assert_int_equal(w.verdicts[1], FOLD_FRESH);
+	assert_true(age(&w, 0) == 60 && age(&w, 1) == 0);
+	reports(&w, 0, "boot", 2, 500);
+	w.age_s[0] = -3600;
+	run(&w, 60);
+	assert_true(age(&w, 0) == 0 && rtt(&w, 0, 1) == 501);
+	run(&w, -3600); /* time since the last merge cannot be negative */
+	assert_true(age(&w, 0) == 0);
+	world_free(&w);
+}
+
+static void a_row_ages_and_becomes_unknown_at_ten_periods(void **state)
+{
+	struct world w;
+	int round;
+
+	(void)state;
+	world_init(&w, 4);
+	all_report(&w, 1);
+	run(&w, 0);
+	for (round = 1; round <= 12; round++) {
+		all_report(&w, 1 + round);
+		w.there[0] = false;
+		run(&w, 60);
+		if (round < 10)
+			assert_true(rtt(&w, 0, 1) == 101 && age(&w, 0) == 60 * round);
+		else
+			assert_true(isnan(rtt(&w, 0, 1)) && isnan(age(&w, 0)));
+		assert_true(rtt(&w, 1, 0) == 200 && w.last.degraded_runs == 0);
+	}
+	assert_string_equal(w.last.seen[0].boot_id, "boot"); /* so that the old file stays old */
+	world_free(&w);
+}
+
+/* Unchanged and older than three periods is no news, though the file is there. */
+static void an_unchanged_report_is_fresh_for_three_periods(void **state)
+{
+	struct world w;
+	int round;
+
+	(void)state;
+	world_init(&w, 4);
+	all_report(&w, 1);
+	run(&w, 0);
+	for (round = 1; round <= 11; round++) {
+		all_report(&w, 1 + round);
+		reports(&w, 0, "boot", 1, 100);
+		w.age_s[0] = 60 * round;
+		run(&w, 60);
+		assert_int_equal(w.verdicts[0], round <= 3 ? FOLD_FRESH : FOLD_STALE);
+		assert_true(round < 10 ? age(&w, 0) == 60 * round : isnan(age(&w, 0)));
+	}
+	world_free(&w);
+}
+
+/* Nobody could report: the rows are kept twice, aged, and the third time it is believed. */
+static void m18_no_valid_report_at_all(void **state)
+{
+	struct world w;
+	uint32_t i;
+
+	(void)state;
+	world_init(&w, 5);
+	all_report(&w, 1);
+	run(&w, 0);
+	memset(w.there, 0, sizeof(w.there));
+	run(&w, 300); /* not yet anything to hold back: they are 5 periods old */
+	assert_int_equal(w.last.degraded_runs, 0);
+	for (i = 1; i <= 2; i++) {
+		run(&w, 300);
+		assert_int_equal(w.last.degraded_runs, i);
+		assert_true(w.summary.held_back && w.summary.lost == 5 && w.summary.aged == 5);
+		assert_true(rtt(&w, 0, 1) == 101 && age(&w, 0) == 300 + 300 * i);
+	}
+	run(&w, 300);
+	assert_int_equal(w.last.degraded_runs, 0);
+	assert_true(!w.summary.held_back && w.summary.unknown == 5 && isnan(rtt(&w, 0, 1)));
+	world_free(&w);
+}
+
+static void m19_more_than_half_of_the_rows_vanish(void **state)
+{
+	struct world w;
+	int round;
+
+	(void)state;
+	world_init(&w, 6);
+	all_report(&w, 1);
+	run(&w, 0);
+	names_free(&w.nodes);
+	names_add(&w.nodes, "n0");
+	names_add(&w.nodes, "n1");
+	for (round = 1; round <= 2; round++) {
+		reports(&w, 0, "boot", 1 + round, 700);
+		run(&w, 60);
+		assert_int_equal(w.last.nodes.count, 6);
+		assert_int_equal(w.last.degraded_runs, round);
+		assert_true(rtt(&w, 5, 0) == 600 && age(&w, 5) == 60 * round && rtt(&w, 0, 1) == 701);
+	}
+	run(&w, 60);
+	assert_int_equal(w.last.nodes.count, 2);
+	assert_int_equal(w.last.degraded_runs, 0);
+	world_free(&w);
+}
+
+/* Exactly half is no reason to hold back, and what comes back in time ends the counting. */
+static void half_of_the_rows_may_go_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 6);
+	all_report(&w, 1);
+	run(&w, 0);
+	w.there[0] = w.there[1] = w.there[2] = false;
+	w.age_s[3] = w.age_s[4] = w.age_s[5] = 100;
+	run(&w, 600);
+	assert_true(!w.summary.held_back && w.summary.lost == 3 && w.summary.unknown == 3);
+	world_free(&w);
+	world_init(&w, 6);
+	all_report(&w, 1);
+	run(&w, 0);
+	memset(w.there, 0, sizeof(w.there));
+	run(&w, 600);
+	assert_int_equal(w.last.degraded_runs, 1);
+	all_report(&w, 2);
+	run(&w, 60);
+	assert_true(w.last.degraded_runs == 0 && w.summary.fresh == 6);
+	world_free(&w);
+}
+
+static void a_node_gone_from_the_api_loses_row_and_column(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 4);
+	all_report(&w, 1);
+	run(&w, 0);
+	names_free(&w.nodes);
+	names_add(&w.nodes, "n3");
+	names_add(&w.nodes, "n0");
+	names_add(&w.nodes, "n1");
+	run(&w, 10);
+	assert_int_equal(w.last.nodes.count, 3);
+	assert_string_equal(w.last.nodes.items[2], "n3");
+	assert_int_equal(w.verdicts[2], FOLD_NONE);
+	assert_true(rtt(&w, 0, 3) == 103 && rtt(&w, 3, 1) == 401 && rtt(&w, 1, 1) == 0);
+	world_free(&w);
+}
+
+static void m11_reports_of_strangers_and_second_ones_are_refused(void **state)
+{
+	struct world w;
+	struct fold *f;
+	struct snapshot out;
+
+	(void)state;
+	world_init(&w, 2);
+	reports(&w, 0, "boot", 1, 100);
+	reports(&w, 5, "boot", 1, 100);
+	f = fold_new(&(struct fold_settings){.nodes = &w.nodes, .interval_s = 60});
+	assert_int_equal(fold_report(f, &w.reports[5], 0), FOLD_UNKNOWN);
+	assert_int_equal(fold_report(f, &w.reports[0], 0), FOLD_FRESH);
+	assert_int_equal(fold_report(f, &w.reports[0], 0), FOLD_REPEATED);
+	fold_finish(f, &out, &w.summary);
+	assert_int_equal(out.nodes.count, 2);
+	snapshot_free(&out);
+	fold_free(f);
+	world_free(&w);
+}
+
+static void add_client(struct world *w, uint32_t node, const char *client, double rtt_us)
+{
+	struct report_link *link = report_links_add(&w->reports[node].clients, client);
+
+	link->rtt_us = rtt_us;
+	link->loss = 0;
+}
+
+static void clients_are_those_given_or_those_reported(void **state)
+{
+	struct world w;
+	struct names given = {0};
+	struct fold *f;
+	struct snapshot out;
+
+	(void)state;
+	world_init(&w, 2);
+	reports(&w, 0, "boot", 1, 100);
+	reports(&w, 1, "boot", 1, 200);
+	add_client(&w, 0, "rome", 30.04);
+	add_client(&w, 1, "milan", 20);
+	run(&w, 0);
+	assert_int_equal(w.last.clients.count, 2);
+	assert_string_equal(w.last.clients.items[0], "milan");
+	assert_true(w.last.client.rtt_us[1] == 30 && w.last.client.rtt_us[2] == 20 && isnan(w.last.client.rtt_us[0]));
+	w.there[0] = false; /* its row is kept, and with it the client that only this row knows */
+	run(&w, 10);
+	assert_int_equal(w.last.clients.count, 2);
+	assert_true(w.last.client.rtt_us[1] == 30);
+	names_add(&given, "turin");
+	names_add(&given, "rome");
+	f = fold_new(&(struct fold_settings){.previous = &w.last, .nodes = &w.nodes, .clients = &given, .interval_s = 60});
+	fold_report(f, &w.reports[1], 0);
+	fold_finish(f, &out, &w.summary);
+	assert_int_equal(out.clients.count, 2);
+	assert_string_equal(out.clients.items[0], "rome");
+	assert_true(out.client.rtt_us[0] == 30 && isnan(out.client.rtt_us[1]) && isnan(out.client.rtt_us[2]));
+	snapshot_free(&out);
+	fold_free(f);
+	names_free(&given);
+	world_free(&w);
+}
+
+static void the_period_is_the_longest_interval(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	all_report(&w, 1);
+	run(&w, 0);
+	assert_true(w.last.period_s == 60);
+	w.reports[1].interval_s = 90;
+	run(&w, 0);
+	assert_true(w.last.period_s == 90);
+	w.interval_s = 300;
+	run(&w, 0);
+	assert_true(w.last.period_s == 300);
+	world_free(&w);
+}
+
+/* --- what holds for any reports ------------------------------------------------------------------------------------ */
+
+static void random_report(struct world *w, uint32_t i, struct rng *rng)
+{
+	size_t k;
+
+	reports(w, i, rng_chance(rng, 0.1) ? "boot2" : "boot", 1 + rng_below(rng, 6), rng_unit(rng) * 20000);
+	w->age_s[i] = rng_chance(rng, 0.2) ? rng_unit(rng) * 1500 - 300 : rng_unit(rng) * 60;
+	for (k = 0; k < w->reports[i].peers.count; k++) {
+		struct report_link *link = &w->reports[i].peers.items[k];
+
+		if (rng_chance(rng, 0.2))
+			link->rtt_us = link->jitter_us = NAN;
+		link->loss = rng_chance(rng, 0.1) ? (double)NAN : isnan(link->rtt_us) ? 1 : rng_unit(rng);
+	}
+	if (rng_chance(rng, 0.3))
+		add_client(w, i, rng_chance(rng, 0.5) ? "milan" : "rome", rng_unit(rng) * 1000);
+}
+
+static void random_step(struct world *w, struct rng *rng)
+{
+	uint32_t i, nodes = 3 + rng_below(rng, NODES_MAX - 3);
+
+	names_free(&w->nodes);
+	for (i = 0; i < nodes; i++)
+		if (rng_chance(rng, 0.9))
+			names_add(&w->nodes, node_names[i]);
+	for (i = 0; i < NODES_MAX; i++) {
+		if (rng_chance(rng, 0.6))
+			random_report(w, i, rng);
+		w->there[i] = w->reports[i].node && rng_chance(rng, 0.7);
+	}
+}
+
+static char *as_text(const struct snapshot *s)
+{
+	struct buf text = {0};
+
+	snapshot_write(s, &text);
+	return text.data;
+}
+
+static void shuffle(uint32_t *order, struct rng *rng)
+{
+	uint32_t i;
+
+	for (i = NODES_MAX - 1; i > 0; i--) {
+		uint32_t other = rng_below(rng, i + 1), kept = order[i];
+
+		order[i] = order[other];
+		order[other] = kept;
+	}
+}
+
+static void order_does_not_matter(struct world *w, double elapsed_s, struct rng *rng)
+{
+	auto_snapshot struct snapshot a = {0}, b = {0};
+	auto_free char *one = NULL, *two = NULL;
+	uint32_t order[NODES_MAX];
+
+	memcpy(order, straight, sizeof(order));
+	shuffle(order, rng);
+	fold_in_order(w, elapsed_s, straight, &a);
+	fold_in_order(w, elapsed_s, order, &b);
+	one = as_text(&a);
+	two = as_text(&b);
+	assert_string_equal(one, two);
+}
+
+/* What a report of `from` says of `to`, as the file holds it; NaN when it says nothing. */
+static float reported(const struct world *w, uint32_t from, const char *to)
+{
+	size_t k;
+
+	for (k = 0; w->there[from] && k < w->reports[from].peers.count; k++)
+		if (STREQ(w->reports[from].peers.items[k].name, to))
+			return (float)(floor(w->reports[from].peers.items[k].rtt_us * 10 + 0.5) / 10);
+	return NAN;
+}
+
+/* Each number of the result is the report's (fresh), or the one before (kept), or unknown: nothing is invented. */
+static void nothing_is_invented(const struct world *before, const struct world *w)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < NODES_MAX; i++)
+		for (j = 0; j < NODES_MAX; j++) {
+			float now = rtt(w, i, j), then = before->has_last ? rtt(before, i, j) : NAN;
+
+			if (i == j || isnan(now))
+				continue;
+			if (w->verdicts[i] == FOLD_FRESH)
+				assert_true(now == reported(w, i, node_names[j]));
+			else
+				assert_true(now == then);
+		}
+}
+
+static void rows_are_whole(const struct world *w)
+{
+	const struct snapshot *s = &w->last;
+	uint32_t i, j;
+
+	assert_int_equal(w->summary.fresh + w->summary.aged + w->summary.unknown, s->nodes.count);
+	assert_in_range(s->degraded_runs, 0, FOLD_PATIENCE - 1);
+	for (i = 0; i < s->nodes.count; i++) {
+		assert_true(isnan(s->age_s[i]) || w->summary.held_back || s->age_s[i] < FOLD_DEAD_PERIODS * s->period_s);
+		assert_true(i == 0 || strcmp(s->nodes.items[i - 1], s->nodes.items[i]) < 0);
+		for (j = 0; j < s->nodes.count; j++)
+			assert_true(i == j || !isnan(s->age_s[i]) || isnan(s->link.rtt_us[i * s->nodes.count + j]));
+	}
+}
+
+/*
+ * The same reports again, no time later: the same numbers. Only a fold that held back may go on to the next step of that, and a report that
+ * contradicted a column which is gone by now contradicts no more.
+ */
+static void again_changes_nothing(struct world *w)
+{
+	auto_snapshot struct snapshot again = {0};
+	size_t i, cells = (size_t)w->last.nodes.count * w->last.nodes.count;
+	bool odd = w->summary.held_back || w->summary.conflicts;
+
+	fold_in_order(w, 0, straight, &again);
+	if (odd || w->summary.held_back || w->summary.conflicts)
+		return;
+	assert_int_equal(again.nodes.count, w->last.nodes.count);
+	for (i = 0; i < cells; i++) {
+		float a = again.link.rtt_us[i], b = w->last.link.rtt_us[i];
+
+		assert_true(a == b || (isnan(a) && isnan(b)));
+	}
+	for (i = 0; i < again.nodes.count; i++)
+		assert_true(fabs(again.age_s[i] - w->last.age_s[i]) < 0.001 || (isnan(again.age_s[i]) && isnan(w->last.age_s[i])));
+}
+
+static void holds_for_any_reports(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int walk, step;
+
+	(void)state;
+	for (walk = 0; walk < 60; walk++) {
+		struct world w;
+
+		world_init(&w, 5);
+		for (step = 0; step < 20; step++) {
+			double elapsed_s = rng_chance(&rng, 0.1) ? rng_unit(&rng) * 1000 : 60;
+			struct world before;
+
+			random_step(&w, &rng);
+			order_does_not_matter(&w, elapsed_s, &rng);
+			before = w;
+			w.last = (struct snapshot){0};
+			if (before.has_last) { /* run() frees what it replaces */
+				auto_free char *text = as_text(&before.last);
+				struct lm_err err;
+
+				assert_int_equal(snapshot_parse(text, strlen(text), &w.last, &err), 0);
+			}
+			run(&w, elapsed_s);
+			nothing_is_invented(&before, &w);
+			snapshot_free(&before.last);
+			rows_are_whole(&w);
+			again_changes_nothing(&w);
+		}
+		world_free(&w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fresh_reports_become_rows),
+		cmocka_unit_test(m12_replay_conflict_and_a_new_boot),
+		cmocka_unit_test(m13_a_writers_clock_does_not_matter),
+		cmocka_unit_test(m32_clock_jumps),
+		cmocka_unit_test(a_row_ages_and_becomes_unknown_at_ten_periods),
+		cmocka_unit_test(an_unchanged_report_is_fresh_for_three_periods),
+		cmocka_unit_test(m18_no_valid_report_at_all),
+		cmocka_unit_test(m19_more_than_half_of_the_rows_vanish),
+		cmocka_unit_test(half_of_the_rows_may_go_at_once),
+		cmocka_unit_test(a_node_gone_from_the_api_loses_row_and_column),
+		cmocka_unit_test(m11_reports_of_strangers_and_second_ones_are_refused),
+		cmocka_unit_test(clients_are_those_given_or_those_reported),
+		cmocka_unit_test(the_period_is_the_longest_interval),
+		cmocka_unit_test(holds_for_any_reports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
