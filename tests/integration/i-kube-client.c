@@ -1,7 +1,9 @@
 /* The client against a server that misbehaves as told (tests/testing/scripted.h). */
 #include "lib/kube/token.c"
+#include "lib/kube/transfer.c"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -603,6 +605,45 @@ static void a_stream_ends_when_its_receiver_says_so(void **state)
 	scripted_stop(s);
 }
 
+static void fall_dead(struct scripted_request *r)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = {.len = 1, .filter = &drop_all};
+
+	scripted_begin(r, 200);
+	scripted_text(r, "%s", "alive");
+	usleep(100000);
+	/* from now on the kernel throws away what comes in, as if the machine were gone: nothing is acknowledged */
+	if (setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		abort();
+	scripted_silence(r);
+}
+
+static void s18_a_dead_peer_is_noticed_on_an_idle_connection(void **state)
+{
+	struct scripted *s = scripted_start(fall_dead, NULL);
+	struct kube *k = client_of(scripted_url(s), NULL);
+	struct answer a = {0};
+	int64_t start = clock_mono_ms();
+
+	(void)state;
+	assert_in_range(user_timeout_ms, 1, 45000);
+	user_timeout_ms = 1500;
+	keepalive_idle_s = keepalive_interval_s = 1;
+	kube_stream(k, &(struct kube_request){.method = "GET", .path = "/", .idle_ms = WAIT_MS}, on_chunk, on_done, &a);
+	run_until(k, &a.done);
+	user_timeout_ms = 45000;
+	keepalive_idle_s = 15;
+	keepalive_interval_s = 10;
+	assert_string_equal(a.stream.data, "alive");
+	assert_int_equal(a.response.status, 0);
+	assert_null(strstr(a.response.error.msg, "nothing came"));	/* it was not our own watchdog */
+	test_deadline("dead peer noticed with TCP_USER_TIMEOUT 1.5 s", (double)(clock_mono_ms() - start) / 1000, 3, "s");
+	answer_clear(&a);
+	kube_free(k);
+	scripted_stop(s);
+}
+
 /* --- inside callbacks ------------------------------------------------------------------------------------------------- */
 
 struct plot {
@@ -895,6 +936,7 @@ int main(void)
 		cmocka_unit_test(timeouts),
 		cmocka_unit_test(a_write_is_never_sent_twice),
 		cmocka_unit_test(s18_a_silent_stream_is_noticed_and_a_slow_one_is_left_alone),
+		cmocka_unit_test(s18_a_dead_peer_is_noticed_on_an_idle_connection),
 		cmocka_unit_test(a_stream_ends_when_its_receiver_says_so),
 		cmocka_unit_test(callbacks_may_cancel_send_and_free),
 		cmocka_unit_test(one_callback_for_each_call),
