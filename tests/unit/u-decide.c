@@ -1,0 +1,583 @@
+/* Verdicts: hard limits with and without data, the CPU limit, switches, and the words that a user reads. */
+#include "tests/testing/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sched/filter/filter.h"
+
+#define NEAR(list) "\"latency-mesh.io/near\":\"" list "\""
+#define WITHIN(list) "\"latency-mesh.io/within\":\"" list "\""
+#define ALLOW ",\"latency-mesh.io/missing\":\"allow\""
+
+static struct world w;
+
+/* a-b 1 ms, a-c 2 ms, b-c 3 ms; d is in the cluster and in the snapshot, but nobody knows a round trip to it. milan: a 10, b 20, c 30 ms. */
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(&w, "a b c d", "milan rome");
+	world_rtt(&w, "a", "b", 1000);
+	world_rtt(&w, "a", "c", 2000);
+	world_rtt(&w, "b", "c", 3000);
+	world_client(&w, "a", "milan", 10000);
+	world_client(&w, "b", "milan", 20000);
+	world_client(&w, "c", "milan", 30000);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+/* The feasible nodes: "a b". */
+static void assert_feasible(const char *names)
+{
+	char text[64] = "";
+	uint32_t i;
+	static const char *const all[] = {"a", "b", "c", "d"};
+
+	for (i = 0; i < 4; i++)
+		if (!world_reason(&w, all[i])[0])
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", text[0] ? " " : "", all[i]);
+	assert_string_equal(text, names);
+}
+
+/* --- limits -------------------------------------------------------------------------------------------------------------- */
+
+static void a_limit_holds_up_to_its_value(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "\"delay_a\":\"2\"", "");
+	assert_feasible("a b c");
+	world_decide(&w, "web", "\"delay_a\":\"1.999\"", "");
+	assert_feasible("a b");
+	assert_string_equal(world_reason(&w, "c"), "node(s) exceeded the latency limit to a (label delay_a)");
+	assert_string_equal(world_reason(&w, "d"), "node(s) had no latency data to a (label delay_a)");
+	world_decide(&w, "web", "\"delay_a\":\"0\"", "");
+	assert_feasible("a");				/* the same node */
+}
+
+static void limits_compare_the_median_without_jitter_and_loss(void **state)
+{
+	(void)state;
+	world_link(&w, "a", "b", 1000, 5000, 0.5);
+	world_decide(&w, "web", "", WITHIN("node/a<=1ms"));
+	assert_feasible("a b");
+}
+
+static void all_delay_labels_have_to_hold(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "\"delay_a\":\"1\",\"delay_c\":\"2\"", "");
+	assert_feasible("a");
+	assert_string_equal(world_chosen(&w), "a");
+	assert_string_equal(world_message(&w),
+			    "1/4 nodes are available: 1 node(s) exceeded the latency limit to a (label delay_a), "
+			    "1 node(s) exceeded the latency limit to c (label delay_c), 1 node(s) had no latency data to a (label delay_a).");
+}
+
+static void of_two_directions_the_larger_counts(void **state)
+{
+	(void)state;
+	world_link(&w, "b", "a", 1500, 0, 0);
+	world_decide(&w, "web", "", WITHIN("node/a<=1.2ms"));
+	assert_feasible("a");
+	world_link(&w, "a", "b", NAN, NAN, 0);		/* one is known */
+	world_take(&w);
+	world_decide(&w, "web", "", WITHIN("node/a<=1.5ms"));
+	assert_feasible("a b");
+}
+
+static void missing_allow_lets_unknown_nodes_pass(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", WITHIN("node/a<=1ms") ALLOW);
+	assert_feasible("a b d");
+	assert_string_equal(world_chosen(&w), "a");
+}
+
+static void to_several_nodes_every_known_one_has_to_hold(void **state)
+{
+	(void)state;
+	world_pod(&w, "x1", "a", "\"app\":\"x\"", "");
+	world_pod(&w, "x2", "c", "\"app\":\"x\"", "");
+	world_decide(&w, "web", "", WITHIN("app=x<=2ms"));
+	assert_feasible("a c");
+	assert_string_equal(world_reason(&w, "b"), "node(s) exceeded the latency limit to app=x");
+	world_decide(&w, "web", "", WITHIN("any:app=x<=1ms"));
+	assert_feasible("a b c");
+}
+
+static void an_unknown_leg_of_several_follows_missing(void **state)
+{
+	(void)state;
+	world_pod(&w, "x1", "a", "\"app\":\"x\"", "");
+	world_pod(&w, "x2", "d", "\"app\":\"x\"", "");
+	world_decide(&w, "web", "", WITHIN("app=x<=1ms"));
+	assert_string_equal(world_chosen(&w), "-");
+	assert_string_equal(world_message(&w),
+			    "0/4 nodes are available: 1 node(s) exceeded the latency limit to app=x, 3 node(s) had no latency data to app=x.");
+	world_decide(&w, "web", "", WITHIN("app=x<=1ms") ALLOW);
+	assert_feasible("a b d");
+	world_decide(&w, "web", "", WITHIN("any:app=x<=1ms"));
+	assert_feasible("a b d");			/* the nearest known one is enough */
+}
+
+static void a_zone_and_the_mesh_can_be_limited(void **state)
+{
+	(void)state;
+	world_node(&w, "b", "\"topology.kubernetes.io/zone\":\"eu\"", "");
+	world_decide(&w, "web", "", WITHIN("zone/eu<=1ms"));
+	assert_feasible("a b");
+	world_decide(&w, "web", "", WITHIN("mesh<=1.5ms"));
+	assert_feasible("a");				/* means: a 1.5, b 2, c 2.5, d unknown */
+	world_decide(&w, "web", "", WITHIN("any:mesh<=1.5ms"));
+	assert_feasible("a b");
+}
+
+static void a_client_can_be_limited(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "\"delay_milan\":\"20\"", "");
+	assert_feasible("a b");
+	world_decide(&w, "web", "", WITHIN("client/rome<=1s"));
+	assert_string_equal(world_message(&w), "0/4 nodes are available: 4 node(s) had no latency data to client/rome.");
+}
+
+static void hard_max_latency_is_to_the_nearest_default_client(void **state)
+{
+	static const char *clients[] = {"rome", "milan"};
+
+	(void)state;
+	world_client(&w, "c", "rome", 5000);
+	w.profile.default_clients = clients;
+	w.profile.default_client_count = 2;
+	world_decide(&w, "web", "", "\"hard_max_latency\":\"10\"");
+	assert_feasible("a c");
+	assert_string_equal(world_reason(&w, "b"), "node(s) exceeded the latency limit to the default clients (annotation hard_max_latency)");
+	w.profile.default_clients = NULL;
+	w.profile.default_client_count = 0;
+	world_decide(&w, "web", "", "\"hard_max_latency\":\"10\"");
+	assert_refused(&w, "0/4 nodes are available: annotation hard_max_latency: none of the configured default clients is in the latency "
+			   "data (latency-mesh.io/missing: deny).");
+}
+
+static void data_older_than_10_periods_follow_missing(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", WITHIN("node/a<=1ms"));
+	w.mono_ms = 599000;
+	world_again(&w, "web");
+	assert_feasible("a b");
+	w.mono_ms = 601000;
+	world_again(&w, "web");
+	assert_feasible("a");				/* the same node needs no data */
+	assert_string_equal(world_reason(&w, "b"), "node(s) had no latency data to node/a");
+	world_decide(&w, "web", "", WITHIN("node/a<=1ms") ALLOW);
+	assert_feasible("a b c d");
+}
+
+static void the_older_row_that_is_used_counts(void **state)
+{
+	(void)state;
+	world_age(&w, "b", 601);
+	world_link(&w, "b", "c", NAN, NAN, NAN);	/* b-c is known from c alone, which is fresh */
+	world_decide(&w, "web", "", WITHIN("node/b<=3ms"));
+	assert_feasible("b c");				/* a-b uses b's dead row too */
+}
+
+static void a_lost_pair_is_unknown_while_its_row_is_fresh(void **state)
+{
+	(void)state;
+	world_link(&w, "b", "a", NAN, NAN, 1);		/* b says that a does not answer; a has heard b */
+	world_decide(&w, "web", "", WITHIN("node/a<=2ms"));
+	assert_feasible("a c");
+	assert_string_equal(world_reason(&w, "b"), "node(s) had no latency data to node/a");
+	world_age(&w, "b", 181);			/* b's word is old now */
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("a b c");
+}
+
+static void without_any_latency_data_only_the_same_node_holds(void **state)
+{
+	(void)state;
+	w.without_mesh = true;
+	world_decide(&w, "web", "", WITHIN("node/a<=1ms"));
+	assert_feasible("a");
+	world_decide(&w, "web", "", WITHIN("client/milan<=1ms"));
+	assert_string_equal(world_message(&w), "0/4 nodes are available: 4 node(s) had no latency data to client/milan.");
+}
+
+static void s1_without_a_matrix_pods_are_placed_by_the_rest(void **state)
+{
+	(void)state;
+	w.without_mesh = true;
+	world_node_of(&w, "c", "", "", "\"cpu\":\"64\",\"memory\":\"256Gi\",\"pods\":\"110\"");
+	world_pod_of(&w, "web", "", "", "", "", "\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}}]");
+	world_again(&w, "web");
+	assert_string_equal(world_chosen(&w), "c");
+	assert_null(w.decision.score[SCORE_LATENCY]);
+	assert_null(w.decision.score[SCORE_CPU]);
+}
+
+static void s8_a_node_without_data_is_placed_last_and_a_row_without_node_is_ignored(void **state)
+{
+	(void)state;
+	world_node(&w, "e", "", "");			/* in the API, not in the matrix */
+	cache_delete_node(w.cache, "b");		/* in the matrix, not in the API */
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_string_equal(world_chosen(&w), "a");
+	assert_true(world_score(&w, SCORE_LATENCY, "e") == 0);
+	assert_int_equal(w.decision.count, 4);
+}
+
+static void the_latency_refusal_can_be_switched_off(void **state)
+{
+	(void)state;
+	w.profile.refuse_latency = false;
+	world_decide(&w, "web", "\"delay_a\":\"0.1\"", WITHIN("app=nothing<=1ms"));
+	assert_feasible("a b c d");
+	assert_string_equal(world_chosen(&w), "a");	/* it still ranks */
+}
+
+static void more_limits_than_a_verdict_can_name(void **state)
+{
+	static char labels[16384];
+	size_t used = 0;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 200; i++)
+		used += (size_t)snprintf(labels + used, sizeof(labels) - used, "\"delay_n%u\":\"1\",", i);
+	snprintf(labels + used, sizeof(labels) - used, "\"delay_a\":\"1\"");
+	for (i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%u", i);
+		world_node(&w, name, "", "");
+	}
+	world_decide(&w, "web", labels, "\"latency-mesh.io/missing\":\"allow\"");
+	assert_string_equal(world_reason(&w, "c"), "node(s) exceeded the latency limit to one of the many targets");
+}
+
+/* --- missing targets ------------------------------------------------------------------------------------------------------- */
+
+static void no_pod_matches(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", WITHIN("app=redis<=1ms"));
+	assert_true(w.decision.refused_by_pod);
+	assert_refused(&w, "0/4 nodes are available: no pod matches app=redis in namespace default (latency-mesh.io/missing: deny).");
+	assert_true(w.decision.wake & WAKE_POD_ADDED);
+	assert_string_equal(world_reason(&w, "a"), "no pod matches app=redis in namespace default (latency-mesh.io/missing: deny)");
+	world_decide(&w, "web", "", WITHIN("prod:app=redis<=1ms") ALLOW);
+	assert_feasible("a b c d");
+}
+
+static void other_missing_targets_are_named_too(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", WITHIN("node/nowhere<=1ms"));
+	assert_refused(&w, "0/4 nodes are available: no node is named nowhere (latency-mesh.io/missing: deny).");
+	world_decide(&w, "web", "", WITHIN("zone/mars<=1ms"));
+	assert_refused(&w, "0/4 nodes are available: no node is in the zone mars (latency-mesh.io/missing: deny).");
+	world_decide(&w, "web", "", WITHIN("client/paris<=1ms"));
+	assert_refused(&w, "0/4 nodes are available: no client is named paris in the latency data (latency-mesh.io/missing: deny).");
+	world_decide(&w, "web", "\"delay_ghost\":\"5\"", "");
+	assert_refused(&w, "0/4 nodes are available: label delay_ghost: no node, client or controller is named ghost and no pod matches "
+			   "app=ghost in namespace default (latency-mesh.io/missing: deny).");
+}
+
+static void the_first_pod_of_its_own_target_goes_anywhere(void **state)
+{
+	(void)state;
+	world_decide(&w, "x1", "\"app\":\"x\"", WITHIN("app=x<=1ms"));
+	assert_feasible("a b c d");
+	assert_string_equal(world_note(&w), "limit to app=x: this pod is the first");
+	world_pod(&w, "x0", "b", "\"app\":\"x\"", "");
+	world_again(&w, "x1");
+	assert_feasible("a b");				/* the second one does not */
+	world_decide(&w, "y1", "\"app\":\"y\",\"delay_y\":\"1\"", "");
+	assert_feasible("a b c d");
+}
+
+static void pods_that_wait_for_each_other_are_named(void **state)
+{
+	(void)state;
+	world_pod(&w, "b-1", "", "\"app\":\"b\"", WITHIN("app=a<=5ms"));
+	world_decide(&w, "a-1", "\"app\":\"a\"", WITHIN("app=b<=5ms"));
+	assert_refused(&w, "0/4 nodes are available: no pod matches app=b in namespace default (latency-mesh.io/missing: deny); "
+			   "pods wait for each other in a cycle: this pod -> default/b-1 -> this pod.");
+	world_pod(&w, "b-1", "", "\"app\":\"b\"", WITHIN("app=a<=5ms") ALLOW);
+	world_again(&w, "a-1");
+	assert_refused(&w, "0/4 nodes are available: no pod matches app=b in namespace default (latency-mesh.io/missing: deny).");
+}
+
+static void a_cycle_of_three_by_label(void **state)
+{
+	(void)state;
+	world_pod(&w, "c-1", "", "\"app\":\"cc\",\"delay_aa\":\"5\"", "");
+	world_pod(&w, "b-1", "", "\"app\":\"bb\",\"delay_cc\":\"5\"", "");
+	world_decide(&w, "a-1", "\"app\":\"aa\",\"delay_bb\":\"5\"", "");
+	assert_non_null(strstr(world_message(&w), "cycle: this pod -> default/b-1 -> default/c-1 -> this pod."));
+	world_pod(&w, "c-0", "b", "\"app\":\"cc\"", "");	/* now b-1 can go, and then this one */
+	world_again(&w, "a-1");
+	assert_null(strstr(world_message(&w), "cycle"));
+}
+
+static void a_pod_that_only_waits_for_a_cycle_is_in_none(void **state)
+{
+	(void)state;
+	world_pod(&w, "p-1", "", "\"app\":\"p\"", WITHIN("app=q<=5ms"));
+	world_pod(&w, "q-1", "", "\"app\":\"q\"", WITHIN("app=p<=5ms"));
+	world_decide(&w, "a-1", "\"app\":\"aa\"", WITHIN("app=p<=5ms"));
+	assert_refused(&w, "0/4 nodes are available: no pod matches app=p in namespace default (latency-mesh.io/missing: deny).");
+}
+
+static void near_without_pods_drops(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", NEAR("app=redis,node/c"));
+	assert_string_equal(world_chosen(&w), "c");
+	assert_true(world_score(&w, SCORE_LATENCY, "a") > 0);
+	assert_string_equal(world_note(&w), "near app=redis: nothing is there yet, so it does not count");
+	world_decide(&w, "web", "", NEAR("app=redis"));
+	assert_null(w.decision.score[SCORE_LATENCY]);
+	assert_feasible("a b c d");
+}
+
+/* --- the pod itself --------------------------------------------------------------------------------------------------------- */
+
+static void a_bad_annotation_is_the_reason(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", NEAR("redis*0"));
+	assert_true(w.decision.refused_by_pod);
+	assert_int_equal(w.decision.feasible, 0);
+	assert_refused(&w, "0/4 nodes are available: annotation latency-mesh.io/near, item 1 \"redis*0\": the weight `0` is not in (0,1000].");
+	assert_string_equal(world_note(&w), "");
+}
+
+static void entry_is_refused_by_name(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", NEAR("entry"));
+	assert_refused(&w, "0/4 nodes are available: annotation latency-mesh.io/near, item 1 \"entry\": the target `entry` is not supported yet.");
+}
+
+static void an_unsupported_field_is_named(void **state)
+{
+	(void)state;
+	world_pod_of(&w, "web", "", "", "", "", "\"resourceClaims\":[{\"name\":\"gpu\"}]");
+	world_again(&w, "web");
+	assert_refused(&w, "0/4 nodes are available: the pod uses spec.resourceClaims, which this scheduler does not support yet.");
+}
+
+static void no_nodes_at_all(void **state)
+{
+	(void)state;
+	cache_delete_node(w.cache, "a");
+	cache_delete_node(w.cache, "b");
+	cache_delete_node(w.cache, "c");
+	cache_delete_node(w.cache, "d");
+	world_decide(&w, "web", "", NEAR("mesh"));
+	assert_refused(&w, "no nodes available to schedule pods");
+}
+
+static void reasons_are_counted_and_sorted_as_text(void **state)
+{
+	(void)state;
+	world_node(&w, "a", "", "\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":\"NoSchedule\"}]");
+	world_node(&w, "b", "", "\"unschedulable\":true");
+	world_pod_of(&w, "web", "", "", "", "", "\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"100\",\"memory\":\"100Gi\"}}}]");
+	world_again(&w, "web");
+	assert_non_null(strstr(world_message(&w), "0/4 nodes are available: 1 node(s) "));
+	assert_non_null(strstr(world_message(&w), "2 Insufficient cpu, 2 Insufficient memory."));
+	assert_string_equal(world_reason(&w, "c"), "Insufficient cpu, Insufficient memory");
+	assert_true(w.decision.wake & WAKE_POD_FREED);
+}
+
+/* --- CPU ------------------------------------------------------------------------------------------------------------------- */
+
+static void load(double a, double b, double c, double d)
+{
+	world_cpu(&w, "a", a);
+	world_cpu(&w, "b", b);
+	world_cpu(&w, "c", c);
+	world_cpu(&w, "d", d);
+}
+
+static void a_full_node_is_refused_while_another_is_below(void **state)
+{
+	(void)state;
+	load(0.86, 0.2, 0.85, 0.9);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("b c");
+	assert_string_equal(world_reason(&w, "a"), "node(s) had no CPU headroom");
+}
+
+static void when_all_are_full_none_is_refused(void **state)
+{
+	(void)state;
+	load(0.95, 0.99, 0.9, 0.9);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+	assert_string_equal(world_chosen(&w), "a");
+}
+
+static void another_has_to_be_feasible_and_known(void **state)
+{
+	(void)state;
+	load(0.95, 0.2, NAN, 0.2);
+	world_decide(&w, "web", "", WITHIN("node/a<=0.5ms"));
+	assert_feasible("a");				/* b and d are below, but not feasible */
+	world_node(&w, "b", "", "\"unschedulable\":true");
+	world_node(&w, "d", "", "\"unschedulable\":true");
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a c");				/* nobody knows whether c is below */
+}
+
+static void a_full_node_with_old_data_is_not_refused(void **state)
+{
+	(void)state;
+	load(0.95, 0.2, 0.2, 0.2);
+	world_age(&w, "a", 181);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+}
+
+static void strict_refuses_always(void **state)
+{
+	(void)state;
+	w.profile.strict_cpu = true;
+	load(0.95, 0.99, 0.9, NAN);
+	world_age(&w, "a", 500);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("d");
+	world_cpu(&w, "d", 0.9);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_refused(&w, "0/4 nodes are available: 4 node(s) had no CPU headroom.");
+	assert_true(w.decision.wake & WAKE_MATRIX);
+}
+
+static void hysteresis_keeps_a_node_refused(void **state)
+{
+	(void)state;
+	load(0.86, 0.2, 0.2, 0.2);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("b c d");
+	world_cpu(&w, "a", 0.82);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("b c d");
+	world_cpu(&w, "a", 0.79);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("a b c d");
+}
+
+static void the_cpu_refusal_can_be_switched_off(void **state)
+{
+	(void)state;
+	w.profile.refuse_cpu = false;
+	load(0.99, 0.2, 0.2, 0.2);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+}
+
+/* --- what a decision shows ---------------------------------------------------------------------------------------------------- */
+
+static void a_decision_tells_the_round_trip_and_the_runner_up(void **state)
+{
+	int32_t b = 1;
+
+	(void)state;
+	world_pod(&w, "x1", "c", "\"app\":\"x\"", "");
+	world_decide(&w, "web", "", NEAR("app=x"));
+	assert_string_equal(world_chosen(&w), "c");
+	assert_string_equal(w.in.view->nodes[w.decision.runner_up].node->name, "a");
+	b = cache_find_node(w.cache, "b");
+	assert_float_equal(w.decision.rtt_us[b], 3000, 1e-3);
+	assert_float_equal(w.decision.cost_us[b], 3000, 1e-3);
+	assert_true(isnan(w.decision.cost_us[cache_find_node(w.cache, "d")]));
+	world_pod(&w, "x2", "a", "\"app\":\"x\"", "");
+	world_again(&w, "web");
+	assert_float_equal(w.decision.rtt_us[b], 2000, 1e-3);
+	world_decide(&w, "web", "", NEAR("any:app=x"));
+	assert_float_equal(w.decision.rtt_us[b], 1000, 1e-3);
+}
+
+static void one_feasible_node_has_no_runner_up(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "\"delay_a\":\"0\"", "");
+	assert_string_equal(world_chosen(&w), "a");
+	assert_int_equal(w.decision.runner_up, -1);
+}
+
+/* The look-ups of a decider follow what changes under it. */
+static void a_decider_is_used_again_after_nodes_and_matrix_changed(void **state)
+{
+	(void)state;
+	world_decide(&w, "web", "", NEAR("node/c"));
+	assert_string_equal(world_chosen(&w), "c");
+	cache_delete_node(w.cache, "c");
+	world_again(&w, "web");
+	assert_string_equal(world_chosen(&w), "a");
+	world_node(&w, "c", "", "");
+	world_again(&w, "web");
+	assert_string_equal(world_chosen(&w), "c");
+	world_node(&w, "c", "", "\"unschedulable\":true");
+	world_rtt(&w, "c", "b", 10);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_string_equal(world_chosen(&w), "b");
+}
+
+/* Every filter can say why, whatever pod it is. */
+static void filters_have_names_and_reasons(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	assert_true(filter_count > 2);
+	assert_string_equal(filter_table[filter_count - 2]->name, "Latency");
+	assert_string_equal(filter_table[filter_count - 1]->name, "CPUHeadroom");
+	for (i = 0; i < filter_count; i++) {
+		assert_non_null(filter_table[i]->name);
+		assert_true(filter_table[i]->filter ? filter_table[i]->reason != NULL : filter_table[i]->prefilter != NULL);
+	}
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(a_limit_holds_up_to_its_value), T(limits_compare_the_median_without_jitter_and_loss), T(all_delay_labels_have_to_hold),
+		T(of_two_directions_the_larger_counts), T(missing_allow_lets_unknown_nodes_pass),
+		T(to_several_nodes_every_known_one_has_to_hold), T(an_unknown_leg_of_several_follows_missing),
+		T(a_zone_and_the_mesh_can_be_limited), T(a_client_can_be_limited), T(hard_max_latency_is_to_the_nearest_default_client),
+		T(data_older_than_10_periods_follow_missing), T(the_older_row_that_is_used_counts),
+		T(a_lost_pair_is_unknown_while_its_row_is_fresh), T(without_any_latency_data_only_the_same_node_holds),
+		T(s1_without_a_matrix_pods_are_placed_by_the_rest),
+		T(s8_a_node_without_data_is_placed_last_and_a_row_without_node_is_ignored), T(the_latency_refusal_can_be_switched_off),
+		T(more_limits_than_a_verdict_can_name), T(no_pod_matches), T(other_missing_targets_are_named_too),
+		T(the_first_pod_of_its_own_target_goes_anywhere), T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
+		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),
+		T(entry_is_refused_by_name), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
+		T(a_full_node_is_refused_while_another_is_below), T(when_all_are_full_none_is_refused),
+		T(another_has_to_be_feasible_and_known), T(a_full_node_with_old_data_is_not_refused), T(strict_refuses_always),
+		T(hysteresis_keeps_a_node_refused), T(the_cpu_refusal_can_be_switched_off),
+		T(a_decision_tells_the_round_trip_and_the_runner_up), T(one_feasible_node_has_no_runner_up),
+		T(a_decider_is_used_again_after_nodes_and_matrix_changed), T(filters_have_names_and_reasons),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
