@@ -1,0 +1,247 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/testing/testing.h"
+
+#include "lib/peers.h"
+#include "probe/links.c"
+
+static const struct link_spans spans = {60000, 600000};
+
+static void update(struct links *l, const char *text)
+{
+	struct peers peers;
+	struct lm_err err;
+
+	if (peers_parse(text, strlen(text), &peers, &err) < 0)
+		fail_msg("%s", err.msg);
+	links_update(l, &peers, "me", 200);
+	peers_free(&peers);
+}
+
+static struct link *link_of(struct links *l, const char *name, bool is_client)
+{
+	size_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (STREQ(l->items[i].name, name) && l->items[i].is_client == is_client)
+			return &l->items[i];
+	return NULL;
+}
+
+/* One round in which every target answers after 1000 us * (1 + its index), but `lost` (SIZE_MAX: none) does not. */
+static void round_at(struct links *l, int64_t now_ms, double scale, size_t lost)
+{
+	struct ping_results r = {0};
+	size_t t;
+	uint32_t k;
+
+	ping_results_reset(&r, l->target_count, 3);
+	for (k = 0; k < 3; k++) {
+		r.at_ms[k] = now_ms - 30 + k * 10;
+		for (t = 0; t < l->target_count; t++)
+			*ping_result(&r, t, k) = t == lost ? PING_LOST : (float)(1000 * scale * (double)(1 + t));
+	}
+	links_record(l, &r, &spans, now_ms);
+	ping_results_free(&r);
+}
+
+static void publish(struct links *l)
+{
+	struct report report = {0};
+
+	links_report(l, &report);
+	report_free(&report);
+}
+
+static void p18_none_and_self_only(void **state)
+{
+	struct links l = {0};
+	struct report report = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{}}");
+	assert_true(l.count == 0 && l.target_count == 0);
+	update(&l, "{\"version\":1,\"nodes\":{\"me\":[\"10.0.0.1\"]}}");
+	assert_true(l.count == 0 && l.target_count == 0);
+	round_at(&l, 1000, 1, SIZE_MAX);
+	links_report(&l, &report);
+	assert_true(report.peers.count == 0 && report.clients.count == 0);
+	report_free(&report);
+	links_free(&l);
+}
+
+/* A client may be called as we are; a node without an address is not pinged. */
+static void only_the_node_is_ourselves(void **state)
+{
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"me\":[\"10.0.0.1\"],\"a\":[]},\"clients\":{\"me\":[\"10.0.0.9\"]}}");
+	assert_int_equal(l.count, 1);
+	assert_true(l.items[0].is_client);
+	links_free(&l);
+}
+
+static void shared_address_is_pinged_once(void **state)
+{
+	struct links l = {0};
+	struct report report = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.1\"],\"c\":[\"::ffff:10.0.0.1\"]},"
+		   "\"clients\":{\"a\":[\"10.0.0.1\"]}}");
+	assert_true(l.count == 4 && l.target_count == 1);
+	round_at(&l, 1000, 1, SIZE_MAX);
+	links_report(&l, &report);
+	assert_true(report.peers.count == 3 && report.clients.count == 1);
+	assert_true(report.peers.items[1].rtt_us >= 1000 && report.clients.items[0].sent == 3);
+	report_free(&report);
+	links_free(&l);
+}
+
+static void p19_added_removed_renamed_readdressed(void **state)
+{
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.2\"],\"c\":[\"10.0.0.3\"]}}");
+	round_at(&l, 1000, 1, SIZE_MAX);
+	publish(&l);
+	assert_false(links_moved(&l));
+	/* a stays, b has another address, c is now called d, e is new */
+	update(&l, "{\"version\":1,\"nodes\":{\"e\":[\"10.0.0.5\"],\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.22\"],\"d\":[\"10.0.0.3\"]}}");
+	assert_true(l.count == 4 && l.target_count == 4);
+	assert_int_equal(link_of(&l, "a", false)->window.count, 3);
+	assert_int_equal(link_of(&l, "b", false)->window.count, 0);
+	assert_int_equal(link_of(&l, "d", false)->window.count, 0);
+	assert_int_equal(link_of(&l, "e", false)->window.count, 0);
+	assert_null(link_of(&l, "c", false));
+	assert_string_equal(l.targets[link_of(&l, "b", false)->target].addr, "10.0.0.22");
+	assert_true(links_moved(&l));
+	/* the same list again: all history stays */
+	round_at(&l, 2000, 1, SIZE_MAX);
+	publish(&l);
+	update(&l, "{\"version\":1,\"nodes\":{\"e\":[\"10.0.0.5\"],\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.22\"],\"d\":[\"10.0.0.3\"]}}");
+	assert_int_equal(link_of(&l, "a", false)->window.count, 6);
+	assert_false(links_moved(&l));
+	/* node a becomes a client a: nothing is inherited across the kinds */
+	update(&l, "{\"version\":1,\"nodes\":{},\"clients\":{\"a\":[\"10.0.0.1\"]}}");
+	assert_int_equal(link_of(&l, "a", true)->window.count, 0);
+	links_free(&l);
+}
+
+/* The model keeps its own map from (kind, name, address) to the number of rounds. */
+static void p19_history_follows_a_model(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int rounds[5][4] = {{0}}, step, n, a;
+	struct links l = {0};
+
+	(void)state;
+	for (step = 1; step <= 400; step++) {
+		char text[512];
+		int used[5][4] = {{0}}, len = snprintf(text, sizeof(text), "{\"version\":1,\"nodes\":{"), first = 1;
+
+		for (n = 0; n < 5; n++) {
+			a = (int)rng_below(&rng, 4);
+			if (rng_chance(&rng, 0.3))
+				continue;
+			used[n][a] = 1;
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "%s\"n%d\":[\"10.0.%d.1\"]", first ? "" : ",", n, a);
+			first = 0;
+		}
+		snprintf(text + len, sizeof(text) - (size_t)len, "}}");
+		update(&l, text);
+		round_at(&l, step * 1000, 1, SIZE_MAX);
+		for (n = 0; n < 5; n++)
+			for (a = 0; a < 4; a++) {
+				char name[8];
+				const struct link *k;
+
+				rounds[n][a] = used[n][a] ? rounds[n][a] + 1 : 0;
+				snprintf(name, sizeof(name), "n%d", n);
+				k = link_of(&l, name, false);
+				if (used[n][a])
+					assert_int_equal(k->window.count, rounds[n][a] * 3 < 200 ? rounds[n][a] * 3 : 200);
+			}
+	}
+	links_free(&l);
+}
+
+static void moves_worth_a_report(void **state)
+{
+	static const struct {
+		double was, is;
+		bool moved;
+	} rtt[] = {
+		{1000, 1499, false}, {1000, 1501, true}, {100, 590, false}, {100, 601, true}, {10000, 11900, false}, {10000, 12001, true},
+		{10000, 7999, true}, {3000, 2501, false}, {NAN, 5, true}, {5, NAN, true}, {NAN, NAN, false},
+	}, loss[] = {{0, 0.09, false}, {0, 0.1, true}, {0.5, 0.41, false}, {0.5, 0.4, true}, {1, 0, true}, {NAN, 0, true}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rtt); i++)
+		if (rtt_moved(rtt[i].was, rtt[i].is) != rtt[i].moved)
+			fail_msg("rtt %g to %g", rtt[i].was, rtt[i].is);
+	for (i = 0; i < ARRAY_SIZE(loss); i++)
+		if (loss_moved(loss[i].was, loss[i].is) != loss[i].moved)
+			fail_msg("loss %g to %g", loss[i].was, loss[i].is);
+}
+
+static void a_peer_that_falls_silent_is_news(void **state)
+{
+	struct links l = {0};
+	int i;
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.2\"]}}");
+	for (i = 1; i <= 10; i++)
+		round_at(&l, i * 10000, 1, SIZE_MAX);
+	publish(&l);
+	round_at(&l, 110000, 1, 1);
+	assert_false(links_moved(&l));		/* 3 lost of 33, and the median stands */
+	round_at(&l, 120000, 1, 1);
+	assert_true(links_moved(&l));		/* 6 of 36 */
+	links_free(&l);
+}
+
+static void an_unusable_address_is_left_out(void **state)
+{
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"fe80::1%nosuch0\"],\"b\":[\"10.0.0.2\"]}}");
+	assert_true(l.count == 1 && l.target_count == 1 && l.incomplete);
+	update(&l, "{\"version\":1,\"nodes\":{\"b\":[\"10.0.0.2\"]}}");
+	assert_false(l.incomplete);
+	links_free(&l);
+}
+
+static void void_pings_count_as_nothing(void **state)
+{
+	struct ping_results r = {0};
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"]}}");
+	ping_results_reset(&r, 1, 3);
+	*ping_result(&r, 0, 1) = 500;
+	links_record(&l, &r, &spans, r.at_ms[0] + 5);
+	assert_true(l.items[0].now.sent == 1 && l.items[0].now.received == 1 && l.items[0].now.loss <= 0);
+	ping_results_free(&r);
+	links_free(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p18_none_and_self_only), cmocka_unit_test(only_the_node_is_ourselves),
+		cmocka_unit_test(shared_address_is_pinged_once), cmocka_unit_test(p19_added_removed_renamed_readdressed),
+		cmocka_unit_test(p19_history_follows_a_model), cmocka_unit_test(moves_worth_a_report),
+		cmocka_unit_test(a_peer_that_falls_silent_is_news), cmocka_unit_test(an_unusable_address_is_left_out),
+		cmocka_unit_test(void_pings_count_as_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
