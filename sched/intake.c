@@ -45,7 +45,7 @@ void intake_free(struct intake *i)
 {
 	if (!i)
 		return;
-	reader_free(i->reader);
+	reader_end(i->reader);
 	if (i->mesh)
 		mesh_free(i->mesh);
 	matrix_unref(i->latest);

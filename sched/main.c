@@ -32,7 +32,6 @@ static int run(struct settings *s, int argc, char **argv, struct lm_err *err)
 		return -1;
 	}
 	set_limits();
-	log_info("starting", FIELDS(LS("version", LM_VERSION), LS("server", api.server), LS("latency_file", s->latency_file)));
 	code = scheduler_run(s, &api, argc, argv, err);
 	kube_config_free(&api);
 	return code;
@@ -47,13 +46,13 @@ int main(int argc, char **argv)
 		return reader_child_main(argc - 1, argv + 1);
 	settings = settings_load(argc, argv, &err);
 	if (!settings)
-		return options_fail(&settings_program, &err);
+		return options_fail(&sched_program, &err);
 	if (settings->options.print_config)
-		options_print(&settings->options, stdout);
+		settings_print(settings, stdout);
 	if (settings->options.done || settings->options.print_config) {
 		settings_free(settings);
 		return 0;
 	}
 	log_setup(settings->options.log_level, settings->options.log_format);
-	return run(settings, argc, argv, &err) < 0 ? options_fail(&settings_program, &err) : 0;
+	return run(settings, argc, argv, &err) < 0 ? options_fail(&sched_program, &err) : 0;
 }

@@ -103,14 +103,14 @@ int reader_start(const struct reader_settings *settings, struct reader **out, st
 	r->silent_ms = settings->silent_ms ? settings->silent_ms : READER_SILENT_MS;
 	r->socket = r->inotify = -1;
 	if (launch(r, clock_mono_ms(), err) < 0) {
-		reader_free(r);
+		reader_end(r);
 		return lm_wrap(err, "start the reader");
 	}
 	*out = r;
 	return 0;
 }
 
-void reader_free(struct reader *r)
+void reader_end(struct reader *r)
 {
 	size_t i;
 

@@ -57,7 +57,7 @@ struct reader_news {
 struct reader;
 
 int reader_start(const struct reader_settings *settings, struct reader **out, struct lm_err *err);
-void reader_free(struct reader *r);			/* kills, does not wait; NULL is fine */
+void reader_end(struct reader *r);			/* kills, does not wait; NULL is fine */
 int reader_fd(const struct reader *r);			/* readable: call reader_take; -1 while there is none. May change at reader_tick */
 /* Restarts and replaces. Returns milliseconds until it is needed again. */
 int64_t reader_tick(struct reader *r, int64_t mono_ms);

@@ -360,7 +360,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	struct feed_hooks hooks = {is_ours, on_seen, s};
 
 	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake, err) < 0 ||
-	    status_start(&s->status, s->settings->listen, s->stats, err) < 0)
+	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
 		return -1;
 	s->kube = kube_new(api, "latency-sched", err);
 	if (!s->kube)
@@ -374,7 +374,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 
 static void stop(struct scheduler *s)
 {
-	status_stop(&s->status);
+	status_close(&s->status);
 	feed_free(s->feed);
 	binder_free(s->binder);
 	events_free(s->events);
@@ -398,8 +398,10 @@ int scheduler_run(struct settings *settings, const struct kube_config *api, int 
 	s.queue = queue_new();
 	s.decider = decider_new();
 	code = start(&s, api, err);
-	if (code == 0)
+	if (code == 0) {
+		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server), LS("latency_file", settings->latency_file)));
 		loop(&s);
+	}
 	stop(&s);
 	return code;
 }

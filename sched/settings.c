@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/buf.h"
 #include "lib/json.h"
 #include "lib/mem.h"
 
@@ -45,7 +46,7 @@ static const struct option_spec specs[] = {
 
 static const char *const sections[] = {"profiles", NULL};
 
-const struct options_program settings_program = {
+const struct options_program sched_program = {
 	.name = "latency-sched",
 	.summary = "places pods where the network is fast",
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]",
@@ -255,6 +256,17 @@ static int check_twice(const cJSON *list, struct lm_err *err)
 	return 0;
 }
 
+/* The names of the profiles are the scheduler names then: what is printed and compared says so. */
+static void serve_profiles(struct settings *s)
+{
+	uint32_t i;
+
+	s->scheduler_names.items = xrealloc(s->scheduler_names.items, s->profile_count, sizeof(*s->scheduler_names.items));
+	for (i = 0; i < s->profile_count; i++)
+		s->scheduler_names.items[i] = s->profiles[i].scheduler_name;
+	s->scheduler_names.count = s->profile_count;
+}
+
 /* Names that are given win; else the profiles are the names; else the default name. */
 static int read_profiles(struct settings *s, struct lm_err *err)
 {
@@ -276,6 +288,8 @@ static int read_profiles(struct settings *s, struct lm_err *err)
 		if (take_entry(s, entry, path, serve, err) < 0)
 			return -1;
 	}
+	if (serve)
+		serve_profiles(s);
 	return 0;
 }
 
@@ -294,7 +308,7 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 {
 	struct settings *s = xcalloc(1, sizeof(*s));
 
-	if (options_parse(&settings_program, argc, argv, s, &s->options, err) < 0) {
+	if (options_parse(&sched_program, argc, argv, s, &s->options, err) < 0) {
 		free(s);
 		return NULL;
 	}
@@ -353,4 +367,70 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 	if (new->profile_count != old->profile_count)
 		return lm_fail(err, LM_CONFIG, "scheduler names cannot change while the scheduler runs");
 	return 0;
+}
+
+/* --- --print-config --- */
+
+static void print_weights(const char *kind, const double weights[SCORE_COUNT], FILE *to)
+{
+	int i;
+
+	fprintf(to, "    %s: {", kind);
+	for (i = 0; i < SCORE_COUNT; i++)
+		fprintf(to, "%s%s: %.15g", i ? ", " : "", weight_names[i], weights[i]);
+	fputs("}\n", to);
+}
+
+static void print_string(const char *text, FILE *to)
+{
+	auto_buf struct buf b = {0};
+
+	buf_json_string(&b, text); /* is YAML too */
+	fputs(b.data, to);
+}
+
+/* The text that default_near was made of. */
+static const char *near_text(const struct settings *s, const char *name)
+{
+	const cJSON *entry;
+
+	cJSON_ArrayForEach(entry, json_get(s->options.file, "profiles")) {
+		const char *near = cJSON_GetStringValue(json_get(entry, "defaultNear"));
+
+		if (near && STREQ(cJSON_GetStringValue(json_get(entry, "schedulerName")), name))
+			return near;
+	}
+	return s->default_near;
+}
+
+static void print_profile(const struct settings *s, const struct profile *p, FILE *to)
+{
+	uint32_t i;
+
+	fputs("- schedulerName: ", to);
+	print_string(p->scheduler_name, to);
+	fputs("\n  weights:\n", to);
+	print_weights("near", p->weight_asking, to);
+	print_weights("plain", p->weight_plain, to);
+	fputs("  defaultNear: ", to);
+	print_string(near_text(s, p->scheduler_name), to);
+	fputs("\n  defaultClients: [", to);
+	for (i = 0; i < p->default_client_count; i++) {
+		fputs(i ? ", " : "", to);
+		print_string(p->default_clients[i], to);
+	}
+	fprintf(to, "]\n  strict: %s\n  refusals: {latency: %s, cpu: %s}\n", p->strict_cpu ? "true" : "false",
+		p->refuse_latency ? "true" : "false", p->refuse_cpu ? "true" : "false");
+}
+
+void settings_print(const struct settings *s, FILE *to)
+{
+	uint32_t i;
+
+	options_print(&s->options, to);
+	if (!json_get(s->options.file, "profiles"))
+		return;
+	fputs("profiles:\n", to);
+	for (i = 0; i < s->profile_count; i++)
+		print_profile(s, &s->profiles[i], to);
 }

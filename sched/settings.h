@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/options.h"
 #include "sched/profile.h"
@@ -41,9 +42,11 @@ struct settings {
 	struct options options;
 };
 
-extern const struct options_program settings_program;
+extern const struct options_program sched_program;
 
 struct settings *settings_load(int argc, char **argv, struct lm_err *err);
+/* --print-config: the settings in force, as a configuration file that gives the same. */
+void settings_print(const struct settings *s, FILE *to);
 void settings_free(struct settings *s);			/* NULL is fine */
 /* The profile of a scheduler name; NULL: this name is not ours. */
 const struct profile *settings_profile(const struct settings *s, const char *scheduler_name);

@@ -38,7 +38,7 @@ static void answer_metrics(void *arg, const struct http_request *request, struct
 	metrics_print(s->stats, &reply->body);
 }
 
-int status_start(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err)
+int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"GET", "/healthz", answer_live}, {"GET", "/livez", answer_live}, {"GET", "/readyz", answer_ready}, {"GET", "/metrics", answer_metrics},
@@ -54,7 +54,7 @@ int status_start(struct status *s, const char *listen, struct metrics *stats, st
 	return 0;
 }
 
-void status_stop(struct status *s)
+void status_close(struct status *s)
 {
 	http_stop(s->server);
 	s->server = NULL;

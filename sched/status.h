@@ -24,8 +24,8 @@ struct status {
 };
 
 /* `listen` NULL: nothing is served. */
-int status_start(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err);
-void status_stop(struct status *s);
+int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err);
+void status_close(struct status *s);
 void status_beat(struct status *s, int64_t mono_ms, const char *not_ready);
 
 #endif

@@ -66,7 +66,7 @@ static void start(struct place *p, int64_t poll_ms)
 static void end(struct place *p)
 {
 	expect_forget(p);
-	reader_free(p->reader);
+	reader_end(p->reader);
 	free(p->folder);
 	free(p->file);
 	free(p->hold);

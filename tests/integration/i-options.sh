@@ -1,0 +1,162 @@
+#!/bin/sh
+# i-options.sh: every program refuses what it cannot use in one line that names the thing and the place, with the documented exit code.
+# Prints TAP. BUILD is the folder of the programs.
+set -u
+cd "$(dirname "$0")/../.." || exit 70
+build=${BUILD:-build/gcc}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/lm-options-XXXXXX") || exit 70
+trap 'rm -rf "$folder"' EXIT INT TERM
+unset KUBECONFIG KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT
+count=0 failed=0
+
+# refuses CODE TEXT PROGRAM WORDS...: ends with CODE; exactly one line is not of the log, begins with the program's name and holds TEXT.
+refuses() {
+	code=$1 text=$2 program=$3; shift 3
+	count=$((count + 1))
+	(cd "$folder" && timeout 20 "$programs/$program" "$@" >out 2>err </dev/null)
+	status=$?
+	grep -v '^20[0-9-]*T[0-9:.]*Z ' "$folder/err" >"$folder/line"
+	problem=
+	[ $status -eq "$code" ] || problem="exit status $status, not $code"
+	[ "$(wc -l <"$folder/line")" -eq 1 ] || problem="$problem, not one line"
+	[ ! -s "$folder/out" ] || problem="$problem, standard output"
+	grep -qF -- "$text" "$folder/line" || problem="$problem, without \"$text\""
+	grep -q "^$program: " "$folder/line" || problem="$problem, without its name"
+	if [ -z "$problem" ]; then
+		echo "ok $count - $program $*: $code"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $program $*: ${problem#, }"
+		sed 's/^/# /' "$folder/err"
+	fi
+}
+
+# checks CODE TEXT FILE: latency-merge --check, whose product on standard output is a line for the file.
+checks() {
+	count=$((count + 1))
+	(cd "$folder" && timeout 20 "$programs/latency-merge" --check "$3" >out 2>err </dev/null)
+	status=$?
+	if [ $status -eq "$1" ] && [ "$(wc -l <"$folder/out")" -eq 1 ] && grep -q "^$3: .*$2" "$folder/out" && [ ! -s "$folder/err" ]; then
+		echo "ok $count - latency-merge --check $3: $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - latency-merge --check $3: exit status $status"
+		sed "s/^/# /" "$folder/out" "$folder/err"
+	fi
+}
+
+programs=$(cd "$build" && pwd) || exit 70
+cat >"$folder/good.yaml" <<-YAML
+	apiVersion: v1
+	kind: Config
+	current-context: c
+	contexts: [{name: c, context: {cluster: k, user: u}}]
+	clusters: [{name: k, cluster: {server: "http://127.0.0.1:9"}}]
+	users: [{name: u, user: {}}]
+YAML
+kubeconfig() { # FILE EDIT: good.yaml with one thing changed
+	sed "$2" "$folder/good.yaml" >"$folder/$1"
+}
+echo '{' >"$folder/torn.json"
+: >"$folder/empty"
+echo '{"version":1,"nodes":{"a":["not-an-address"]}}' >"$folder/address.json"
+echo '{"a":["10.0.0.1"]}' >"$folder/nodes.json"
+mkdir "$folder/volume" "$folder/volume/nodes"
+
+# --- unknown options, missing and bad values
+for program in latency-probe latency-merge latency-sched; do
+	refuses 64 '--bogus' $program --bogus
+	refuses 64 '-x' $program -x
+	refuses 64 'parsecs' $program --log-level=parsecs
+	refuses 64 '--log-format' $program --log-format
+done
+refuses 64 '--node' latency-probe
+refuses 64 '--output' latency-probe --node a --peers p
+refuses 64 'A_B' latency-probe --node A_B --peers p --output .
+refuses 64 '5 parsecs' latency-probe --node a --peers p --output . --interval '5 parsecs'
+refuses 64 '--interval' latency-probe --node a --peers p --output . --interval 0s
+refuses 64 'pigeon' latency-probe --node a --peers p --output . --pinger pigeon
+refuses 64 'twice' latency-probe --node a --node b --peers p --output .
+refuses 64 'extra' latency-probe --node a --peers p --output . extra
+refuses 64 '--dir' latency-merge
+refuses 64 '--interval' latency-merge --dir volume --interval 1y
+refuses 64 '--watch' latency-merge --dir volume --listen :0
+refuses 64 '--check' latency-merge --check
+refuses 64 '--kubeconfig' latency-merge --dir volume --nodes nodes.json --kubeconfig good.yaml
+refuses 64 '--latency-file' latency-sched
+refuses 64 'extender' latency-sched --latency-file f --mode extender
+refuses 64 '--bindings' latency-sched --latency-file f --bindings 0
+refuses 64 'nan' latency-sched --latency-file f --qps nan
+refuses 64 'no API server' latency-sched --latency-file f
+refuses 64 '--kubeconfig' latency-sched --latency-file f --server http://a --kubeconfig good.yaml
+refuses 64 'explain' latency-sched explain
+refuses 64 'volume/' latency-sched --latency-file volume/ --server http://127.0.0.1:9
+
+# --- URLs and addresses
+for url in ftp://host host:6443 http:// 'http://u:p@host' 'http://host:99999' 'http://host/?q' 'http://host/#f' 'http://ho st'; do
+	refuses 64 '--server' latency-sched --latency-file f --server "$url"
+done
+refuses 64 '--server' latency-merge --dir volume --server gopher://x
+for address in 300.1.1.1:80 nowhere :99999 '[::1' 127.0.0.1; do
+	refuses 64 "$address" latency-sched --latency-file f --server http://127.0.0.1:9 --listen "$address"
+done
+refuses 64 'nowhere' latency-probe --node a --peers address.json --output . --listen nowhere
+
+# --- files
+refuses 66 '/nowhere/x' latency-sched --latency-file f --kubeconfig /nowhere/x
+refuses 66 '/nowhere/x' latency-sched --latency-file f --config /nowhere/x
+refuses 66 'missing.json' latency-merge --dir volume --nodes missing.json
+refuses 66 '/nowhere' latency-merge --dir /nowhere
+refuses 66 'missing.json' latency-merge --dir volume --clients missing.json --nodes nodes.json
+refuses 66 'missing.json' latency-probe --node a --peers missing.json --output . --once
+refuses 65 'torn.json' latency-merge --dir volume --nodes torn.json
+refuses 65 'address.json' latency-merge --dir volume --clients address.json --nodes nodes.json
+refuses 65 'torn.json' latency-probe --node a --peers torn.json --output . --once
+refuses 65 'not-an-address' latency-probe --node a --peers address.json --output . --once
+checks 65 line torn.json
+checks 65 empty empty
+checks 66 "No such file" missing.json
+
+# --- kubeconfigs
+kubeconfig no-context.yaml /current-context/d
+kubeconfig other-context.yaml 's/current-context: c/current-context: zzz/'
+kubeconfig no-server.yaml 's/{server: [^}]*}/{}/'
+kubeconfig bad-server.yaml 's/http:/gopher:/'
+kubeconfig insecure.yaml 's/cluster: {server/cluster: {insecure-skip-tls-verify: true, server/'
+kubeconfig exec.yaml 's/user: {}/user: {exec: {command: sh}}/'
+kubeconfig provider.yaml 's/user: {}/user: {auth-provider: {name: gcp}}/'
+kubeconfig no-ca.yaml 's/cluster: {server/cluster: {certificate-authority: missing.pem, server/'
+kubeconfig bad-ca.yaml 's/cluster: {server/cluster: {certificate-authority-data: "!!!", server/'
+kubeconfig half-certificate.yaml 's/user: {}/user: {client-certificate-data: LS0tLS1CRUdJTiBYLS0tLS0K}/'
+kubeconfig torn.yaml 's/contexts: \[/contexts: [[[/'
+for file in no-context:current-context other-context:zzz no-server:server bad-server:server insecure:insecure-skip-tls-verify exec:exec \
+	provider:auth-provider bad-ca:certificate-authority-data half-certificate:client-key torn:line; do
+	refuses 78 "${file#*:}" latency-sched --latency-file f --kubeconfig "${file%:*}.yaml"
+done
+refuses 66 missing.pem latency-sched --latency-file f --kubeconfig no-ca.yaml
+refuses 78 exec latency-merge --dir volume --kubeconfig exec.yaml
+export KUBECONFIG=exec.yaml
+refuses 78 exec.yaml latency-sched --latency-file f
+unset KUBECONFIG
+
+# --- configurations
+configuration() { # CODE TEXT CONTENT
+	printf "$3" >"$folder/sched.yaml"
+	refuses "$1" "$2" latency-sched --latency-file f --server http://127.0.0.1:9 --config sched.yaml
+}
+configuration 78 'wieghts' 'wieghts: {}\n'
+configuration 78 'weights.near.latncy' 'weights: {near: {latncy: 1}}\n'
+configuration 78 'defaultNear' 'defaultNear: node/\n'
+configuration 78 'profiles[0].strictt' 'profiles: [{schedulerName: a, strictt: true}]\n'
+configuration 78 'line 2' 'strict: true\n  bad: [\n'
+configuration 78 'array' '[]\n'
+configuration 78 'interval' 'interval: 3s\n'
+export LATENCY_SCHED_BINDINGS=none
+refuses 64 LATENCY_SCHED_BINDINGS latency-sched --latency-file f --server http://127.0.0.1:9
+unset LATENCY_SCHED_BINDINGS
+
+# --- what is there and cannot be used
+refuses 69 '127.0.0.1:9' latency-merge --dir volume --server http://127.0.0.1:9
+
+echo "1..$count"
+[ $failed -eq 0 ]

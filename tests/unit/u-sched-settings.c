@@ -1,0 +1,246 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "sched/settings.h"
+#include "tests/testing/testing.h"
+
+static char *config_path(void)
+{
+	return xasprintf("%s/sched.yaml", test_folder());
+}
+
+/* NULL with *err set; a configuration is written when it is given. */
+static struct settings *load(const char *config, const char *const *more, struct lm_err *err)
+{
+	char *argv[16];
+	int argc = 0, i;
+	struct settings *s;
+
+	argv[argc++] = xstrdup("latency-sched");
+	argv[argc++] = xstrdup("--latency-file=/latency/cluster-latency.json");
+	if (config) {
+		auto_free char *path = config_path();
+
+		test_write(path, config);
+		argv[argc++] = xasprintf("--config=%s", path);
+	}
+	for (; more && *more; more++)
+		argv[argc++] = xstrdup(*more);
+	argv[argc] = NULL;
+	s = settings_load(argc, argv, err);
+	for (i = 0; i < argc; i++)
+		free(argv[i]);
+	return s;
+}
+
+static struct settings *want(const char *config, const char *const *more)
+{
+	struct lm_err err;
+	struct settings *s = load(config, more, &err);
+
+	if (!s)
+		fail_msg("%s", err.msg);
+	return s;
+}
+
+static void defaults_are_those_of_the_design(void **state)
+{
+	struct settings *s = want(NULL, NULL);
+	const struct profile *p = settings_profile(s, "my-latency-scheduler");
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(s->profile_count, 1);
+	assert_true(p->weight_asking[SCORE_LATENCY] == 0.7 && p->weight_asking[SCORE_CPU] == 0.3 && p->weight_asking[SCORE_FREE] == 0);
+	assert_true(p->weight_plain[SCORE_LATENCY] == 0.5 && p->weight_plain[SCORE_FREE] == 0.3 && p->weight_plain[SCORE_CPU] == 0.2);
+	assert_int_equal(p->default_near.near_count, 1);
+	assert_int_equal(p->default_near.near[0].target.kind, TARGET_MESH);
+	assert_true(p->refuse_latency && p->refuse_cpu && !p->strict_cpu);
+	assert_int_equal(s->poll_ms, 1000);
+	assert_null(settings_profile(s, "default-scheduler"));
+	settings_free(s);
+}
+
+static void names_come_from_flags_or_from_profiles(void **state)
+{
+	static const char config[] = "weights: {near: {latency: 0.9}}\nstrict: true\ndefaultClients: [milan, rome]\nprofiles:\n"
+				     "- schedulerName: a\n  weights: {near: {cpu: 0.5}}\n  defaultNear: client/milan\n"
+				     "- {schedulerName: b, strict: false, refusals: {latency: false}, defaultClients: [oslo]}\n";
+	struct settings *s = want(config, NULL);
+	const struct profile *a = settings_profile(s, "a"), *b = settings_profile(s, "b");
+
+	(void)state;
+	assert_int_equal(s->profile_count, 2);
+	assert_true(a->weight_asking[SCORE_LATENCY] == 0.9 && a->weight_asking[SCORE_CPU] == 0.5);
+	assert_true(b->weight_asking[SCORE_LATENCY] == 0.9 && b->weight_asking[SCORE_CPU] == 0.3);
+	assert_int_equal(a->default_near.near[0].target.kind, TARGET_CLIENT);
+	assert_true(a->strict_cpu && !b->strict_cpu && a->refuse_latency && !b->refuse_latency && b->refuse_cpu);
+	assert_int_equal(a->default_client_count, 2);
+	assert_string_equal(a->default_clients[1], "rome");
+	assert_int_equal(b->default_client_count, 1);
+	assert_null(settings_profile(s, "my-latency-scheduler"));
+	settings_free(s);
+
+	s = want(config, (const char *const[]){"--scheduler-name=b", "--scheduler-name=a", "--scheduler-name=plain", NULL});
+	assert_int_equal(s->profile_count, 3);
+	assert_true(settings_profile(s, "plain")->strict_cpu);
+	assert_true(settings_profile(s, "a")->weight_asking[SCORE_CPU] == 0.5);
+	settings_free(s);
+}
+
+static void a_bad_configuration_is_refused_with_its_place(void **state)
+{
+	static const struct {
+		const char *config, *says;
+	} cases[] = {
+		{"wieghts: {}\n", "wieghts"},
+		{"weights: {near: {latncy: 1}}\n", "weights.near.latncy"},
+		{"weights: {near: {latency: -1}}\n", "weights.near.latency"},
+		{"weights: {near: {latency: heavy}}\n", "heavy"},
+		{"weights: 3\n", "weights"},
+		{"strict: 7\n", "strict"},
+		{"defaultNear: \"client/\"\n", "defaultNear"},
+		{"defaultClients: milan\n", "defaultClients"},
+		{"profiles: 3\n", "profiles"},
+		{"profiles: []\n", "profiles: is empty"},
+		{"profiles: [a]\n", "profiles[0]"},
+		{"profiles: [{}]\n", "profiles[0]: schedulerName"},
+		{"profiles: [{schedulerName: 3}]\n", "profiles[0]: schedulerName"},
+		{"profiles: [{schedulerName: a}, {schedulerName: a}]\n", "\"a\" is given twice"},
+		{"profiles: [{schedulerName: a, weight: 1}]\n", "`profiles[0].weight`"},
+		{"profiles: [{schedulerName: b}, {schedulerName: a, weights: {far: {}}}]\n", "`profiles[1].weights.far`"},
+		{"profiles: [{schedulerName: a, weights: {near: {gpu: 1}}}]\n", "`profiles[0].weights.near.gpu`"},
+		{"profiles: [{schedulerName: a, weights: {near: {cpu: 1e9}}}]\n", "profiles[0].weights.near: cpu"},
+		{"profiles: [{schedulerName: a, weights: []}]\n", "profiles[0].weights"},
+		{"profiles: [{schedulerName: a, strict: maybe}]\n", "profiles[0]: strict"},
+		{"profiles: [{schedulerName: a, refusals: {disk: true}}]\n", "`profiles[0].refusals.disk`"},
+		{"profiles: [{schedulerName: a, refusals: {cpu: 1}}]\n", "profiles[0].refusals: cpu"},
+		{"profiles: [{schedulerName: a, defaultNear: \"app=redis*0\"}]\n", "profiles[0].defaultNear"},
+		{"profiles: [{schedulerName: a, defaultClients: [1]}]\n", "profiles[0].defaultClients"},
+		{"a: &x 1\nb: *x\n", "line"},
+		{"strict: true\nstrict: false\n", "line 2"},
+		{"\tstrict: true\n", "line 1"},
+		{"[1, 2]\n", "is an array"},
+	};
+	auto_free char *path = config_path();
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lm_err err;
+		struct settings *s = load(cases[i].config, NULL, &err);
+
+		if (s)
+			fail_msg("taken: %s", cases[i].config);
+		if (err.code != LM_CONFIG || !strstr(err.msg, cases[i].says) || !strstr(err.msg, "sched.yaml") || strchr(err.msg, '\n'))
+			fail_msg("%sgives %d: %s", cases[i].config, (int)err.code, err.msg);
+	}
+}
+
+static void bad_options_are_refused(void **state)
+{
+	static const struct {
+		const char *option, *says;
+	} cases[] = {
+		{"--mode=extender", "extender"}, {"--mode=", "--mode"}, {"--bindings=0", "--bindings"}, {"--bindings=many", "many"},
+		{"--qps=0", "--qps"}, {"--qps=nan", "nan"}, {"--burst=-1", "--burst"}, {"--poll=1", "--poll"}, {"--poll=1h", "--poll"},
+		{"--weights.near.latency=1", "--weights.near.latency"}, {"--latency-file=/x", "twice"}, {"--nonsense", "--nonsense"},
+		{"--scheduler-name=", "--scheduler-name"}, {"operand", "operand"}, {"--profiles=x", "--profiles"},
+	};
+	size_t i;
+	struct lm_err err;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct settings *s = load(NULL, (const char *const[]){cases[i].option, NULL}, &err);
+
+		if (s || err.code != LM_USAGE || !strstr(err.msg, cases[i].says))
+			fail_msg("%s gives %d: %s", cases[i].option, (int)err.code, s ? "-" : err.msg);
+	}
+	assert_null(load(NULL, (const char *const[]){"--scheduler-name=a", "--scheduler-name=a", NULL}, &err));
+	assert_int_equal(err.code, LM_USAGE);
+	assert_null(load("profiles: [{schedulerName: a}]\n", (const char *const[]){"--scheduler-name=b", NULL}, &err));
+	assert_non_null(strstr(err.msg, "\"a\" is not among"));
+	assert_null(load(NULL, (const char *const[]){"--server=http://x", "--kubeconfig=y", NULL}, &err));
+	assert_int_equal(err.code, LM_USAGE);
+}
+
+static void what_is_printed_gives_the_same_again(void **state)
+{
+	static const char *const configs[] = {
+		"poll: 250ms\nweights: {plain: {free: 2.5}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
+		"profiles:\n- schedulerName: a\n  weights: {near: {latency: 0.125}}\n  defaultNear: node/x\n- {schedulerName: b, strict: true}\n",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct settings *first = want(configs[i], NULL), *second;
+		char *once = NULL, *twice = NULL;
+		size_t len;
+		FILE *to = open_memstream(&once, &len);
+
+		settings_print(first, to);
+		fclose(to);
+		second = want(once, NULL);
+		to = open_memstream(&twice, &len);
+		settings_print(second, to);
+		fclose(to);
+		assert_int_equal(first->profile_count, second->profile_count);
+		assert_memory_equal(first->profiles[0].weight_asking, second->profiles[0].weight_asking, sizeof(double[SCORE_COUNT]));
+		assert_memory_equal(first->profiles[0].weight_plain, second->profiles[0].weight_plain, sizeof(double[SCORE_COUNT]));
+		assert_string_equal(first->profiles[0].scheduler_name, second->profiles[0].scheduler_name);
+		assert_int_equal(first->poll_ms, second->poll_ms);
+		assert_string_equal(first->profiles[0].default_near.near[0].text, second->profiles[0].default_near.near[0].text);
+		free(once);
+		free(twice);
+		settings_free(first);
+		settings_free(second);
+	}
+}
+
+static void a_reload_may_change_weights_and_nothing_that_is_open(void **state)
+{
+	static const struct {
+		const char *config, *option;
+		bool may;
+	} cases[] = {
+		{"strict: true\nbindings: 3\nqps: 7\n", NULL, true},
+		{"poll: 2s\n", NULL, false},
+		{"listen: \":1\"\n", NULL, false},
+		{"server: http://elsewhere\n", NULL, false},
+		{"profiles: [{schedulerName: other}]\n", NULL, false},
+		{"profiles: [{schedulerName: my-latency-scheduler, strict: true}]\n", NULL, true},
+		{"profiles: [{schedulerName: my-latency-scheduler}, {schedulerName: more}]\n", NULL, false},
+	};
+	struct settings *old = want(NULL, NULL);
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct settings *new = want(cases[i].config, NULL);
+
+		if ((settings_may_replace(old, new, &err) == 0) != cases[i].may)
+			fail_msg("%s", cases[i].config);
+		settings_free(new);
+	}
+	settings_free(old);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_design),
+		cmocka_unit_test(names_come_from_flags_or_from_profiles),
+		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
+		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(what_is_printed_gives_the_same_again),
+		cmocka_unit_test(a_reload_may_change_weights_and_nothing_that_is_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
