@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/kube/event.h"
 #include "lib/kube/lines.h"
 #include "lib/kube/page.h"
 #include "lib/mem.h"
@@ -17,7 +18,6 @@
 #define PAGES_MAX 10000
 #define PAGE_MAX_BYTES ((size_t)256 << 20)
 #define LINE_MAX_BYTES ((size_t)16 << 20)
-#define RV_MAX_BYTES 128
 #define STUCK_MAX 3		/* ERROR events in a row, without anything between them, until a list is made */
 #define TICK_MAX_MS 60000
 
@@ -106,14 +106,6 @@ __attribute__((format(printf, 4, 5))) static void retry_because(struct kube_watc
 	va_end(ap);
 	lm_fail(&err, LM_UNAVAILABLE, "%s: %s", w->path, text);
 	retry(w, next, retry_after_ms, &err);
-}
-
-/* 0 for what is no number: then there is nothing to compare. */
-static uint64_t rv_number(const char *rv)
-{
-	size_t len = strlen(rv);
-
-	return len > 0 && len < 20 && strspn(rv, "0123456789") == len ? strtoull(rv, NULL, 10) : 0;
 }
 
 static void rv_take(struct kube_watch *w, const char *rv)
@@ -291,103 +283,66 @@ static bool stop(struct kube_watch *w, enum next then, int64_t retry_after_ms)
 	return false;
 }
 
-/* The server waited in vain for the resourceVersion to come about: it was restored, or lags behind. */
-static bool is_too_large_rv(const cJSON *status)
-{
-	const cJSON *cause, *reason;
-
-	cJSON_ArrayForEach(cause, json_get(json_get(status, "details"), "causes")) {
-		reason = json_get(cause, "reason");
-		if (cJSON_IsString(reason) && STREQ(reason->valuestring, "ResourceVersionTooLarge"))
-			return true;
-	}
-	return false;
-}
-
 static bool on_error_event(struct kube_watch *w, const cJSON *status)
 {
-	const cJSON *code = json_get(status, "code"), *message = json_get(status, "message");
-	const cJSON *after = json_get(json_get(status, "details"), "retryAfterSeconds");
-	int number = cJSON_IsNumber(code) ? code->valueint : 0;
-	double after_s = cJSON_IsNumber(after) && after->valuedouble > 0 ? after->valuedouble : 0;
+	int code = status_code(status);
 
-	lm_fail(&w->why, LM_UNAVAILABLE, "%s: watch: %d %.200s", w->path, number,
-		cJSON_IsString(message) ? message->valuestring : "ERROR event without a message");
-	w->stats.gone += number == 410;
-	if (number == 429)
-		return stop(w, NEXT_WATCH, (int64_t)(after_s > 60 ? 60 : after_s) * 1000);
-	if (!is_passing(number) || is_too_large_rv(status) || ++w->stuck >= STUCK_MAX)
+	lm_fail(&w->why, LM_UNAVAILABLE, "%s: watch: ERROR event %d: %.200s", w->path, code, status_message(status));
+	w->stats.gone += code == 410;
+	if (code == 429)
+		return stop(w, NEXT_WATCH, status_retry_after_ms(status));
+	if (!is_passing(code) || status_is_too_large_rv(status) || ++w->stuck >= STUCK_MAX)
 		return stop(w, NEXT_LIST, -1);
 	return stop(w, NEXT_WATCH, -1);
 }
 
-static bool on_object(struct kube_watch *w, enum kube_event event, const cJSON *object, const char *rv)
+static bool on_object(struct kube_watch *w, const struct event *e)
 {
-	uint64_t number = rv_number(rv), last = rv_number(w->rv);
+	uint64_t number = rv_number(e->rv), last = rv_number(w->rv);
 
 	if (number && last && number < last) {
 		w->stats.stale++;
 		return true;
 	}
 	w->stats.events++;
-	rv_take(w, rv);
-	return give(w, event, object);
+	rv_take(w, e->rv);
+	return give(w, e->change, e->object);
 }
 
-static int read_event(const cJSON *root, const char **type, const cJSON **object, const char **rv, struct lm_err *err)
+static void on_bookmark(struct kube_watch *w, const struct event *e)
 {
-	const cJSON *metadata;
-
-	if (!cJSON_IsObject(root))
-		return lm_fail(err, LM_DATA, "an event is %s, not an object", json_kind(root));
-	if (json_want_string(root, "type", type, err) < 0 || json_want_object(root, "object", object, err) < 0)
-		return -1;
-	*rv = "";
-	if (STREQ(*type, "ERROR"))
-		return 0;
-	if (json_want_object(*object, "metadata", &metadata, err) < 0 || json_want_string(metadata, "resourceVersion", rv, err) < 0)
-		return lm_wrap(err, "object");
-	if (!**rv || strlen(*rv) > RV_MAX_BYTES)
-		return lm_fail(err, LM_DATA, "object.metadata.resourceVersion: is empty or longer than %d bytes", RV_MAX_BYTES);
-	return 0;
-}
-
-static bool on_event(struct kube_watch *w, const char *type, const cJSON *object, const char *rv)
-{
-	static const char *const names[] = {[KUBE_ADDED] = "ADDED", [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED"};
-	size_t i;
-
-	if (STREQ(type, "ERROR"))
-		return on_error_event(w, object);
-	w->stuck = 0;
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (STREQ(type, names[i]))
-			return on_object(w, (enum kube_event)i, object, rv);
-	if (!STREQ(type, "BOOKMARK")) {
-		w->stats.unknown++;
-		return true;
-	}
 	w->stats.bookmarks++;
 	w->bookmarks = true;
-	if (rv_number(rv) >= rv_number(w->rv))
-		rv_take(w, rv);
+	if (rv_number(e->rv) >= rv_number(w->rv))
+		rv_take(w, e->rv);
+}
+
+static bool on_event(struct kube_watch *w, const struct event *e)
+{
+	if (e->type == EVENT_ERROR)
+		return on_error_event(w, e->object);
+	w->stuck = 0;
+	if (e->type == EVENT_OBJECT)
+		return on_object(w, e);
+	if (e->type == EVENT_BOOKMARK)
+		on_bookmark(w, e);
+	else
+		w->stats.unknown++;
 	return true;
 }
 
 static bool on_line(void *arg, const char *line, size_t len)
 {
 	struct kube_watch *w = arg;
-	auto_json cJSON *root = json_parse(line, len, JSON_DEPTH_API, &w->why);
-	const cJSON *object;
-	const char *type, *rv;
+	__attribute__((cleanup(event_free))) struct event e;
 
-	if (!root || read_event(root, &type, &object, &rv, &w->why) < 0) {
+	if (event_read(&e, line, len, &w->why) < 0) {
 		w->stats.bad_lines++;
-		lm_wrap(&w->why, "%s: watch: `%.*s`", w->path, (int)(len > 60 ? 60 : len), line);
+		lm_wrap(&w->why, "%s: watch", w->path);
 		return stop(w, NEXT_LIST, -1);
 	}
 	heard(w);
-	return on_event(w, type, object, rv);
+	return on_event(w, &e);
 }
 
 static bool on_chunk(void *arg, const char *bytes, size_t len)
@@ -415,7 +370,7 @@ static enum next after_status(const struct kube_response *response)
 		return NEXT_LIST;
 	if (response->status == 504)
 		status = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
-	return is_too_large_rv(status) ? NEXT_LIST : NEXT_WATCH;
+	return status_is_too_large_rv(status) ? NEXT_LIST : NEXT_WATCH;
 }
 
 static void on_watch(void *arg, const struct kube_response *response)
