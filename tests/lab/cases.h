@@ -1,6 +1,6 @@
 /*
- * cases.h - the laboratory's tests. Each gets a running pipeline (cluster.h), leaves the network and the volume as it found them, and returns -1
- * with the reason when something was not as it should be.
+ * cases.h - the laboratory's tests. Each gets a running pipeline (cluster.h), leaves the network and the volume as it found them, and
+ * returns -1 with the reason when something was not as it should be.
  */
 #ifndef TESTS_LAB_CASES_H
 #define TESTS_LAB_CASES_H

@@ -68,7 +68,7 @@ int case_round_trips(struct cluster *c, struct lm_err *err)
 	return cases_all_close(c, SETTLE_S, err);
 }
 
-/* --- P1: a peer that is silent ------------------------------------------------------------------------------------------ */
+/* --- P1: a peer that is silent --------------------------------------------------------------------------------------- */
 
 struct pair {
 	int a, b;
@@ -112,13 +112,14 @@ int case_p1_silent_peer(struct cluster *c, struct lm_err *err)
 	struct wire before = c->t.wire[p.a][p.b], dead = before;
 
 	dead.loss = 1;
-	if (guest_wire(&c->t, p.a, p.b, dead, true, err) < 0 || cluster_wait(c, pair_is_null, &p, SETTLE_S, "null for a dead link", err) < 0 ||
-	    others_unaffected(c, &p, err) < 0 || guest_wire(&c->t, p.a, p.b, before, true, err) < 0)
+	if (guest_wire(&c->t, p.a, p.b, dead, true, err) < 0 ||
+	    cluster_wait(c, pair_is_null, &p, SETTLE_S, "null for a dead link", err) < 0 || others_unaffected(c, &p, err) < 0 ||
+	    guest_wire(&c->t, p.a, p.b, before, true, err) < 0)
 		return -1;
 	return cases_all_close(c, SETTLE_S, err);
 }
 
-/* --- probes of the tests' own ----------------------------------------------------------------------------------------- */
+/* --- probes of the tests' own ---------------------------------------------------------------------------------------- */
 
 static int write_peers(const struct peers *peers, const char *dir_path, struct lm_err *err)
 {
@@ -143,14 +144,14 @@ static int read_report(const char *dir_path, const char *node, struct report *ou
 }
 
 /* P2: a thousand pings over a link that loses 30 % on the way there; by each pinger. */
-#define P2_WINDOW_S 15
+#define P2_WINDOW_S 20
 
 static pid_t start_p2(struct cluster *c, const char *from, const char *to, const char *pinger, const char *dir, struct lm_err *err)
 {
 	int a = topology_find(&c->t, from), b = topology_find(&c->t, to);
 	auto_free char *peers_path = xasprintf("%s/peers.json", dir), *log = xasprintf("%s/log", dir);
-	const char *const argv[] = {"latency-probe", "--node", from, "--peers", peers_path, "--output", dir, "--interval", "200ms", "--timeout", "60ms", "--pings",
-				    "20", "--window", "15s", "--loss-window", "15s", "--publish", "1s", "--pinger", pinger, NULL};
+	const char *const argv[] = {"latency-probe", "--node", from, "--peers", peers_path, "--output", dir, "--interval", "200ms",
+				    "--timeout", "60ms", "--pings", "20", "--window", "20s", "--loss-window", "20s", "--publish", "1s", "--pinger", pinger, NULL};
 	struct wire lossy = c->t.wire[a][b];
 	struct peers peers = {0};
 	int result = peer_list_add(&peers.nodes, to, c->t.host[b].addr, err);
@@ -198,8 +199,8 @@ int case_p2_loss_of_30_percent(struct cluster *c, struct lm_err *err)
 }
 
 /*
- * P5, P6: 600 peers, so that stock liboping's random 16-bit idents would collide about three times: 250 are at 5 ms, 250 at 40 ms, 100 are
- * silent. No reply may be taken for another's. One host answers for each 250 addresses, one drops what is for the silent ones.
+ * P5, P6: 600 peers, so that stock liboping's random 16-bit idents would collide about three times: 250 are at 5 ms, 250 at 40 ms,
+ * 100 are silent. No reply may be taken for another's. One host answers for each 250 addresses, one drops what is for the silent ones.
  */
 #define P5_FROM "frankfurt-2"
 #define P5_NEAR_MS 5.0
@@ -229,10 +230,12 @@ static int p5_network(struct cluster *c, bool on, struct lm_err *err)
 		if (guest_wire(&c->t, from, to[i], on ? (struct wire){.delay_ms = ms[i]} : before[i], false, err) < 0)
 			return -1;
 	}
-	return as_root(on ? "lab-on tokyo-1 ip route add local 10.2.1.0/24 dev lo; lab-on tokyo-2 ip route add local 10.2.2.0/24 dev lo\n"
+	return as_root(on ? "lab-on tokyo-1 ip route add local 10.2.1.0/24 dev lo\n"
+			    "lab-on tokyo-2 ip route add local 10.2.2.0/24 dev lo\n"
 			    "lab-on " P5_FROM " sh -ec 'ip route add 10.2.1.0/24 via 10.1.0.7; ip route add 10.2.2.0/24 via 10.1.0.8\n"
 			    "ip route add 10.2.3.0/24 via 10.1.0.9'"
-			  : "lab-on tokyo-1 ip route del local 10.2.1.0/24 dev lo; lab-on tokyo-2 ip route del local 10.2.2.0/24 dev lo\n"
+			  : "lab-on tokyo-1 ip route del local 10.2.1.0/24 dev lo\n"
+			    "lab-on tokyo-2 ip route del local 10.2.2.0/24 dev lo\n"
 			    "lab-on " P5_FROM " sh -ec 'for n in 1 2 3; do ip route del 10.2.$n.0/24; done'",
 		       err);
 }
@@ -283,7 +286,8 @@ static int p5_judge(const struct report *r, struct lm_err *err)
 
 static int p5_p6(struct cluster *c, const char *pinger, struct lm_err *err)
 {
-	auto_free char *dir = xasprintf("/run/lab/p5-%s", pinger), *peers_path = xasprintf("%s/peers.json", dir), *log = xasprintf("%s/log", dir);
+	auto_free char *dir = xasprintf("/run/lab/p5-%s", pinger), *peers_path = xasprintf("%s/peers.json", dir);
+	auto_free char *log = xasprintf("%s/log", dir);
 	const char *const argv[] = {"latency-probe", "--node", P5_FROM, "--peers", peers_path, "--output", dir, "--interval", "10s",
 				    "--pinger", pinger, "--once", NULL};
 	auto_report struct report r = {0};

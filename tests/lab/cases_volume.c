@@ -22,11 +22,12 @@
 #define NOISE 3				/* a deadline is asserted at three times its value */
 #define OTHER "tokyo-2"			/* an NFS client that runs neither merger nor scheduler */
 
-/* --- mounts and reports -------------------------------------------------------------------------------------------------- */
+/* --- mounts and reports ---------------------------------------------------------------------------------------------- */
 
 int case_mounts(struct cluster *c, struct lm_err *err)
 {
-	static const char *const wanted[] = {" " HOST_VOLUME " ", " nfs4 ", "lookupcache=pos", "acregmin=1,acregmax=1,acdirmin=1,acdirmax=1"};
+	static const char *const wanted[] = {" " HOST_VOLUME " ", " nfs4 ", "lookupcache=pos",
+					     "acregmin=1,acregmax=1,acdirmin=1,acdirmax=1"};
 
 	for (int i = 0; i < c->t.count; i++) {
 		auto_free char *path = xasprintf("/proc/%d/mounts", (int)c->t.host[i].pid);
@@ -78,7 +79,7 @@ int case_reports_everywhere(struct cluster *c, struct lm_err *err)
 	return 0;
 }
 
-/* --- a probe that is gone ---------------------------------------------------------------------------------------------------- */
+/* --- a probe that is gone -------------------------------------------------------------------------------------------- */
 
 struct ageing {
 	const char *node;
@@ -119,7 +120,7 @@ int case_stale_report(struct cluster *c, struct lm_err *err)
 	return cases_all_close(c, SETTLE_S, err);
 }
 
-/* --- placements as a witness of what the scheduler uses ------------------------------------------------------------------------ */
+/* --- placements as a witness of what the scheduler uses -------------------------------------------------------------- */
 
 /* Puts a small pod near osaka on a node and takes it away again. The host's number, or -1. */
 static int where(struct cluster *c, int64_t *bound_us, struct lm_err *err)
@@ -144,7 +145,9 @@ static int expect(struct cluster *c, const char *host, int64_t *bound_us, struct
 
 	if (got < 0)
 		return -1;
-	return STREQ(c->t.host[got].name, host) ? 0 : lm_fail(err, LM_DATA, "a pod near osaka went to %s, not to %s", c->t.host[got].name, host);
+	if (!STREQ(c->t.host[got].name, host))
+		return lm_fail(err, LM_DATA, "a pod near osaka went to %s, not to %s", c->t.host[got].name, host);
+	return 0;
 }
 
 /* The pod near osaka goes to Tokyo: the measured matrix is in use. */
@@ -227,7 +230,8 @@ int case_edit_under_hold(struct cluster *c, struct lm_err *err)
 /* Half of an edit is written in place and stays so for a while; then the rest comes. */
 int case_unfinished_edit(struct cluster *c, struct lm_err *err)
 {
-	struct edit e = {.from = "dallas-2", .to = "osaka", .ms = 1, .in_place = true}, next = {.from = "washington-1", .to = "osaka", .ms = 0.2};
+	struct edit e = {.from = "dallas-2", .to = "osaka", .ms = 1, .in_place = true};
+	struct edit next = {.from = "washington-1", .to = "osaka", .ms = 0.2};
 	auto_file_text struct file_text text = {0};
 	char path[128];
 	int64_t done_us;
@@ -254,7 +258,7 @@ int case_unfinished_edit(struct cluster *c, struct lm_err *err)
 	return end_hold(c, err);
 }
 
-/* --- S7: the NFS server is gone for a while ---------------------------------------------------------------------------------------- */
+/* --- S7: the NFS server is gone for a while -------------------------------------------------------------------------- */
 
 #define GONE_S 6
 

@@ -109,7 +109,8 @@ static int create_node(struct cluster *c, const struct host *h, struct lm_err *e
 {
 	auto_buf struct buf body = {0};
 
-	buf_printf(&body, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":{\"topology.kubernetes.io/zone\":\"%s\","
+	buf_printf(&body, "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\","
+			  "\"labels\":{\"topology.kubernetes.io/zone\":\"%s\","
 			  "\"kubernetes.io/hostname\":\"%s\"}},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"%s\"}],",
 		   h->name, h->zone, h->name, h->addr);
 	buf_printf(&body, "\"allocatable\":{\"cpu\":\"%dm\",\"memory\":\"8Gi\",\"pods\":\"110\"},"

@@ -7,7 +7,8 @@
  *	cluster_probes, cluster_merger, cluster_scheduler	in any order
  *	cluster_close(c);
  *
- * The programs run as uid 65532 with the volume on /latency, as in pods. Logs: /lab/out/PROGRAM[-HOST].log, written at cluster_close.
+ * The programs run as uid 65532 with the volume on /latency, as in pods. Logs: /lab/out/logs/PROGRAM[-HOST].log,
+ * written at cluster_close.
  */
 #ifndef TESTS_LAB_CLUSTER_H
 #define TESTS_LAB_CLUSTER_H
@@ -44,7 +45,10 @@ int cluster_scheduler(struct cluster *c, int host, struct lm_err *err);
 /* Where a program's output goes; host -1: none. */
 void cluster_log_path(const struct cluster *c, int host, const char *program, char *path, size_t size);
 
-/* One request to the API; a status of 300 and above is an error that quotes the answer. *answer may be NULL; else the caller deletes it. */
+/*
+ * One request to the API; a status of 300 and above is an error that quotes the answer. *answer may be NULL; else the caller deletes
+ * it.
+ */
 int cluster_request(struct cluster *c, const char *method, const char *path, const char *body, cJSON **answer, struct lm_err *err);
 
 /* As a host sees the volume. */

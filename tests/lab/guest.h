@@ -1,6 +1,6 @@
 /*
- * guest.h - what programs inside the laboratory use: run things on hosts, reach a host's volume, change the network. Only in the guest, as its
- * root.
+ * guest.h - what programs inside the laboratory use: run things on hosts, reach a host's volume, change the network. Only in the
+ * guest, as its root.
  */
 #ifndef TESTS_LAB_GUEST_H
 #define TESTS_LAB_GUEST_H
@@ -17,8 +17,8 @@
 int guest_enter(const struct host *host, struct lm_err *err);
 
 /*
- * Starts a program with its output into a file. With `host` on that host as uid and gid 65532 with CAP_NET_RAW, as a pod would run; NULL: here, as
- * root. It ends with the caller (parent-death signal). Returns the process, or -1.
+ * Starts a program with its output into a file. With `host` on that host as uid and gid 65532 with CAP_NET_RAW, as a pod would run;
+ * NULL: here, as root. It ends with the caller (parent-death signal). Returns the process, or -1.
  */
 pid_t guest_spawn(const struct host *host, const char *const *argv, const char *log_path, struct lm_err *err);
 /* Signal, wait, SIGKILL after 5 s. The exit code, or 128 + signal. */

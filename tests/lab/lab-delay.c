@@ -1,4 +1,6 @@
-/* lab-delay A B MS [loss SHARE] [jitter MS]: changes the round trip between two hosts; loss (0..1) and jitter are of each direction. */
+/*
+ * lab-delay A B MS [loss SHARE] [jitter MS]: changes the round trip between two hosts; loss (0..1) and jitter are of each direction.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * lab-demo.c - the story of `make demo`, told in the guest by lab.sh: hosts, measurements, placements, a link that gets bad, a matrix edited
- * by hand. Every placement is judged by the true delays (pods.h); one that is wrong fails the demo.
+ * lab-demo.c - the story of `make demo`, told in the guest by lab.sh: hosts, measurements, placements, a link that gets bad, a matrix
+ * edited by hand. Every placement is judged by the true delays (pods.h); one that is wrong fails the demo.
  */
 #include <math.h>
 #include <stdio.h>
@@ -32,12 +32,13 @@ struct demo {
 	int placements, wrong;
 };
 
-static const struct pod_ask redis = {.name = "redis-0", .app = "redis", .cpu_milli = 2500, .near = "client/madrid", .target = {{"madrid"}}};
+static const struct pod_ask redis = {.name = "redis-0", .app = "redis", .cpu_milli = 2500, .near = "client/madrid",
+				     .target = {{"madrid", 1, 0}}};
 static const struct pod_ask first[] = {
-	{.name = "web-0", .app = "web", .cpu_milli = 2000, .near = "app=redis", .target = {{"redis"}}},
+	{.name = "web-0", .app = "web", .cpu_milli = 2000, .near = "app=redis", .target = {{"redis", 1, 0}}},
 	{.name = "api-0", .app = "api", .cpu_milli = 2000, .label = "delay_redis", .label_value = "25", .target = {{"redis", 1, 25}}},
 	{.name = "worker-0", .app = "worker", .cpu_milli = 500, .within = "app=redis<=5ms", .target = {{"redis", 1, 5}}},
-	{.name = "shop-0", .app = "shop", .cpu_milli = 500, .near = "client/osaka", .target = {{"osaka"}}},
+	{.name = "shop-0", .app = "shop", .cpu_milli = 500, .near = "client/osaka", .target = {{"osaka", 1, 0}}},
 	{.name = "edge-0", .app = "edge", .cpu_milli = 500, .label = "delay_tokyo-1", .label_value = "5", .target = {{"tokyo-1", 1, 5}}},
 	{.name = "bridge-0", .app = "bridge", .cpu_milli = 500, .near = "app=redis*3, client/osaka",
 	 .target = {{"redis", 3, 0}, {"osaka", 1, 0}}},
@@ -46,11 +47,14 @@ static const struct pod_ask first[] = {
 	{.name = "batch-0", .app = "batch", .cpu_milli = 500},
 	{.name = "batch-1", .app = "batch", .cpu_milli = 500},
 };
-static const struct pod_ask impossible = {.name = "dream-0", .app = "dream", .cpu_milli = 100, .within = "app=redis<=5ms, client/osaka<=20ms",
+static const struct pod_ask impossible = {.name = "dream-0", .app = "dream", .cpu_milli = 100,
+					  .within = "app=redis<=5ms, client/osaka<=20ms",
 					  .target = {{"redis", 1, 5}, {"osaka", 1, 20}}};
-static const struct pod_ask after_link = {.name = "web-1", .app = "web", .cpu_milli = 1500, .near = "app=redis", .target = {{"redis"}}};
-static const struct pod_ask own_edit = {.name = "edit-0", .app = "edit", .cpu_milli = 50, .near = "client/osaka", .target = {{"osaka"}}};
-static const struct pod_ask back = {.name = "back-0", .app = "edit", .cpu_milli = 50, .near = "client/osaka", .target = {{"osaka"}}};
+static const struct pod_ask after_link = {.name = "web-1", .app = "web", .cpu_milli = 1500, .near = "app=redis",
+					  .target = {{"redis", 1, 0}}};
+static const struct pod_ask own_edit = {.name = "edit-0", .app = "edit", .cpu_milli = 50, .near = "client/osaka",
+					.target = {{"osaka", 1, 0}}};
+static const struct pod_ask back = {.name = "back-0", .app = "edit", .cpu_milli = 50, .near = "client/osaka", .target = {{"osaka", 1, 0}}};
 
 static int host(const struct demo *d, const char *name)
 {
@@ -112,7 +116,7 @@ static int measurements(struct demo *d, struct lm_err *err)
 	return result;
 }
 
-/* --- placements ------------------------------------------------------------------------------------------------------- */
+/* --- placements ------------------------------------------------------------------------------------------------------ */
 
 /* Creates a pod, waits, judges by `truth`, prints its row. */
 static int place(struct demo *d, const struct pod_ask *ask, const struct topology *truth, struct lm_err *err)
@@ -158,7 +162,7 @@ static int placements(struct demo *d, struct lm_err *err)
 	return pods_delete(d->c, &d->pods, i, err);
 }
 
-/* --- a link gets bad --------------------------------------------------------------------------------------------------- */
+/* --- a link gets bad ------------------------------------------------------------------------------------------------- */
 
 struct link_change {
 	int a, b;
@@ -191,14 +195,14 @@ static int bad_link(struct demo *d, struct lm_err *err)
 	if (guest_wire(&d->c->t, l.a, l.b, bad, true, err) < 0 ||
 	    cluster_wait(d->c, measured, &l, MATRIX_S, "the change in the matrix", err) < 0)
 		return -1;
-	screen_line("%5.1f s  in the matrix after %.1f s; another %d s for the scheduler to see it; then one more pod near redis", screen_elapsed_s(),
-		    (double)(clock_mono_ms() - begin) / 1e3, IN_USE_MS / 1000);
+	screen_line("%5.1f s  in the matrix after %.1f s; another %d s for the scheduler to see it; then one more pod near redis",
+		    screen_elapsed_s(), (double)(clock_mono_ms() - begin) / 1e3, IN_USE_MS / 1000);
 	usleep(IN_USE_MS * 1000);
 	tables_placement_head();
 	return place(d, &after_link, &d->c->t, err);
 }
 
-/* --- by hand ------------------------------------------------------------------------------------------------------------- */
+/* --- by hand --------------------------------------------------------------------------------------------------------- */
 
 static int edit_on_own_mount(struct demo *d, struct topology *edited, struct lm_err *err)
 {
@@ -206,7 +210,8 @@ static int edit_on_own_mount(struct demo *d, struct topology *edited, struct lm_
 	int64_t done_us;
 	const struct pod_seen *seen;
 
-	screen_line("on the scheduler's own mount (" SCHEDULER "): %s - %s becomes %g ms; the very next binding uses it", e.from, e.to, e.ms);
+	screen_line("on the scheduler's own mount (" SCHEDULER "): %s - %s becomes %g ms; the very next binding uses it", e.from, e.to,
+		    e.ms);
 	if (edit_apply(d->c, d->c->sched_host, &e, edited, &done_us, err) < 0 || place(d, &own_edit, edited, err) < 0)
 		return -1;
 	seen = &d->pods.item[d->pods.count - 1];
@@ -226,7 +231,8 @@ static int edit_on_other_mount(struct demo *d, struct topology *edited, struct l
 	int wanted = host(d, e.from);
 	int64_t done_us;
 
-	screen_line("on another host's mount (" EDITOR "): %s - %s becomes %g ms; used within %d s", e.from, e.to, e.ms, IN_USE_MS / 1000);
+	screen_line("on another host's mount (" EDITOR "): %s - %s becomes %g ms; used within %d s", e.from, e.to, e.ms,
+		    IN_USE_MS / 1000);
 	if (edit_apply(d->c, host(d, EDITOR), &e, edited, &done_us, err) < 0)
 		return -1;
 	for (size_t n = 0; n < ARRAY_SIZE(asks); n++) {
@@ -248,8 +254,8 @@ static int edit_on_other_mount(struct demo *d, struct topology *edited, struct l
 			if (pods_account(d->c, &d->pods, i, err) < 0)
 				return -1;
 			tables_placement(&d->pods, edited, i, &new);
-			screen_line("%sfrom edit to use: %.0f ms%s (%zu bindings by the old file before)", ms <= IN_USE_MS ? screen_green() : screen_red(),
-				    ms, screen_plain(), n);
+			screen_line("%sfrom edit to use: %.0f ms%s (%zu bindings by the old file before)",
+				    ms <= IN_USE_MS ? screen_green() : screen_red(), ms, screen_plain(), n);
 			return 0;
 		}
 		usleep(100000);

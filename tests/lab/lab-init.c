@@ -3,9 +3,9 @@
  *
  * root -> modules -> NFS server -> hosts -> links -> volumes and delays -> the command -> status -> power off
  *
- * One process does what scripts would need a few hundred for: each costs 0.1 s in the guest. The environment (words of the kernel's
- * command line) has lab_build, lab_out, lab_modules: folders of the machine. In lab_out stand `topology` and `command`, a shell line;
- * `status` is written there.
+ * One process does what scripts would need a few hundred for: each costs 0.1 s in the guest. The environment (words of the
+ * kernel's command line) has lab_build, lab_out, lab_modules: folders of the machine. In lab_out stand `topology` and `command`, a
+ * shell line; `status` is written there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +98,8 @@ static int start(struct lm_err *err)
 	if (module_load(ROOT_MODULES, modules, err) < 0)
 		return -1;
 	say("modules");
-	if (topology_load(ROOT_OUT "/topology", &t, err) < 0 || load_prepare(err) < 0 || nfsd_prepare(err) < 0 || nfsd_start(&t, err) < 0)
+	if (topology_load(ROOT_OUT "/topology", &t, err) < 0 || load_prepare(err) < 0 || nfsd_prepare(err) < 0 ||
+	    nfsd_start(&t, err) < 0)
 		return -1;
 	say("NFS server");
 	return hosts_up(&t, err);

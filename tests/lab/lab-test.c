@@ -1,6 +1,6 @@
 /*
- * lab-test.c - runs the laboratory's tests (cases.h) in the guest, one after the other on one pipeline; prints TAP. Words: only the cases whose
- * name contains one of them.
+ * lab-test.c - runs the laboratory's tests (cases.h) in the guest, one after the other on one pipeline; prints TAP. Words: only the
+ * cases whose name contains one of them.
  */
 #include <stdio.h>
 #include <string.h>

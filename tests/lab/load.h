@@ -1,9 +1,9 @@
 /*
  * load.h - a processor of its own for each host: one processor runs all of them, so the guest's /proc/stat says nothing about any.
  *
- * Each host is a cgroup. Twice a second its keeper turns the time that the cgroup used into a line of /proc/stat, in a file that is bound
- * over /proc/stat in the host's mounts (lxcfs does the same for containers). A host that does nothing is idle, whatever its
- * neighbours do.
+ * Each host is a cgroup. Twice a second its keeper turns the time that the cgroup used into a line of /proc/stat, in a file that is
+ * bound over /proc/stat in the host's mounts (lxcfs does the same for containers). A host that does nothing is idle, whatever
+ * its neighbours do.
  */
 #ifndef TESTS_LAB_LOAD_H
 #define TESTS_LAB_LOAD_H

@@ -1,9 +1,9 @@
 /*
  * nfsd.h - the kernel's NFS server in the guest, without any NFS package.
  *
- * What rpc.mountd and exportfs do is to answer three questions of the kernel, through the files /proc/net/rpc/CACHE/channel: which group
- * of clients an address belongs to, which folder a file handle's file system number means, how that folder is exported. The
- * answers are written before anyone asks. NFSv4 alone (v3 would want rpcbind); no grace period, since no client ever has old state.
+ * What rpc.mountd and exportfs do is to answer three questions of the kernel, through the files /proc/net/rpc/CACHE/channel: which
+ * group of clients an address belongs to, which folder a file handle's file system number means, how that folder is exported.
+ * The answers are written before anyone asks. NFSv4 alone (v3 would want rpcbind); the grace period is ended at once.
  */
 #ifndef TESTS_LAB_NFSD_H
 #define TESTS_LAB_NFSD_H

@@ -192,7 +192,9 @@ static double to_mesh(const struct topology *t, int host, double (*measure)(cons
 
 double pods_target_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int n, int host)
 {
-	return ask->target[n].to ? to_target(pods, truth, ask, &ask->target[n], host, topology_rtt_ms) : to_mesh(truth, host, topology_rtt_ms);
+	if (!ask->target[n].to)
+		return to_mesh(truth, host, topology_rtt_ms);
+	return to_target(pods, truth, ask, &ask->target[n], host, topology_rtt_ms);
 }
 
 double pods_cost_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host)

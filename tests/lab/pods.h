@@ -4,8 +4,9 @@
  * A pod states its request twice: as the text that goes to the API server, and as a list of what it means. The judge knows only
  * the second, the truth (the topology in force) and where other pods are; it shares no code with the scheduler.
  *
- * A placement is wrong when the node has no room, when a limit is broken by the true round trip, or when its true latency is above that of the
- * best feasible node by more than 20 % and 3 ms. Latency is what DESIGN.md ranks by: round trip, and 200 ms for each loss beyond 1 %.
+ * A placement is wrong when the node has no room, when a limit is broken by the true round trip, or when its true latency is above that
+ * of the best feasible node by more than 20 % and 3 ms. Latency is the round trip, and the price of loss: the share of lost packets
+ * beyond 1 % times 200 ms.
  */
 #ifndef TESTS_LAB_PODS_H
 #define TESTS_LAB_PODS_H

@@ -128,7 +128,8 @@ static void asks_for(const struct pod_ask *ask, char *text, size_t size)
 }
 
 /* True round trips to what a pod asks for, from a host: "12.00" or, to several targets, "0.00 / 255.00". */
-static void true_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host, char *text, size_t size)
+static void true_ms(const struct pods *pods, const struct topology *truth, const struct pod_ask *ask, int host, char *text,
+		    size_t size)
 {
 	size_t used = 0;
 	int n = 0;
