@@ -112,7 +112,8 @@ static void sweep(struct kube *k)
 	}
 }
 
-static struct kube_call *send_call(struct kube *k, const struct kube_request *request, kube_chunk *chunk, kube_done *done, void *arg)
+static struct kube_call *send_call(struct kube *k, const struct kube_request *request, kube_chunk *chunk, kube_done *done,
+				   void *arg)
 {
 	struct kube_call *c = xcalloc(1, sizeof(*c));
 
@@ -245,7 +246,7 @@ static bool deliver_chunk(struct kube *k, struct kube_call *c)
 	return true;
 }
 
-/* Runs the callbacks that are due. True when there were any. New calls go to the head of the list, so that they are not met here. */
+/* Runs the callbacks that are due. True when there were any. New calls go to the head of the list: they are not met here. */
 static bool deliver(struct kube *k)
 {
 	struct kube_call *c;
@@ -267,7 +268,9 @@ static bool deliver(struct kube *k)
 /* A 401 says that nothing was done, so even a write may be tried again: once, with the token read anew. */
 static bool try_again(struct kube *k, struct kube_call *c)
 {
-	if (c->result != CURLE_OK || c->tried_again || transfer_status(&c->transfer) != 401 || !token_refused(&k->token, clock_mono_ms()))
+	if (c->result != CURLE_OK || c->tried_again || transfer_status(&c->transfer) != 401)
+		return false;
+	if (!token_refused(&k->token, clock_mono_ms()))
 		return false;
 	c->tried_again = true;
 	call_start(k, c);
@@ -323,6 +326,11 @@ static bool step(struct kube *k)
 	return deliver(k);
 }
 
+static short waited_events(short events)
+{
+	return (short)((events & POLLIN ? CURL_WAIT_POLLIN : 0) | (events & POLLOUT ? CURL_WAIT_POLLOUT : 0));
+}
+
 static void wait_for(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
 {
 	struct curl_waitfd extra[EXTRA_FDS_MAX];
@@ -330,10 +338,7 @@ static void wait_for(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t
 
 	assert(count <= EXTRA_FDS_MAX);
 	for (i = 0; i < count; i++)
-		extra[i] = (struct curl_waitfd){
-			.fd = fds[i].fd,
-			.events = (short)((fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) | (fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)),
-		};
+		extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = waited_events(fds[i].events)};
 	curl_multi_poll(k->multi, extra, (unsigned)count, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms, NULL);
 	if (count > 0)
 		poll(fds, (nfds_t)count, 0);	/* libcurl does not tell of POLLHUP and POLLERR */

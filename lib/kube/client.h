@@ -2,17 +2,19 @@
  * client.h - requests to the Kubernetes API on libcurl's multi interface: one thread, one event loop, many in flight.
  *
  *	struct kube *k = kube_new(&config, "latency-sched", &err);
- *	kube_send(k, &(struct kube_request){.method = "POST", .path = "/api/v1/...", .body = text, .timeout_ms = 10000}, on_bound, arg);
+ *	struct kube_request bind = {.method = "POST", .path = "/api/v1/...", .body = text, .timeout_ms = 10000};
+ *	kube_send(k, &bind, on_bound, arg);
  *	while (running)
  *		kube_run(k, wait_ms, extra_fds, n);		// calls on_bound from here, never from kube_send
  *
- * Everything happens on the caller's thread inside kube_run. A callback may send more requests, cancel others and free the client, but not call kube_run. Each request
- * gives exactly one callback, unless it is cancelled; after it the call is gone. Writes are never repeated by this module (nor by
- * libcurl under it): whether a POST happened is known to the caller alone. 429 and 5xx are reported, not hidden. A 401 is tried again
- * once when there is a token file: it says that nothing was done.
+ * Everything happens on the caller's thread inside kube_run. A callback may send more requests, cancel others and free the client,
+ * but not call kube_run. Each request gives exactly one callback, unless it is cancelled; after it the call is gone. Writes are
+ * never repeated by this module (nor by libcurl under it): whether a POST happened is known to the caller alone. 429 and 5xx are
+ * reported, not hidden. A 401 is tried again once when there is a token file: it says that nothing was done.
  *
- * TLS 1.2+, peer and name verified, CA re-read at most 60 s late (by new connections), no redirects, http only for http:// servers, no proxy from the
- * environment. Connect 5 s. TCP keep-alive and TCP_USER_TIMEOUT 45 s. Bodies are capped (16 MiB an object, 256 MiB a list).
+ * TLS 1.2+, peer and name verified, CA re-read at most 60 s late (by new connections), no redirects, http only for http:// servers,
+ * no proxy from the environment. Connect 5 s. TCP keep-alive and TCP_USER_TIMEOUT 45 s. Bodies are capped (16 MiB an object,
+ * 256 MiB a page of a list).
  */
 #ifndef LIB_KUBE_CLIENT_H
 #define LIB_KUBE_CLIENT_H
@@ -43,12 +45,12 @@ struct kube_response {
 	const char *body;		/* NUL-terminated; valid during the callback */
 	size_t len;
 	int64_t retry_after_ms;		/* of the header Retry-After, at most 60 s; -1 when absent or garbage */
-	bool sent;			/* the request may have reached the server (decides whether a write's fate is unknown) */
+	bool sent;			/* the request may have reached the server: a write's fate is unknown */
 	struct lm_err error;		/* when status is 0: LM_UNAVAILABLE with the reason, TLS reasons exact */
 };
 
 typedef void kube_done(void *arg, const struct kube_response *response);
-/* For streams: called with bytes as they come when the status is 200; a false return ends the call (then kube_done with status 0). */
+/* For streams: called with bytes as they come when the status is 200; false ends the call (then kube_done with status 0). */
 typedef bool kube_chunk(void *arg, const char *bytes, size_t len);
 
 struct kube *kube_new(const struct kube_config *config, const char *program, struct lm_err *err);	/* copies config */
@@ -58,11 +60,14 @@ struct kube_call *kube_send(struct kube *k, const struct kube_request *request, 
 struct kube_call *kube_stream(struct kube *k, const struct kube_request *request, kube_chunk *chunk, kube_done *done, void *arg);
 void kube_cancel(struct kube *k, struct kube_call *call);	/* no callback follows */
 
-/* Waits at most wait_ms for anything on the API or on `fds` (at most 64; revents are set), and runs callbacks. Returns early on activity. */
+/*
+ * Waits at most wait_ms for anything on the API or on `fds` (at most 64; revents are set), and runs callbacks. Returns early on
+ * activity.
+ */
 void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count);
 size_t kube_in_flight(const struct kube *k);
 
-/* The simple way, for programs that do one thing: sends and runs until done, 30 s where no timeout is named; the caller frees *body. */
+/* The simple way: sends and runs until done, 30 s where no timeout is named; the caller frees *body. */
 int kube_call_wait(struct kube *k, const struct kube_request *request, int *status, char **body, struct lm_err *err);
 
 /* "404 NotFound: pods \"web\" not found": the Status object's words, or the first line of what came instead. */
@@ -70,7 +75,10 @@ void kube_status_text(const struct kube_response *response, char *text, size_t s
 /* The Status object's reason ("AlreadyExists"), "" when there is none. `size` includes the NUL. */
 void kube_status_reason(const struct kube_response *response, char *reason, size_t size);
 
-/* Full-jitter exponential back-off: 0 < result <= min(cap, base x 2^tries); or, where that is less, retry_after_ms and up to a quarter more. */
+/*
+ * Full-jitter exponential back-off: 0 < result <= min(cap, base x 2^tries); or, where that is less, retry_after_ms and up to a
+ * quarter more.
+ */
 int64_t kube_backoff_ms(int tries, int64_t base_ms, int64_t cap_ms, int64_t retry_after_ms);
 
 #endif

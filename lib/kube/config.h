@@ -19,7 +19,7 @@ struct kube_config {
 	char *server;			/* "https://10.0.0.1:6443", no trailing slash */
 	char *ca_file, *ca_data;	/* PEM; at most one of each pair */
 	char *cert_file, *cert_data, *key_file, *key_data;
-	char *token, *token_file;	/* token_file is re-read (60 s; at once after a 401); an empty or missing one keeps the old token */
+	char *token, *token_file;	/* token_file is re-read (60 s; at once after a 401); without a token in it the old one stays */
 	char *tls_server_name, *proxy_url, *namespace_;
 	bool insecure;
 };

@@ -13,7 +13,8 @@ static int read_rv(struct event *e, struct lm_err *err)
 {
 	const cJSON *metadata;
 
-	if (json_want_object(e->object, "metadata", &metadata, err) < 0 || json_want_string(metadata, "resourceVersion", &e->rv, err) < 0)
+	if (json_want_object(e->object, "metadata", &metadata, err) < 0 ||
+	    json_want_string(metadata, "resourceVersion", &e->rv, err) < 0)
 		return lm_wrap(err, "object");
 	if (!*e->rv || strlen(e->rv) > RV_MAX_BYTES)
 		return lm_fail(err, LM_DATA, "object.metadata.resourceVersion: is empty or longer than %d bytes", RV_MAX_BYTES);

@@ -89,7 +89,8 @@ static int document_load(const char *path, struct document *out, struct lm_err *
 }
 
 /* The entry of this name in one file: 1 found, 0 not, -1 the list is wrong. */
-static int find_in(const struct document *d, const char *list, const char *kind, const char *name, const cJSON **out, struct lm_err *err)
+static int find_in(const struct document *d, const char *list, const char *kind, const char *name, const cJSON **out,
+		   struct lm_err *err)
 {
 	const cJSON *items = NULL, *item;
 	const char *its_name;
@@ -191,7 +192,7 @@ int kubeconfig_check_token(const char *token, struct lm_err *err)
 		return lm_fail(err, LM_CONFIG, "the token is larger than %zu bytes", KUBE_TOKEN_MAX_BYTES);
 	for (i = 0; i < len; i++)
 		if (token[i] <= ' ' || token[i] >= 0x7f)
-			return lm_fail(err, LM_CONFIG, "the token has a blank or another byte that cannot stand in a header (byte %zu)", i + 1);
+			return lm_fail(err, LM_CONFIG, "the token has a byte that cannot stand in a header, like a blank (byte %zu)", i + 1);
 	return 0;
 }
 
@@ -226,7 +227,7 @@ static int refuse_fields(const struct entry *e, const char *const *fields, const
 
 		if (!value || cJSON_IsNull(value))
 			continue;
-		lm_fail(err, LM_CONFIG, "%s", why);
+		lm_fail(err, LM_CONFIG, "is not supported: %s", why);
 		return fail_at(e, *fields, err);
 	}
 	return 0;
@@ -299,9 +300,9 @@ static int take_user(const struct entry *e, struct kube_config *out, struct lm_e
 	static const char *const others[] = {"as", "as-uid", "as-groups", "as-user-extra", NULL};
 	bool has_cert, has_key;
 
-	if (refuse_fields(e, plugins, "is not supported: programs that make credentials are never run; use a token, a tokenFile or a client certificate", err) < 0 ||
-	    refuse_fields(e, basic, "is not supported: Kubernetes has no passwords; use a token, a tokenFile or a client certificate", err) < 0 ||
-	    refuse_fields(e, others, "is not supported: acting as somebody else", err) < 0 ||
+	if (refuse_fields(e, plugins, "no program is run for credentials: use token, tokenFile or client-certificate", err) < 0 ||
+	    refuse_fields(e, basic, "Kubernetes has no passwords: use token, tokenFile or client-certificate", err) < 0 ||
+	    refuse_fields(e, others, "acting as somebody else", err) < 0 ||
 	    take_token(e, out, err) < 0 ||
 	    take_pem(e, "client-certificate", &out->cert_file, &out->cert_data, err) < 0 ||
 	    take_pem(e, "client-key", &out->key_file, &out->key_data, err) < 0)
@@ -314,7 +315,8 @@ static int take_user(const struct entry *e, struct kube_config *out, struct lm_e
 	return fail_at(e, has_cert ? "client-key" : "client-certificate", err);
 }
 
-static int take_context(const struct documents *d, const struct entry *context, bool insecure, struct kube_config *out, struct lm_err *err)
+static int take_context(const struct documents *d, const struct entry *context, bool insecure, struct kube_config *out,
+			struct lm_err *err)
 {
 	const char *cluster = NULL, *user = NULL, *namespace = "default";
 	struct entry e;

@@ -1,8 +1,8 @@
 /*
  * kubeconfig.h - the kubeconfig files themselves: private to config.c.
  *
- * Several files are merged as kubectl does: the first file with a current-context has the say, and for each cluster, user and context the
- * first file that has one of that name. Relative paths belong to the folder of the file that they stand in.
+ * Several files are merged as kubectl does: the first file with a current-context has the say, and for each cluster, user and
+ * context the first file that has one of that name. Relative paths belong to the folder of the file that they stand in.
  */
 #ifndef LIB_KUBE_KUBECONFIG_H
 #define LIB_KUBE_KUBECONFIG_H

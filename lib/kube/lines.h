@@ -1,8 +1,8 @@
 /*
  * lines.h - cuts a stream of bytes into lines, wherever the chunks begin and end. Private to the watch.
  *
- * However the bytes are cut into chunks, the same lines come out. A line ends with `\n` (a `\r` before it is dropped), empty lines are
- * skipped, and what stands behind the last `\n` waits for more. A line that lies inside one chunk is not copied.
+ * However the bytes are cut into chunks, the same lines come out. A line ends with `\n` (a `\r` before it is dropped), empty lines
+ * are skipped, and what stands behind the last `\n` waits for more. A line that lies inside one chunk is not copied.
  */
 #ifndef LIB_KUBE_LINES_H
 #define LIB_KUBE_LINES_H

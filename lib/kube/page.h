@@ -1,6 +1,6 @@
 /*
- * page.h - one page of a list, `{"kind":"PodList","metadata":{..},"items":[..]}`, without a tree of the whole: the text is checked once, the
- * metadata are parsed, and the items are handed out one at a time. Private to the watch.
+ * page.h - one page of a list, `{"kind":"PodList","metadata":{..},"items":[..]}`, without a tree of the whole. The text is checked
+ * once, the metadata are parsed, and the items are handed out one at a time. Private to the watch.
  */
 #ifndef LIB_KUBE_PAGE_H
 #define LIB_KUBE_PAGE_H

@@ -80,7 +80,8 @@ void kube_status_text(const struct kube_response *response, char *text, size_t s
 	} else {
 		reason = text_or_empty(status, "reason");
 		message = text_or_empty(status, "message");
-		snprintf(whole, sizeof(whole), "%d%s%s%s%s", response->status, *reason ? " " : "", reason, *message ? ": " : "", message);
+		snprintf(whole, sizeof(whole), "%d%s%s%s%s", response->status,
+			 *reason ? " " : "", reason, *message ? ": " : "", message);
 	}
 	put(text, size, whole);
 }

@@ -19,7 +19,7 @@
 #define RETRY_AFTER_MAX_S 60
 #define CONNECT_MS 5000L
 #define READ_BYTES 65536L
-#define IDLE_CONNECTION_S 80L	/* kube-apiserver closes one after 90 s; a write on a connection that it just closed has an unknown fate */
+#define IDLE_CONNECTION_S 80L	/* kube-apiserver closes one after 90 s, and what becomes of a write just then is unknown */
 #define CONNECTION_LIFE_S 300L	/* so that connections spread again after an API server was restarted */
 
 /*
@@ -182,7 +182,8 @@ static void set_network(CURL *easy, const struct endpoint *e)
 	SET(easy, CURLOPT_PROTOCOLS_STR, strncmp(e->base, "https:", 6) == 0 ? "https" : "http");
 	SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(easy, CURLOPT_PROXY, e->config.proxy_url ? e->config.proxy_url : "");	/* "": none, whatever the environment says */
+	/* "": no proxy, whatever the environment says */
+	SET(easy, CURLOPT_PROXY, e->config.proxy_url ? e->config.proxy_url : "");
 	SET(easy, CURLOPT_NOPROXY, e->config.proxy_url ? "" : "*");
 	SET(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -211,16 +212,17 @@ static void set_callbacks(struct transfer *t)
 
 static void set_method(struct transfer *t, const struct kube_request *request)
 {
-	bool body = request->body || STREQ(request->method, "POST") || STREQ(request->method, "PUT") || STREQ(request->method, "PATCH");
+	const char *m = request->method;
+	bool body = request->body || STREQ(m, "POST") || STREQ(m, "PUT") || STREQ(m, "PATCH");
 
-	t->is_write = !STREQ(request->method, "GET");
+	t->is_write = !STREQ(m, "GET");
 	if (body) {
 		t->body = xstrdup(request->body ? request->body : "");
 		SET(t->easy, CURLOPT_POSTFIELDS, t->body);
 		SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->body));
 	}
 	if (t->is_write)
-		SET(t->easy, CURLOPT_CUSTOMREQUEST, request->method);
+		SET(t->easy, CURLOPT_CUSTOMREQUEST, m);
 }
 
 void transfer_init(struct transfer *t, const struct endpoint *e, const struct kube_request *request, bool is_stream)
@@ -338,12 +340,10 @@ static void certificate_error(const struct transfer *t, const struct endpoint *e
 {
 	const char *why = without(without(t->text, "SSL certificate problem: "), "SSL: ");
 	const struct kube_config *c = &e->config;
+	auto_free char *ca = c->ca_file ? xasprintf("the CA in `%s`", c->ca_file) : NULL;
+	const char *trusted = ca ? ca : c->ca_data ? "certificate-authority-data" : "the system's CAs";
 
-	if (c->ca_file)
-		lm_fail(err, LM_UNAVAILABLE, "%s: the server's certificate is refused: %s (trusted: the CA in `%s`)", c->server, why, c->ca_file);
-	else
-		lm_fail(err, LM_UNAVAILABLE, "%s: the server's certificate is refused: %s (trusted: %s)", c->server, why,
-			c->ca_data ? "certificate-authority-data" : "the system's CAs");
+	lm_fail(err, LM_UNAVAILABLE, "%s: the server's certificate is refused: %s (trusted: %s)", c->server, why, trusted);
 }
 
 void transfer_error(const struct transfer *t, const struct endpoint *e, CURLcode result, struct lm_err *err)

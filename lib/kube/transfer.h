@@ -1,6 +1,6 @@
 /*
- * transfer.h - one request as libcurl sees it: the options of its easy handle, its bytes, and the words for its failure. Private to the
- * client (client.c owns the calls and talks to everybody; this file talks to libcurl's easy handles only).
+ * transfer.h - one request as libcurl sees it: the options of its easy handle, its bytes, and the words for its failure. Private
+ * to the client (client.c owns the calls and talks to everybody; this file talks to libcurl's easy handles only).
  */
 #ifndef LIB_KUBE_TRANSFER_H
 #define LIB_KUBE_TRANSFER_H

@@ -55,7 +55,8 @@ static const char *fault_of(const char *url, enum url_kind kind)
 	if (has_strange_bytes(url))
 		return "has a blank or another byte that no URL has";
 	if (!has_scheme(url, kind, &rest))
-		return kind == URL_SERVER ? "must begin with http:// or https://" : "must begin with http://, https://, socks5:// or socks5h://";
+		return kind == URL_SERVER ? "must begin with http:// or https://"
+					  : "must begin with http://, https://, socks5:// or socks5h://";
 	if (strchr(rest, '?'))
 		return "must not have a query";
 	if (strchr(rest, '#'))

@@ -1,8 +1,8 @@
 /*
  * url.h - a strict check of the URL of an API server or proxy.
  *
- * http:// or https:// (a proxy also socks5:// and socks5h://) with a host, perhaps a port (1..65535) and a path; no user, query, fragment, blanks or
- * control characters. A bad URL with an `@` is not quoted in the message: it may hold a password.
+ * http:// or https:// (a proxy also socks5:// and socks5h://) with a host, perhaps a port (1..65535) and a path; no user, query,
+ * fragment, blanks or control characters. A bad URL with an `@` is not quoted in the message: it may hold a password.
  */
 #ifndef LIB_KUBE_URL_H
 #define LIB_KUBE_URL_H
@@ -14,7 +14,7 @@ enum url_kind { URL_SERVER, URL_PROXY };
 /* *out is the URL without trailing slashes; the caller frees. `code` is that of the error. */
 int url_check(const char *url, enum url_kind kind, enum lm_code code, char **out, struct lm_err *err);
 
-/* The parts that TLS with another server name needs: "10.0.0.1" or "[::1]", the port as text, and the path or "". All freed by the caller. */
+/* What TLS with another server name needs: "10.0.0.1" or "[::1]", the port as text, the path or "". Freed by url_parts_free. */
 struct url_parts {
 	char *scheme, *host, *port, *path;
 };

@@ -19,6 +19,7 @@
 #define PAGE_MAX_BYTES ((size_t)256 << 20)
 #define LINE_MAX_BYTES ((size_t)16 << 20)
 #define STUCK_MAX 3		/* ERROR events in a row, without anything between them, until a list is made */
+#define OLDER_MAX 20		/* refused lists from the past in a row (minutes) until one is believed: etcd was restored */
 #define TICK_MAX_MS 60000
 
 /* Not constants: the tests cannot wait for minutes. */
@@ -54,7 +55,7 @@ struct kube_watch {
 	int64_t start_mono_ms, heard_mono_ms;	/* of this watch */
 	bool progress;			/* this watch brought a newer resourceVersion */
 	bool bookmarks;			/* this server sends bookmarks */
-	int stuck;
+	int stuck, older;		/* see STUCK_MAX and OLDER_MAX */
 	bool stopped;			/* on_line ended the stream; why and what next: */
 	struct lm_err why;
 	enum next then;
@@ -136,7 +137,7 @@ static char *escaped(const char *text)
 	return copy;
 }
 
-/* 400 and the like would come again at the same resourceVersion; the others are the server's or the network's trouble of the moment. */
+/* 400 and the like would come again at the same resourceVersion; the others are trouble of the moment. */
 static bool is_passing(int status)
 {
 	return status == 0 || status == 401 || status == 403 || status == 408 || status == 429 || status >= 500;
@@ -172,19 +173,22 @@ static int give_items(struct kube_watch *w, struct page *page, struct lm_err *er
 	}
 }
 
-static int check_page(const struct kube_watch *w, const struct page *page, struct lm_err *err)
+static int check_page(struct kube_watch *w, const struct page *page, struct lm_err *err)
 {
 	uint64_t number = rv_number(page->resource_version);
 
 	if (strlen(page->resource_version) > RV_MAX_BYTES)
 		return lm_fail(err, LM_DATA, "metadata.resourceVersion: is longer than %d bytes", RV_MAX_BYTES);
-	if (!w->replacing && number && number < w->newest)
+	if (!w->replacing && number && number < w->newest && ++w->older <= OLDER_MAX)
 		return lm_fail(err, LM_UNAVAILABLE, "the list is of resourceVersion %s, but %llu was seen: this server lags behind",
 			       page->resource_version, (unsigned long long)w->newest);
 	if (*page->next && w->page_token && STREQ(page->next, w->page_token))
 		return lm_fail(err, LM_DATA, "metadata.continue: is that of the page before");
 	if (*page->next && w->pages >= PAGES_MAX)
 		return lm_fail(err, LM_DATA, "the list has more than %d pages", PAGES_MAX);
+	if (!w->replacing && number < w->newest)
+		w->newest = number;
+	w->older = 0;
 	return 0;
 }
 
@@ -403,6 +407,7 @@ static void start_watch(struct kube_watch *w)
 	auto_free char *rv = NULL;
 	auto_buf struct buf url = {0};
 	int64_t timeout_s = limits.timeout_s + (int64_t)arc4random_uniform((uint32_t)limits.timeout_s + 1);
+	struct kube_request request = {.method = "GET", .idle_ms = timeout_s * 1000 + limits.silence_ms};
 
 	if (w->freed)
 		return;
@@ -413,8 +418,8 @@ static void start_watch(struct kube_watch *w)
 	w->stats.watches++;
 	w->start_mono_ms = w->heard_mono_ms = clock_mono_ms();
 	w->progress = w->stopped = false;
-	w->call = kube_stream(w->k, &(struct kube_request){.method = "GET", .path = url.data, .idle_ms = timeout_s * 1000 + limits.silence_ms},
-			      on_chunk, on_watch, w);
+	request.path = url.data;
+	w->call = kube_stream(w->k, &request, on_chunk, on_watch, w);
 }
 
 /* --- from outside ----------------------------------------------------------------------------------------------------- */

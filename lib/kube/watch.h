@@ -10,16 +10,17 @@
  * The handlers see, on the thread of kube_run:
  *	replace_begin(), object(KUBE_ADDED, o) for each listed object, replace_end(): what was not listed is gone (the
  *	handler's cache deletes it);
- *	then object(KUBE_ADDED | KUBE_MODIFIED | KUBE_DELETED, o) as things happen. Duplicates and unknown objects can occur: upsert.
+ *	then object(KUBE_ADDED | KUBE_MODIFIED | KUBE_DELETED, o) as things happen. Duplicates and unknown objects can occur:
+ *	upsert.
  * A replace_begin without an end before it starts the list over (the server gave up in the middle of its pages).
  * Objects are parsed one at a time and belong to the watch: copy what is needed. A handler may free the watch.
  *
  * Rules: the first list is consistent (no resourceVersion), then with limit=500 and `continue`; watches ask for bookmarks with
- * timeoutSeconds 300..600 (random) and are ended when silent for 60 s beyond that, or after 3 minutes without anything when bookmarks
- * were seen. 410 (as status or ERROR event): list again. 429 and 5xx: back-off 0.8 s x 2, at most 30 s, with
+ * timeoutSeconds 300..600 (random) and are ended when silent for 60 s beyond that, or after 3 minutes without anything when
+ * bookmarks were seen. 410 (as status or ERROR event): list again. 429 and 5xx: back-off 0.8 s x 2, at most 30 s, with
  * jitter, Retry-After honoured; a 429 never causes a list. A line may be cut anywhere; 16 MiB cap; unknown event types are ignored.
  * resourceVersion is opaque, except as a guard: where both are whole numbers, a list older than what was seen is refused and
- * tried again, and an older event is dropped. (After etcd was restored from a backup this program is to be restarted, as all others are.)
+ * tried again, and an older event is dropped. After 20 refusals in a row (minutes) the list is believed: etcd was restored.
  */
 #ifndef LIB_KUBE_WATCH_H
 #define LIB_KUBE_WATCH_H

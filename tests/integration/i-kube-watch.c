@@ -358,6 +358,19 @@ static void s26_a_list_from_the_past_is_refused(void **state)
 	rig_stop(&g);
 }
 
+static void s26_a_past_that_stays_is_believed_in_the_end(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS({200, LIST("90", POD("a", "3")), NULL, END, NULL}, {200, LIST("50", POD("b", "40")), NULL, END, NULL}),
+		  STEPS({410, STATUS(410, "Expired"), NULL, END, NULL}, {200, EVENT("ADDED", "c", "51"), NULL, SILENCE, "resourceVersion=50"}), 0);
+	run_until_told(&g, "+c:51 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:40 end +c:51 ");
+	assert_int_equal(g.told.trouble_count, 1 + OLDER_MAX);
+	rig_stop(&g);
+}
+
 static void s23_duplicates_pass_and_older_events_are_dropped(void **state)
 {
 	struct rig g;
@@ -922,6 +935,7 @@ int main(void)
 		cmocka_unit_test(s16_gone_as_status_or_event_lists_again),
 		cmocka_unit_test(s16_too_large_a_resource_version_lists_again),
 		cmocka_unit_test(s26_a_list_from_the_past_is_refused),
+		cmocka_unit_test(s26_a_past_that_stays_is_believed_in_the_end),
 		cmocka_unit_test(s23_duplicates_pass_and_older_events_are_dropped),
 		cmocka_unit_test(resource_versions_that_are_no_numbers_pass),
 		cmocka_unit_test(s14_429_is_waited_for_and_never_lists),
