@@ -146,7 +146,7 @@ static bool is_sound(const struct requirement *r)
 
 static void requirement_parse(const cJSON *item, struct requirement *out)
 {
-	const cJSON *values = read_member(item, "values"), *value;
+	const cJSON *values = read_list(item, "values"), *value;
 
 	*out = (struct requirement){.key = xstrdup(read_text(item, "key")), .op = op_of(read_text(item, "operator"))};
 	out->values = xcalloc(read_count(values), sizeof(*out->values));
@@ -199,7 +199,7 @@ bool requirement_matches(const struct requirement *r, const struct labels *label
 /* matchLabels are requirements "In" with one value. */
 void selector_parse(const cJSON *selector, struct selector *out)
 {
-	const cJSON *pairs = read_member(selector, "matchLabels"), *list = read_member(selector, "matchExpressions"), *item;
+	const cJSON *pairs = read_object(selector, "matchLabels"), *list = read_list(selector, "matchExpressions"), *item;
 	size_t room = 0;
 
 	*out = (struct selector){.is_nil = !cJSON_IsObject(selector)};
@@ -252,7 +252,7 @@ static bool is_sound_field(const struct requirement *r)
 
 static void node_term_parse(const cJSON *object, struct node_term *out)
 {
-	const cJSON *expressions = read_member(object, "matchExpressions"), *fields = read_member(object, "matchFields"), *item;
+	const cJSON *expressions = read_list(object, "matchExpressions"), *fields = read_list(object, "matchFields"), *item;
 
 	*out = (struct node_term){0};
 	out->expressions = xcalloc(read_count(expressions), sizeof(*out->expressions));
@@ -271,7 +271,7 @@ static void node_term_parse(const cJSON *object, struct node_term *out)
 
 void node_selector_parse(const cJSON *required, struct node_selector *out)
 {
-	const cJSON *terms = read_member(required, "nodeSelectorTerms"), *item;
+	const cJSON *terms = read_list(required, "nodeSelectorTerms"), *item;
 
 	*out = (struct node_selector){.present = cJSON_IsObject(required)};
 	if (!out->present)

@@ -60,7 +60,7 @@ struct node *node_parse(const cJSON *object, struct lm_err *err)
 	labels_parse(read_member(metadata, "labels"), &node->labels);
 	zone = labels_get(&node->labels, ZONE_LABEL);
 	node->zone = xstrdup(zone ? zone : "");
-	parse_taints(read_member(spec, "taints"), node);
+	parse_taints(read_list(spec, "taints"), node);
 	node->unschedulable = read_true(spec, "unschedulable");
 	return node;
 }

@@ -63,18 +63,18 @@ static void parse_ports(const cJSON *spec, struct pod *pod)
 	const cJSON *container, *port;
 	size_t room = 0;
 
-	cJSON_ArrayForEach(container, read_member(spec, "containers"))
-		cJSON_ArrayForEach(port, read_member(container, "ports"))
+	cJSON_ArrayForEach(container, read_list(spec, "containers"))
+		cJSON_ArrayForEach(port, read_list(container, "ports"))
 			add_port(pod, &room, port);
-	cJSON_ArrayForEach(container, read_member(spec, "initContainers"))
+	cJSON_ArrayForEach(container, read_list(spec, "initContainers"))
 		if (STREQ(read_text(container, "restartPolicy"), "Always"))
-			cJSON_ArrayForEach(port, read_member(container, "ports"))
+			cJSON_ArrayForEach(port, read_list(container, "ports"))
 				add_port(pod, &room, port);
 }
 
 static void parse_term(const cJSON *object, const char *own_namespace, struct affinity_term *out)
 {
-	const cJSON *names = read_member(object, "namespaces"), *name;
+	const cJSON *names = read_list(object, "namespaces"), *name;
 
 	selector_parse(read_member(object, "labelSelector"), &out->selector);
 	selector_parse(read_member(object, "namespaceSelector"), &out->namespaces_of);
@@ -89,7 +89,7 @@ static void parse_term(const cJSON *object, const char *own_namespace, struct af
 
 static void parse_affinity(const cJSON *affinity, struct pod *pod)
 {
-	const cJSON *terms = read_member(read_member(affinity, "podAntiAffinity"), REQUIRED), *item;
+	const cJSON *terms = read_list(read_member(affinity, "podAntiAffinity"), REQUIRED), *item;
 
 	node_selector_parse(read_member(read_member(affinity, "nodeAffinity"), REQUIRED), &pod->node_affinity);
 	pod->anti_affinity = xcalloc(read_count(terms), sizeof(*pod->anti_affinity));
@@ -113,7 +113,7 @@ static void parse_owner(const cJSON *metadata, struct pod *pod)
 {
 	const cJSON *item, *owner = NULL;
 
-	cJSON_ArrayForEach(item, read_member(metadata, "ownerReferences"))
+	cJSON_ArrayForEach(item, read_list(metadata, "ownerReferences"))
 		if (!owner && read_true(item, "controller"))
 			owner = item;
 	pod->owner_kind = xstrdup(read_text(owner, "kind"));
@@ -136,7 +136,7 @@ static void parse_metadata(const cJSON *metadata, struct pod *pod)
 
 static void parse_spec(const cJSON *spec, struct pod *pod)
 {
-	const cJSON *gates = read_member(spec, "schedulingGates");
+	const cJSON *gates = read_list(spec, "schedulingGates");
 
 	pod->node = xstrdup(read_text(spec, "nodeName"));
 	pod->scheduler_name = xstrdup(read_text(spec, "schedulerName"));
@@ -144,7 +144,7 @@ static void parse_spec(const cJSON *spec, struct pod *pod)
 	pod->gated = read_count(gates) > 0;
 	pod->os = xstrdup(read_text(read_member(spec, "os"), "name"));
 	labels_parse(read_member(spec, "nodeSelector"), &pod->node_selector);
-	parse_tolerations(read_member(spec, "tolerations"), pod);
+	parse_tolerations(read_list(spec, "tolerations"), pod);
 	parse_ports(spec, pod);
 	parse_affinity(read_member(spec, "affinity"), pod);
 }
@@ -156,7 +156,7 @@ static void parse_status(const cJSON *status, struct pod *pod)
 
 	pod->nominated_node = xstrdup(read_text(status, "nominatedNodeName"));
 	pod->terminal = STREQ(phase, "Succeeded") || STREQ(phase, "Failed");
-	cJSON_ArrayForEach(condition, read_member(status, "conditions"))
+	cJSON_ArrayForEach(condition, read_list(status, "conditions"))
 		if (!pod->condition_reason && STREQ(read_text(condition, "type"), "PodScheduled") &&
 		    STREQ(read_text(condition, "status"), "False")) {
 			pod->condition_reason = xstrdup(read_text(condition, "reason"));

@@ -28,6 +28,22 @@ static inline bool read_true(const cJSON *object, const char *key)
 	return cJSON_IsTrue(read_member(object, key));
 }
 
+/* A member that is an array; NULL, which has no elements to walk, when it is none. */
+static inline const cJSON *read_list(const cJSON *object, const char *key)
+{
+	const cJSON *item = read_member(object, key);
+
+	return cJSON_IsArray(item) ? item : NULL;
+}
+
+/* A member that is an object; NULL when it is none. */
+static inline const cJSON *read_object(const cJSON *object, const char *key)
+{
+	const cJSON *item = read_member(object, key);
+
+	return cJSON_IsObject(item) ? item : NULL;
+}
+
 /* Number of elements; 0 when it is no array. */
 static inline uint32_t read_count(const cJSON *array)
 {

@@ -49,7 +49,7 @@ static bool resize_is_infeasible(const cJSON *status)
 {
 	const cJSON *condition;
 
-	cJSON_ArrayForEach(condition, read_member(status, "conditions"))
+	cJSON_ArrayForEach(condition, read_list(status, "conditions"))
 		if (STREQ(read_text(condition, "type"), "PodResizePending"))
 			return STREQ(read_text(condition, "reason"), "Infeasible");
 	return false;
@@ -86,7 +86,7 @@ static int container_request(const struct sums *s, const cJSON *container, const
 	const cJSON *asked = read_member(read_member(container, "resources"), "requests"), *status = NULL;
 
 	if (s->on_node && statuses)
-		status = status_of(read_member(read_member(s->pod, "status"), statuses), read_text(container, "name"));
+		status = status_of(read_list(read_member(s->pod, "status"), statuses), read_text(container, "name"));
 	return resized(s, asked, status, path, out, err);
 }
 
@@ -95,7 +95,7 @@ static int add_containers(struct sums *s, struct lm_err *err)
 	const cJSON *container;
 	unsigned at = 0;
 
-	cJSON_ArrayForEach(container, read_member(read_member(s->pod, "spec"), "containers")) {
+	cJSON_ArrayForEach(container, read_list(read_member(s->pod, "spec"), "containers")) {
 		auto_resources struct resources request = {0};
 		char path[64];
 
@@ -131,7 +131,7 @@ static int add_init_containers(struct sums *s, struct lm_err *err)
 	const cJSON *container;
 	unsigned at = 0;
 
-	cJSON_ArrayForEach(container, read_member(read_member(s->pod, "spec"), "initContainers")) {
+	cJSON_ArrayForEach(container, read_list(read_member(s->pod, "spec"), "initContainers")) {
 		char path[64];
 
 		snprintf(path, sizeof(path), "spec.initContainers[%u].resources.requests", at++);

@@ -28,7 +28,7 @@ static char *of_volumes(const cJSON *spec)
 	const cJSON *volume, *kind;
 	unsigned at = 0;
 
-	cJSON_ArrayForEach(volume, read_member(spec, "volumes")) {
+	cJSON_ArrayForEach(volume, read_list(spec, "volumes")) {
 		cJSON_ArrayForEach(kind, volume)
 			if (!cJSON_IsNull(kind) && !STREQ(kind->string ? kind->string : "", "name") &&
 			    !is_plain_volume(kind->string ? kind->string : ""))
@@ -42,9 +42,9 @@ static char *of_affinity(const cJSON *spec)
 {
 	const cJSON *affinity = read_member(spec, "affinity");
 
-	if (read_count(read_member(read_member(affinity, "podAffinity"), REQUIRED)))
+	if (read_count(read_list(read_member(affinity, "podAffinity"), REQUIRED)))
 		return xstrdup("spec.affinity.podAffinity." REQUIRED);
-	if (read_count(read_member(read_member(affinity, "podAntiAffinity"), REQUIRED)))
+	if (read_count(read_list(read_member(affinity, "podAntiAffinity"), REQUIRED)))
 		return xstrdup("spec.affinity.podAntiAffinity." REQUIRED);
 	return NULL;
 }
@@ -54,7 +54,7 @@ static char *of_spread(const cJSON *spec)
 	const cJSON *item;
 	unsigned at = 0;
 
-	cJSON_ArrayForEach(item, read_member(spec, "topologySpreadConstraints")) {
+	cJSON_ArrayForEach(item, read_list(spec, "topologySpreadConstraints")) {
 		if (!STREQ(read_text(item, "whenUnsatisfiable"), "ScheduleAnyway"))
 			return xasprintf("spec.topologySpreadConstraints[%u]", at);
 		at++;
@@ -68,7 +68,7 @@ static char *of_groups(const cJSON *pod, const cJSON *spec)
 	static const char *const fields[] = {"schedulingGroup", "workloadRef"};
 	unsigned i;
 
-	if (read_count(read_member(spec, "resourceClaims")))
+	if (read_count(read_list(spec, "resourceClaims")))
 		return xstrdup("spec.resourceClaims");
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		if (cJSON_IsObject(read_member(spec, fields[i])))
@@ -86,8 +86,8 @@ static char *of_restarts(const cJSON *spec, const char *list)
 	const cJSON *container, *rule;
 	unsigned at = 0;
 
-	cJSON_ArrayForEach(container, read_member(spec, list)) {
-		cJSON_ArrayForEach(rule, read_member(container, "restartPolicyRules"))
+	cJSON_ArrayForEach(container, read_list(spec, list)) {
+		cJSON_ArrayForEach(rule, read_list(container, "restartPolicyRules"))
 			if (STREQ(read_text(rule, "action"), "RestartAllContainers"))
 				return xasprintf("spec.%s[%u].restartPolicyRules with RestartAllContainers", list, at);
 		at++;

@@ -67,12 +67,24 @@ static void bad_nodes_are_errors_that_name_the_place(void **state)
 	}
 }
 
+/* Room is made for the elements of an array. */
+static void taints_that_are_no_array_are_none(void **state)
+{
+	struct node *node = node_of_text("{'metadata':{'name':'n'},'spec':{'taints':{'a':{'effect':'NoExecute'},'b':{'effect':"
+					 "'NoExecute'},'c':{'effect':'NoExecute'}}}}");
+
+	(void)state;
+	assert_int_equal(node->taint_count, 0);
+	node_free(node);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_with_everything),
 		cmocka_unit_test(a_node_with_nothing_has_room_for_nothing),
 		cmocka_unit_test(bad_nodes_are_errors_that_name_the_place),
+		cmocka_unit_test(taints_that_are_no_array_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

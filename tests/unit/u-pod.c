@@ -282,6 +282,33 @@ static void any_member_of_any_type(void **state)
 		}
 }
 
+/* Room is made for the elements of an array; members of an object must not be taken for some, nor elements for members. */
+static void a_list_that_is_an_object_is_empty(void **state)
+{
+	static const char members[] = "{'a':{'effect':'x'},'b':'x','c':{},'d':'x','e':{},'f':'x'}";
+	auto_free char *spec = xasprintf("'tolerations':%s,'schedulingGates':%s,'containers':[{'ports':{'a':{'hostPort':1}}}],'affinity':{"
+					 "'podAntiAffinity':{" REQUIRED ":%s},'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':%s}}}", members,
+					 members, members, members);
+	struct pod *pod = pod_with("p", "%s", spec);
+
+	(void)state;
+	assert_false(pod->gated);
+	assert_int_equal(pod->toleration_count + pod->port_count + pod->anti_affinity_count + pod->node_affinity.count, 0);
+	pod_free(pod);
+	free(spec);
+	spec = xasprintf("'affinity':{'podAntiAffinity':{" REQUIRED ":[{'namespaces':%s,'labelSelector':{'matchLabels':['x','y'],"
+			 "'matchExpressions':[{'key':'k','operator':'In','values':%s}]}}]},'nodeAffinity':{" REQUIRED ":{"
+			 "'nodeSelectorTerms':[{'matchExpressions':%s,'matchFields':%s}]}}}", members, members, members, members);
+	pod = pod_with("p", "%s", spec);
+	assert_int_equal(pod->anti_affinity[0].namespace_count, 1); /* its own */
+	assert_int_equal(pod->anti_affinity[0].selector.count, 1);
+	assert_int_equal(pod->anti_affinity[0].selector.items[0].value_count, 0);
+	assert_false(selector_matches(&pod->anti_affinity[0].selector, &pod->labels));
+	assert_int_equal(pod->node_affinity.terms[0].expression_count + pod->node_affinity.terms[0].field_count, 0);
+	assert_false(node_selector_matches(&pod->node_affinity, &pod->labels, "n"));
+	pod_free(pod);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +322,7 @@ int main(void)
 		cmocka_unit_test(soft_wishes_and_plain_fields_are_fine),
 		cmocka_unit_test(a_bad_quantity_is_kept_for_the_reason),
 		cmocka_unit_test(any_member_of_any_type),
+		cmocka_unit_test(a_list_that_is_an_object_is_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
