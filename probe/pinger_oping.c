@@ -51,6 +51,14 @@ static struct oping *mine(struct pinger *p)
 
 /* --- one pass of one group ------------------------------------------------------------------------------------------- */
 
+static volatile sig_atomic_t alarmed;	/* the timer fired in this pass */
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarmed = 1;
+}
+
 struct pass {
 	int ret;			/* of ping_send */
 	int64_t elapsed_us, timeout_us;
@@ -78,6 +86,7 @@ static struct pass send_group(struct oping *o, struct oping_group *g, int64_t ti
 	ping_setopt(g->obj, PING_OPT_TIMEOUT, &timeout_s);
 	oping_group_filter(&o->hosts, g, true);
 	offset_us = pinger_clock_offset_us();
+	alarmed = 0;
 	set_alarm(o, timeout_us + 100000);
 	stderr = o->nowhere;
 	start_us = clock_mono_us();
@@ -89,7 +98,7 @@ static struct pass send_group(struct oping *o, struct oping_group *g, int64_t ti
 	oping_group_filter(&o->hosts, g, false);
 	metrics_add(o->base.m, STAT_SOCKET_DROPS, 0, oping_group_drops(g));
 	pass.stepped = drift_us > STEP_US || drift_us < -STEP_US;
-	pass.interrupted = pass.elapsed_us > timeout_us + 50000;
+	pass.interrupted = alarmed;
 	return pass;
 }
 
@@ -235,11 +244,6 @@ static void oping_set_targets(struct pinger *p, const struct ping_target *target
 }
 
 /* --- open and close -------------------------------------------------------------------------------------------------- */
-
-static void on_alarm(int signal)
-{
-	(void)signal;	/* it need only interrupt */
-}
 
 static void make_timer(struct oping *o)
 {
