@@ -43,7 +43,8 @@ int peer_list_add(struct peer_list *list, const char *name, const char *addr, st
 	index = names_add(&list->names, name);
 	if (index == NAMES_NONE)
 		return lm_fail(err, LM_DATA, "%s: listed twice", name);
-	list->addr = xrealloc(list->addr, list->names.count, sizeof(*list->addr));
+	if ((index & (index - 1)) == 0) /* doubles at 0, 1, 2, 4, 8, .. */
+		list->addr = xrealloc(list->addr, index ? (size_t)index * 2 : 1, sizeof(*list->addr));
 	list->addr[index] = steal(&normal);
 	return 0;
 }

@@ -24,7 +24,7 @@ bool complaints_new(struct complaints *c, const char *name, const char *text)
 	index = names_find(&c->names, name);
 	if (index == NAMES_NONE) {
 		index = names_add(&c->names, name);
-		c->said = xrealloc(c->said, c->names.count, sizeof(*c->said));
+		grow(&c->said, &c->room, c->names.count, sizeof(*c->said));
 		c->said[index] = 0;
 	}
 	if (c->said[index] == now)

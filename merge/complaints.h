@@ -13,6 +13,7 @@
 struct complaints {
 	struct names names;
 	uint64_t *said;			/* by name: a hash of what was said last, 0 when all is well */
+	size_t room;
 };
 
 /* True when `text` is not what was said of `name` last; remembers it. */

@@ -51,7 +51,7 @@ static enum meter_reason reason_of_parse(const struct file_text *text, const str
 		return REASON_EMPTY;
 	if (json_check(text->data, text->len, JSON_DEPTH, &ignored) < 0)
 		return REASON_SYNTAX;
-	return strncmp(err->msg, "node: ", 6) == 0 ? REASON_IDENTITY : REASON_SCHEMA;
+	return strstr(err->msg, "that the file's name says") ? REASON_IDENTITY : REASON_SCHEMA;
 }
 
 static double age_of(const struct scan *s, const struct timespec *mtime)
