@@ -10,7 +10,7 @@ step() { printf '\n%s\n' "$*"; }
 step "packages"
 tests/deps.sh gcc make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libcmocka-dev iproute2
 step "build"
-make -j2 CC=gcc BUILD="$build" lab-tools
+make --no-print-directory -j2 CC=gcc BUILD="$build" lab-tools
 tests/lab/uml.sh "$build/lab/uml" >/dev/null
 
 step "laboratory (results: $build/lab/demo)"
