@@ -31,7 +31,8 @@ struct api {
 	int64_t bookmark_ms;
 	atomic_bool stopping;
 	atomic_uint closes, cuts;		/* counts of POST /standin/close */
-	atomic_llong watches, requests, binds;	/* open now; since the start */
+	atomic_llong watches, in_flight;		/* open now; requests between their last byte and their answer */
+	atomic_llong requests, binds;		/* since the start */
 };
 
 struct call {

@@ -74,8 +74,8 @@ static void write_stats(struct api *api, struct buf *out)
 	for (id = 0; id < RESOURCE_COUNT; id++)
 		buf_printf(out, "%s\"%s\":%zu", id ? "," : "", stored_form[id]->plural, store_table(api->store, (enum resource_id)id)->count);
 	store_unlock(api->store);
-	buf_printf(out, "},\"watches\":%lld,\"requests\":%lld,\"binds\":%lld,\"faults\":%llu}\n", (long long)atomic_load(&api->watches),
-		   (long long)atomic_load(&api->requests), (long long)atomic_load(&api->binds),
+	buf_printf(out, "},\"watches\":%lld,\"inFlight\":%lld,\"requests\":%lld,\"binds\":%lld,\"faults\":%llu}\n",
+		   (long long)atomic_load(&api->watches), (long long)atomic_load(&api->in_flight), (long long)atomic_load(&api->requests), (long long)atomic_load(&api->binds),
 		   (unsigned long long)faults_fired(api->faults));
 }
 

@@ -126,6 +126,7 @@ enum served api_serve(struct api *api, struct call *call, struct answer *a)
 		control_handle(api, call, a);
 		return SERVE_ANSWER;
 	}
+	atomic_fetch_add(&api->in_flight, 1);
 	is_api = target_parse(call->path, &call->target);
 	call->verb = verb_of(call);
 	call->fault = faults_roll(api->faults, call->method, call->verb, call->path);
@@ -141,5 +142,6 @@ enum served api_serve(struct api *api, struct call *call, struct answer *a)
 	if (is_write(call))
 		journal_answered(api->journal, call->method, call->path, fault_names[call->fault.action], &call->note,
 				 served == SERVE_ANSWER ? a->code : 0);
+	atomic_fetch_sub(&api->in_flight, 1);
 	return served;
 }

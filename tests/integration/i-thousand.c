@@ -1,0 +1,513 @@
+/*
+ * A thousand pods on two hundred nodes through the stand-in and the real latency-sched, with faults on a tenth of its requests: all are
+ * bound, each once, none where it does not fit; also when the scheduler is killed twenty times on the way. The judge (tests/testing/fit.h)
+ * reads the server's state and log, and is judged itself first: each kind of wrong binding must be found.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "tests/testing/fit.h"
+#include "tests/testing/standin.h"
+
+#define SCHEDULER "my-latency-scheduler"
+#define NODES 200
+#define PODS 1000
+#define KILLS 20
+#define LIMIT_MS 120000		/* of a run; the issue names none */
+#define POD_PATH "/api/v1/namespaces/default/pods"
+
+__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
+{
+	char *out = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vasprintf(&out, fmt, ap) >= 0);
+	va_end(ap);
+	return out;
+}
+
+/* Nodes stand in a row of five zones; the farther, the slower. */
+static double rtt_us(void *arg, const char *from, const char *to)
+{
+	int a, b;
+
+	(void)arg;
+	if (sscanf(from, "node-%d", &a) != 1 || sscanf(to, "node-%d", &b) != 1)
+		return NAN;
+	return a == b ? 0 : 200 + 100 * abs(a - b);
+}
+
+static int judge(struct standin *api, struct buf *faults)
+{
+	auto_free char *state_text = standin_text(api, "/standin/state"), *log = standin_text(api, "/standin/log");
+	auto_json cJSON *state = cJSON_Parse(state_text);
+
+	assert_non_null(state);
+	return fit_check(&(struct fit_input){.state = state, .log = log, .scheduler = SCHEDULER, .rtt_us = rtt_us}, faults);
+}
+
+/* --- the judge ------------------------------------------------------------------------------------------------------ */
+
+static void put_pod(struct standin *api, const char *name, const char *labels, const char *spec, const char *cpu, const char *more)
+{
+	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}},\"spec\":{\"schedulerName\":\"" SCHEDULER "\"%s,\"containers\":"
+				    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"1Gi\"}}%s}]}}",
+				    name, labels, spec, cpu, more);
+
+	standin_do(api, 201, "POST", POD_PATH, body);
+}
+
+static void bind(struct standin *api, const char *pod, const char *node)
+{
+	auto_free char *path = text(POD_PATH "/%s/binding", pod);
+	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"},\"target\":{\"kind\":\"Node\",\"name\":\"%s\"}}", pod, node);
+
+	standin_do(api, 201, "POST", path, body);
+}
+
+/* Three nodes: node-0 is plain, node-1 tainted and of zone b, node-2 cordoned; 2 cpu and 8 GiB each. */
+static void small_cluster(struct standin *api)
+{
+	standin_start(api, NULL);
+	standin_node(api, "node-0", "2", "8Gi", "");
+	standin_node(api, "node-1", "2", "8Gi", ",\"spec\":{\"taints\":[{\"key\":\"for\",\"value\":\"gpu\",\"effect\":\"NoSchedule\"}]}");
+	standin_node(api, "node-2", "2", "8Gi", ",\"spec\":{\"unschedulable\":true}");
+	standin_do(api, 200, "PATCH", "/api/v1/nodes/node-1", "{\"metadata\":{\"labels\":{\"zone\":\"b\"}}}");
+}
+
+static void expect(struct standin *api, const char *faults)
+{
+	auto_buf struct buf found = {0};
+
+	buf_str(&found, "");
+	judge(api, &found);
+	assert_string_equal(found.data, faults);
+	standin_stop(api);
+}
+
+static void right_bindings_are_right(void **state)
+{
+	struct standin api;
+
+	(void)state;
+	small_cluster(&api);
+	put_pod(&api, "plain", "\"delay_node-0\":\"0.5\"", "", "1", "");
+	put_pod(&api, "gpu", "\"delay_node-0\":\"0.3\"", ",\"tolerations\":[{\"key\":\"for\",\"value\":\"gpu\"}],\"nodeSelector\":{\"zone\":\"b\"}", "2", "");
+	put_pod(&api, "port", "", "", "1", ",\"ports\":[{\"containerPort\":80,\"hostPort\":80}]");
+	bind(&api, "plain", "node-0");
+	bind(&api, "gpu", "node-1");
+	bind(&api, "port", "node-0");
+	expect(&api, "");
+}
+
+static void an_unbound_pod_and_a_node_that_is_not_there_are_found(void **state)
+{
+	struct standin api;
+
+	(void)state;
+	small_cluster(&api);
+	put_pod(&api, "lost", "", "", "1", "");
+	put_pod(&api, "waiting", "", "", "1", "");
+	bind(&api, "lost", "node-9");
+	expect(&api, "lost: is on a node that does not exist: node-9\nwaiting: is not bound\n");
+}
+
+static void too_much_on_a_node_is_found(void **state)
+{
+	struct standin api;
+
+	(void)state;
+	small_cluster(&api);
+	standin_do(&api, 200, "PATCH", "/api/v1/nodes/node-0/status", "{\"status\":{\"allocatable\":{\"pods\":\"1\",\"memory\":\"1500Mi\"}}}");
+	put_pod(&api, "one", "", "", "1500m", "");
+	put_pod(&api, "two", "", "", "501m", "");
+	bind(&api, "one", "node-0");
+	bind(&api, "two", "node-0");
+	expect(&api, "node-0: cpu 2.001 of 2.000\nnode-0: memory 2147483648.000 of 1572864000.000\nnode-0: pods 2.000 of 1.000\n");
+}
+
+static void a_big_init_container_counts(void **state)
+{
+	struct standin api;
+
+	(void)state;
+	small_cluster(&api);
+	put_pod(&api, "one", "", ",\"initContainers\":[{\"name\":\"i\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"3\"}}}]", "1", "");
+	bind(&api, "one", "node-0");
+	expect(&api, "node-0: cpu 3.000 of 2.000\n");
+}
+
+static void each_wrong_place_is_found(void **state)
+{
+	struct standin api;
+
+	(void)state;
+	small_cluster(&api);
+	put_pod(&api, "a-taint", "", "", "100m", "");
+	put_pod(&api, "b-cordon", "", "", "100m", "");
+	put_pod(&api, "c-select", "", ",\"nodeSelector\":{\"zone\":\"b\"}", "100m", "");
+	put_pod(&api, "d-affinity", "", ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":"
+		"[{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":\"In\",\"values\":[\"a\",\"b\"]}]}]}}}", "100m", "");
+	put_pod(&api, "e-delay", "\"delay_node-2\":\"0.3\"", "", "100m", "");
+	put_pod(&api, "f-port", "", "", "100m", ",\"ports\":[{\"containerPort\":80,\"hostPort\":80}]");
+	put_pod(&api, "g-port", "", "", "100m", ",\"ports\":[{\"containerPort\":81,\"hostPort\":80}]");
+	bind(&api, "a-taint", "node-1");
+	bind(&api, "b-cordon", "node-2");
+	bind(&api, "c-select", "node-0");
+	bind(&api, "d-affinity", "node-0");
+	bind(&api, "e-delay", "node-0");
+	bind(&api, "f-port", "node-0");
+	bind(&api, "g-port", "node-0");
+	expect(&api, "a-taint: does not tolerate for of node-1\nb-cordon: node-2 is unschedulable\nc-select: selects zone=b, which node-0 has not\n"
+	       "d-affinity: node-0 is not in its node affinity\ne-delay: delay_node-2: 0.3 ms is the limit, 0.400 ms it is to node-0\n"
+	       "g-port: host port 80 of node-0 is f-port's\n");
+}
+
+static void a_second_binding_in_the_log_is_found(void **state)
+{
+	const char *log = "{\"seq\":1,\"code\":201,\"committed\":true,\"uid\":\"u1\",\"node\":\"node-0\"}\n"
+			  "{\"seq\":2,\"code\":409,\"committed\":false,\"uid\":\"u1\",\"node\":\"node-1\"}\n"
+			  "{\"seq\":3,\"code\":0,\"committed\":true,\"uid\":\"u1\",\"node\":\"node-1\"}\n";
+	auto_json cJSON *list = cJSON_Parse("{\"items\":[{\"kind\":\"Node\",\"metadata\":{\"name\":\"node-0\"},\"status\":{\"allocatable\":{\"cpu\":\"1\","
+					    "\"memory\":\"1\",\"pods\":\"5\"}}},{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"uid\":\"u1\"},\"spec\":"
+					    "{\"schedulerName\":\"s\",\"nodeName\":\"node-0\"}},{\"kind\":\"Pod\",\"metadata\":{\"name\":\"q\",\"uid\":"
+					    "\"u2\"},\"spec\":{\"schedulerName\":\"s\",\"nodeName\":\"node-0\"}}]}");
+	auto_buf struct buf found = {0};
+
+	(void)state;
+	assert_non_null(list);
+	assert_int_equal(fit_check(&(struct fit_input){.state = list, .log = log, .scheduler = "s"}, &found), 3);
+	assert_string_equal(found.data, "p: was bound twice, the second time to node-1\np: was bound to node-1 and is on node-0\n"
+			    "q: is on a node, and the log has no binding\n");
+}
+
+/* --- a thousand pods ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Random, and yet each pod has a place whatever went where before: the nodes that any one request leaves open hold more than all pods
+ * together ask for. Pods herd in the middle of the row all the same, so that nodes do fill up.
+ */
+static void make_nodes(struct standin *api, struct rng *r)
+{
+	static const int cpus[] = {4, 8, 16};
+	int i;
+
+	for (i = 0; i < NODES; i++) {
+		int cpu = cpus[rng_below(r, 3)], kind = (int)rng_below(r, 20);
+		auto_free char *taints = text(",\"taints\":[{\"key\":\"for\",\"value\":\"%s\",\"effect\":\"%s\"}]", kind & 1 ? "gpu" : "db",
+					      kind & 2 ? "NoSchedule" : "NoExecute");
+		auto_free char *body = text("{\"metadata\":{\"name\":\"node-%d\",\"labels\":{\"zone\":\"z%d\",\"disk\":\"%s\"}},\"spec\":{%s%s},\"status\":"
+					    "{\"allocatable\":{\"cpu\":\"%d\",\"memory\":\"%dGi\",\"pods\":\"%u\"}}}", i, i / 40,
+					    rng_chance(r, 0.5) ? "ssd" : "hdd", kind == 7 ? "\"unschedulable\":true" : "\"podCIDR\":\"10.0.0.0/24\"",
+					    kind < 4 ? taints : "", cpu, cpu * 2, 12 + rng_below(r, 12));
+
+		standin_do(api, 201, "POST", "/api/v1/nodes", body);
+	}
+}
+
+/* What a pod asks beyond cpu and memory, as JSON members. */
+struct wish {
+	char labels[128], annotations[128], spec[512], ports[96];
+};
+
+static void make_wish(struct rng *r, struct wish *w)
+{
+	unsigned zone = rng_below(r, 5);
+
+	*w = (struct wish){.labels = "", .annotations = "", .spec = "", .ports = ""};
+	if (rng_chance(r, 0.15))
+		snprintf(w->labels, sizeof(w->labels), ",\"delay_node-%u\":\"%u.5\"", rng_below(r, NODES), 12 + rng_below(r, 4));
+	if (rng_chance(r, 0.3))
+		snprintf(w->annotations, sizeof(w->annotations), "\"latency-mesh.io/near\":\"app=app-%u\"", rng_below(r, 10));
+	if (rng_chance(r, 0.1))
+		snprintf(w->ports, sizeof(w->ports), ",\"ports\":[{\"containerPort\":80,\"hostPort\":%u}]", 8000 + rng_below(r, 4));
+	if (rng_chance(r, 0.2))
+		snprintf(w->spec, sizeof(w->spec), ",\"tolerations\":[{\"key\":\"for\",\"operator\":\"%s\"}]", "Exists");
+	else if (rng_chance(r, 0.2))
+		snprintf(w->spec, sizeof(w->spec), ",\"nodeSelector\":{\"disk\":\"%s\"}", rng_chance(r, 0.5) ? "ssd" : "hdd");
+	else if (rng_chance(r, 0.1) && !*w->labels)
+		snprintf(w->spec, sizeof(w->spec), ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":"
+			 "{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":\"In\",\"values\":[\"z%u\",\"z%u\",\"z%u\"]}]}]}}}",
+			 zone, (zone + 1) % 5, (zone + 3) % 5);
+	else if (rng_chance(r, 0.1))
+		snprintf(w->spec, sizeof(w->spec), ",\"initContainers\":[{\"name\":\"i\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%u\"}}}]",
+			 1 + rng_below(r, 3));
+}
+
+static void make_pods(struct standin *api, struct rng *r, int from, int to)
+{
+	struct wish w;
+	int i;
+
+	for (i = from; i < to; i++) {
+		auto_free char *body = NULL;
+
+		make_wish(r, &w);
+		body = text("{\"metadata\":{\"name\":\"pod-%04d\",\"labels\":{\"app\":\"app-%u\"%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\"%s,"
+			    "\"priority\":%u,\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%um\",\"memory\":\"%uMi\"}}%s},"
+			    "{\"name\":\"d\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":\"%um\"}}}]}}", i, rng_below(r, 10), w.labels, w.annotations,
+			    rng_chance(r, 0.02) ? "somebody-else" : SCHEDULER, w.spec, rng_below(r, 3), 50 + rng_below(r, 500), 32 + rng_below(r, 1000), w.ports,
+			    10 + rng_below(r, 100));
+		standin_do(api, 201, "POST", POD_PATH, body);
+	}
+}
+
+/* The matrix of rtt_us, as a file that the merger could have written. */
+static void write_matrix(const char *path)
+{
+	auto_buf struct buf b = {0};
+	char now[CLOCK_TEXT], from[16], to[16];
+	int i, k;
+
+	clock_format(clock_wall_ms(), now);
+	buf_printf(&b, "{\"version\":1,\"epoch\":\"test\",\"generation\":1,\"written\":\"%s\",\"period_s\":60,\"nodes\":[", now);
+	for (i = 0; i < NODES; i++)
+		buf_printf(&b, "%s\"node-%d\"", i ? "," : "", i);
+	buf_str(&b, "],\"age_s\":[");
+	for (i = 0; i < NODES; i++)
+		buf_printf(&b, "%s1", i ? "," : "");
+	buf_str(&b, "],\"rtt_us\":[");
+	for (i = 0; i < NODES; i++) {
+		buf_printf(&b, "%s\n[", i ? "," : "");
+		for (k = 0; k < NODES; k++) {
+			snprintf(from, sizeof(from), "node-%d", i);
+			snprintf(to, sizeof(to), "node-%d", k);
+			buf_printf(&b, "%s%.0f", k ? "," : "", rtt_us(NULL, from, to));
+		}
+		buf_char(&b, ']');
+	}
+	buf_str(&b, "]}\n");
+	test_write(path, b.data);
+}
+
+/* A tenth of the requests of each of these meets one of seven faults. */
+static void set_faults(struct standin *api)
+{
+	static const char *const targets[] = {
+		"\"method\":\"POST\",\"path\":\"*/binding\"", "\"method\":\"PATCH\",\"path\":\"*/status\"", "\"path\":\"*/events*\"",
+		"\"verb\":\"list\",\"path\":\"/api/v1/*\"", "\"verb\":\"get\",\"path\":\"/api/v1/*\"", "\"verb\":\"watch\",\"path\":\"/api/v1/*\""};
+	static const char *const actions[] = {
+		"\"action\":\"delay\",\"delay_ms\":50", "\"action\":\"drop\"", "\"action\":\"drop\",\"when\":\"after\"",
+		"\"action\":\"status\",\"status\":409", "\"action\":\"status\",\"status\":429,\"retryAfter\":\"1\"",
+		"\"action\":\"status\",\"status\":500", "\"action\":\"status\",\"status\":500,\"when\":\"after\""};
+	auto_buf struct buf b = {0};
+	size_t i, k;
+
+	buf_printf(&b, "{\"seed\":%u,\"rules\":[", (unsigned)test_seed());
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		for (k = 0; k < ARRAY_SIZE(actions); k++)
+			buf_printf(&b, "%s{%s,%s,\"probability\":0.015}", i || k ? "," : "", targets[i], actions[k]);
+	buf_str(&b, "]}");
+	standin_faults(api, b.data);
+}
+
+struct thousand {
+	struct standin api;
+	const char *folder;
+	char *file, *log;
+	int wanted;			/* pods of our scheduler */
+	int64_t began_ms;
+};
+
+static pid_t start_scheduler(const struct thousand *t)
+{
+	return test_spawn((const char *const[]){test_program("latency-sched"), "--server", t->api.url, "--latency-file", t->file, NULL}, NULL, t->log);
+}
+
+static long stat_of(struct thousand *t, const char *name)
+{
+	auto_free char *stats = standin_text(&t->api, "/standin/stats");
+	auto_json cJSON *object = cJSON_Parse(stats);
+
+	return (long)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+/* Pods of a scheduler, those on a node or all; from the state, which meets no faults. */
+static int pods_of(struct thousand *t, const char *scheduler, bool bound)
+{
+	auto_free char *state_text = standin_text(&t->api, "/standin/state");
+	auto_json cJSON *state = cJSON_Parse(state_text);
+	const cJSON *item;
+	int count = 0;
+
+	cJSON_ArrayForEach(item, item_at(state, "items"))
+		count += STREQ(text_at(item, "kind"), "Pod") && STREQ(text_at(item, "spec.schedulerName"), scheduler) &&
+			(!bound || *text_at(item, "spec.nodeName"));
+	return count;
+}
+
+/* The pods that wait, with what their condition says. */
+static void show_waiting(struct thousand *t)
+{
+	auto_free char *state_text = standin_text(&t->api, "/standin/state");
+	auto_json cJSON *state = cJSON_Parse(state_text);
+	const cJSON *item, *condition;
+	int shown = 0;
+
+	cJSON_ArrayForEach(item, item_at(state, "items"))
+		if (STREQ(text_at(item, "kind"), "Pod") && STREQ(text_at(item, "spec.schedulerName"), SCHEDULER) &&
+		    !*text_at(item, "spec.nodeName") && shown++ < 20) {
+			printf("# waiting: %s", text_at(item, "metadata.name"));
+			cJSON_ArrayForEach(condition, item_at(item, "status.conditions"))
+				printf(" %s=%s %s", text_at(condition, "type"), text_at(condition, "status"), text_at(condition, "message"));
+			printf("\n");
+		}
+}
+
+static void show_log(const struct thousand *t)
+{
+	auto_free char *log = test_read(t->log);
+	size_t len = log ? strlen(log) : 0;
+
+	printf("# the scheduler's log ends with:\n%s\n", log ? log + (len > 8000 ? len - 8000 : 0) : "");
+	fflush(stdout);
+}
+
+/* Waits until so many pods are bound. */
+static void until_bound(struct thousand *t, long count)
+{
+	while (stat_of(t, "binds") < count) {
+		if (clock_mono_ms() - t->began_ms > LIMIT_MS) {
+			show_log(t);
+			show_waiting(t);
+			fail_msg("%ld of %ld bound after %d s", stat_of(t, "binds"), count, LIMIT_MS / 1000);
+		}
+		usleep(2000);
+	}
+}
+
+static void begin(struct thousand *t, struct rng *r)
+{
+	*t = (struct thousand){.folder = test_folder()};
+	t->file = text("%s/cluster-latency.json", t->folder);
+	t->log = text("%s/scheduler.log", t->folder);
+	standin_start(&t->api, (const char *const[]){"--history", "3000", "--bookmark-interval", "1s", NULL});
+	write_matrix(t->file);
+	make_nodes(&t->api, r);
+	make_pods(&t->api, r, 0, PODS / 2);
+	t->wanted = PODS;
+}
+
+/* No process has the folder in its command line any more: the scheduler's reader has ended with it. */
+static bool nobody_is_left(void *folder)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	while (proc && (entry = readdir(proc))) {
+		auto_free char *path = text("/proc/%s/cmdline", entry->d_name);
+		auto_file FILE *file = atoi(entry->d_name) > 0 && atoi(entry->d_name) != getpid() ? fopen(path, "re") : NULL;
+		char line[4096];
+		size_t len = file ? fread(line, 1, sizeof(line), file) : 0;
+
+		found = found || memmem(line, len, folder, strlen(folder));
+	}
+	if (proc)
+		closedir(proc);
+	return !found;
+}
+
+static void finish(struct thousand *t, pid_t scheduler, int kills)
+{
+	auto_buf struct buf faults = {0};
+	double took_s;
+	int wrong;
+
+	until_bound(t, t->wanted);
+	took_s = (double)(clock_mono_ms() - t->began_ms) / 1000;
+	assert_int_equal(test_stop(scheduler, SIGTERM), 0);
+	wrong = judge(&t->api, &faults);
+	printf("# %d pods on %d nodes, %d kills: all bound after %.2f s, %ld faults in %ld requests\n", PODS, NODES, kills, took_s,
+	       stat_of(t, "faults"), stat_of(t, "requests"));
+	fflush(stdout);
+	if (wrong) {
+		printf("# the judge says:\n%s", faults.data);
+		show_log(t);
+		fail_msg("%d wrong", wrong);
+	}
+	assert_int_equal(stat_of(t, "binds"), t->wanted);
+	assert_true(stat_of(t, "faults") > PODS / 20);
+	assert_int_equal(pods_of(t, "somebody-else", true), 0);
+	assert_true(test_wait(nobody_is_left, (void *)(uintptr_t)t->file, 10000));
+	standin_stop(&t->api);
+	free(t->file);
+	free(t->log);
+}
+
+static void s15_a_thousand_pods_with_faults_are_bound_once_where_they_fit(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	struct thousand t;
+	pid_t scheduler;
+
+	(void)state;
+	begin(&t, &r);
+	set_faults(&t.api);
+	t.began_ms = clock_mono_ms();
+	scheduler = start_scheduler(&t);
+	make_pods(&t.api, &r, PODS / 2, PODS);
+	t.wanted = pods_of(&t, SCHEDULER, false);
+	until_bound(&t, t.wanted / 2);
+	standin_do(&t.api, 200, "POST", "/standin/close?cut=1", NULL);
+	standin_do(&t.api, 200, "POST", "/standin/compact", NULL);
+	finish(&t, scheduler, 0);
+}
+
+/*
+ * What the dead one had sent is finished before the next one starts. A binding that the server still holds back would otherwise be done after
+ * the next one's list, where no scheduler could know of it; in a cluster the restart of a container takes longer than that.
+ */
+static void kill_scheduler(struct thousand *t, pid_t scheduler)
+{
+	assert_int_equal(test_stop(scheduler, SIGKILL), 128 + SIGKILL);
+	do
+		usleep(60000);
+	while (stat_of(t, "inFlight") > 0);
+}
+
+static void s35_the_same_with_a_scheduler_that_is_killed_twenty_times(void **state)
+{
+	struct rng r = rng_make(test_seed() + 1);
+	struct thousand t;
+	pid_t scheduler;
+	int kill_;
+
+	(void)state;
+	begin(&t, &r);
+	make_pods(&t.api, &r, PODS / 2, PODS);
+	t.wanted = pods_of(&t, SCHEDULER, false);
+	set_faults(&t.api);
+	t.began_ms = clock_mono_ms();
+	scheduler = start_scheduler(&t);
+	for (kill_ = 1; kill_ <= KILLS; kill_++) {
+		until_bound(&t, (long)t.wanted * kill_ / (KILLS + 1));
+		usleep(rng_below(&r, 20000));
+		assert_true(stat_of(&t, "binds") < t.wanted);	/* it is really on the way */
+		kill_scheduler(&t, scheduler);
+		scheduler = start_scheduler(&t);
+	}
+	finish(&t, scheduler, KILLS);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(right_bindings_are_right), cmocka_unit_test(an_unbound_pod_and_a_node_that_is_not_there_are_found),
+		cmocka_unit_test(too_much_on_a_node_is_found), cmocka_unit_test(a_big_init_container_counts),
+		cmocka_unit_test(each_wrong_place_is_found), cmocka_unit_test(a_second_binding_in_the_log_is_found),
+		cmocka_unit_test(s15_a_thousand_pods_with_faults_are_bound_once_where_they_fit),
+		cmocka_unit_test(s35_the_same_with_a_scheduler_that_is_killed_twenty_times),
+	};
+
+	return cmocka_run_group_tests_name("thousand", tests, NULL, NULL);
+}
