@@ -236,8 +236,8 @@ static int run(struct agent *a, struct lm_err *err)
 	return 0;
 }
 
-/* Where the volume hangs, its thread goes on using the metrics: they are left to it. */
-static void finish(struct agent *a)
+/* True when all has ended. Where the volume hangs, its thread may go on using the metrics: they are left to it. */
+static bool finish(struct agent *a)
 {
 	bool ended = !a->volume || volume_stop(a->volume);
 
@@ -248,13 +248,15 @@ static void finish(struct agent *a)
 	peers_free(&a->peers);
 	if (ended)
 		metrics_free(a->m);
+	return ended;
 }
 
-int agent_run(const struct settings *settings, struct lm_err *err)
+int agent_run(const struct settings *settings, bool *hung, struct lm_err *err)
 {
 	struct agent a = {.s = settings, .m = probe_stats_new()};
 	int failed;
 
+	*hung = false;
 	signals_block();
 	if (pinger_open((enum pinger_kind)settings->pinger, a.m, &a.pinger, err) < 0) {
 		metrics_free(a.m);
@@ -266,6 +268,6 @@ int agent_run(const struct settings *settings, struct lm_err *err)
 	load_init(&a.load, (double)settings->window_ms / 1000);
 	a.plan = rounds_plan(settings->interval_ms, settings->pings, settings->timeout_ms);
 	failed = run(&a, err);
-	finish(&a);
+	*hung = !finish(&a);
 	return failed;
 }

@@ -8,10 +8,15 @@
 #ifndef PROBE_AGENT_H
 #define PROBE_AGENT_H
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 #include "probe/settings.h"
 
-/* Until SIGTERM or SIGINT, or for one round. 0 when it ended as it should. */
-int agent_run(const struct settings *settings, struct lm_err *err);
+/*
+ * Until SIGTERM or SIGINT, or for one round. 0 when it ended as it should. *hung: the volume does not answer and a thread waits for it
+ * in the kernel; the program should end with _exit.
+ */
+int agent_run(const struct settings *settings, bool *hung, struct lm_err *err);
 
 #endif

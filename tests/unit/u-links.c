@@ -156,11 +156,11 @@ static void p19_history_follows_a_model(void **state)
 		round_at(&l, step * 1000, 1, SIZE_MAX);
 		for (n = 0; n < 5; n++)
 			for (a = 0; a < 4; a++) {
-				char name[8];
+				char name[16];
 				const struct link *k;
 
 				rounds[n][a] = used[n][a] ? rounds[n][a] + 1 : 0;
-				snprintf(name, sizeof(name), "n%d", n);
+				snprintf(name, sizeof(name), "n%d", n % 10);
 				k = link_of(&l, name, false);
 				if (used[n][a])
 					assert_int_equal(k->window.count, rounds[n][a] * 3 < 200 ? rounds[n][a] * 3 : 200);
