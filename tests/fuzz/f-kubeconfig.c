@@ -8,8 +8,14 @@
 #include <unistd.h>
 
 #include "lib/kube/kubeconfig.h"
+#include "tests/testing/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+FUZZ_CORPUS("current-context: lab\ncontexts: [{name: lab, context: {cluster: c, user: u, namespace: n}}]\n"
+	    "clusters: [{name: c, cluster: {server: 'https://h:1/x', tls-server-name: n, proxy-url: 'http://p',\n"
+	    "  certificate-authority-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUIKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=}}]\n"
+	    "users: [{name: u, user: {token: abc, tokenFile: x}}]\n",
+	    "{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\"}}],"
+	    "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"http://h\",\"insecure-skip-tls-verify\":false}}]}")
 
 static void check(const struct kube_config *c)
 {

@@ -1,10 +1,19 @@
 /*
- * The bytes of an API server: a list page and a watch stream. The first byte says in what pieces the rest comes; the events must be the
- * same as in one piece.
+ * The bytes of an API server: a list page and a watch stream. The first byte says in what pieces the rest comes; the events must
+ * be the same as in one piece.
  */
 #include "lib/kube/watch.c"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/testing/fuzz.h"
+
+FUZZ_CORPUS("\001{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"x\"},\"items\":["
+	    "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"3\"}},{}]}",
+	    "\003{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":\"11\"}}}\n"
+	    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"12\"}}}\n"
+	    "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"resourceVersion\":\"13\"}}}\r\n",
+	    "0{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":504,\"details\":{\"retryAfterSeconds\":1,"
+	    "\"causes\":[{\"reason\":\"ResourceVersionTooLarge\"}]}}}\n")
+
 
 struct sum {
 	uint64_t hash;

@@ -135,6 +135,7 @@ static bool free_the_owner(void *arg, const char *line, size_t len)
 
 static void a_function_may_free_everything(void **state)
 {
+	static const char text[] = "ab\ncd\n";
 	size_t cut;
 
 	(void)state;
@@ -142,8 +143,8 @@ static void a_function_may_free_everything(void **state)
 		struct owner o = {.lines = xcalloc(1, sizeof(struct lines))};
 
 		o.lines->max_bytes = 10;
-		assert_int_equal(lines_feed(o.lines, "ab\ncd\n", cut, free_the_owner, &o), LINES_OK);
-		assert_int_equal(lines_feed(o.lines, "ab\ncd\n" + cut, 6 - cut, free_the_owner, &o), LINES_STOPPED);
+		assert_int_equal(lines_feed(o.lines, text, cut, free_the_owner, &o), LINES_OK);
+		assert_int_equal(lines_feed(o.lines, text + cut, 6 - cut, free_the_owner, &o), LINES_STOPPED);
 		assert_int_equal(o.count, 1);
 	}
 }
