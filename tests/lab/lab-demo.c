@@ -23,6 +23,7 @@
 #define EDITOR "tokyo-2"		/* another NFS client than these */
 #define MATRIX_S 60			/* limits: what to wait for at most */
 #define POD_S 20
+#define WINDOW_MS 10000		/* of the probes, see cluster_probe */
 #define IN_USE_MS 2000			/* a new file is used within this (DESIGN.md "Reload before binding") */
 #define NOISE 3				/* a deadline counts as missed at so many times its value */
 
@@ -99,6 +100,21 @@ static bool matrix_complete(struct cluster *c, void *arg)
 	return known == p->pairs;
 }
 
+/* A window of 10 s has 30 pings then; the first ones were sent while everything started. */
+static int fill_windows(struct demo *d, struct progress *p, struct lm_err *err)
+{
+	screen_line("%5.1f s  the windows (10 s, 30 pings a pair) fill", screen_elapsed_s());
+	for (int i = 0; i < 5; i++) {
+		usleep(WINDOW_MS / 5 * 1000);
+		snapshot_free(&p->s);
+		if (cluster_snapshot(d->c, d->c->sched_host, &p->s, err) < 0)
+			return -1;
+		screen_line("%5.1f s  generation %lld: largest error %.2f ms", screen_elapsed_s(), (long long)p->s.generation,
+			    tables_worst_ms(&d->c->t, &p->s));
+	}
+	return 0;
+}
+
 static int measurements(struct demo *d, struct lm_err *err)
 {
 	struct progress p = {.pairs = tables_pairs(&d->c->t)};
@@ -106,6 +122,8 @@ static int measurements(struct demo *d, struct lm_err *err)
 
 	screen_title("the matrix: pings -> nodes/NODE.json -> " CLUSTER_FILE ", all on the NFS volume");
 	result = cluster_wait(d->c, matrix_complete, &p, MATRIX_S, "a matrix without gaps", err);
+	if (result == 0)
+		result = fill_windows(d, &p, err);
 	if (result == 0) {
 		screen_title("nodes/tokyo-1.json, written there, read on " SCHEDULER);
 		tables_report(d->c, host(d, SCHEDULER), "tokyo-1");

@@ -35,6 +35,22 @@ uint32_t tables_known(const struct topology *t, const struct snapshot *s)
 	return known;
 }
 
+static double error_ms(const struct topology *t, const struct snapshot *s, int from, int to)
+{
+	return fabs(cluster_measured_ms(s, t->host[from].name, t->host[to].name) - topology_rtt_ms(t, from, to));
+}
+
+double tables_worst_ms(const struct topology *t, const struct snapshot *s)
+{
+	double worst = 0;
+
+	for (int a = 0; a < t->count; a++)
+		for (int b = 0; b < t->count; b++)
+			if (a != b && !t->host[a].client)
+				worst = fmax(worst, error_ms(t, s, a, b));
+	return worst;
+}
+
 void tables_hosts(const struct topology *t)
 {
 	for (int i = 0; i < t->count; i++)
@@ -85,7 +101,7 @@ void tables_matrix(const struct topology *t, const struct snapshot *s)
 {
 	char head[256] = "";
 	size_t used = 0;
-	double worst = 0, worst_share = 0;
+	double share = 0;
 
 	for (int i = 0; i < t->count; i++) {
 		const char *name = t->host[i].name, *dash = strrchr(name, '-');
@@ -100,15 +116,13 @@ void tables_matrix(const struct topology *t, const struct snapshot *s)
 			matrix_line(t, s, from, kind);
 		for (int to = 0; to < t->count; to++) {
 			double truth = topology_rtt_ms(t, from, to);
-			double error = fabs(cluster_measured_ms(s, t->host[from].name, t->host[to].name) - truth);
 
-			if (from == to)
-				continue;
-			worst = fmax(worst, error);
-			worst_share = fmax(worst_share, truth >= 5 ? error / truth : 0);
+			if (truth >= 5)
+				share = fmax(share, error_ms(t, s, from, to) / truth);
 		}
 	}
-	screen_line("largest error: %.2f ms; of pairs of 5 ms and more %.1f %%", worst, worst_share * 100);
+	screen_line("largest error: %.2f ms; of pairs of 5 ms and more %.1f %%", tables_worst_ms(t, s),
+		    share * 100);
 }
 
 void tables_placement_head(void)

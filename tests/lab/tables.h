@@ -11,6 +11,8 @@ int tables_nodes(const struct topology *t);			/* hosts that are nodes */
 uint32_t tables_pairs(const struct topology *t);		/* from each node to each other node and client */
 uint32_t tables_known(const struct topology *t, const struct snapshot *s);
 
+double tables_worst_ms(const struct topology *t, const struct snapshot *s);	/* the largest error of a known pair */
+
 void tables_hosts(const struct topology *t);
 void tables_report(const struct cluster *c, int host, const char *node);
 /* Each row: measured, true, error; then the worst error. */
