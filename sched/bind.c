@@ -125,6 +125,12 @@ static void answered(struct open_binding *o)
 	o->binder->flight--;
 }
 
+/* Is no earlier request still able to bind it? */
+static bool certain(const struct open_binding *o)
+{
+	return !o->unknown_ms || clock_mono_ms() - o->unknown_ms > BIND_FATE_MS;
+}
+
 static void on_posted(void *arg, const struct kube_response *response)
 {
 	struct open_binding *o = arg;
@@ -146,7 +152,7 @@ static void on_posted(void *arg, const struct kube_response *response)
 	} else if (status == 0 ? response->sent : status == 408 || status == 429 || status >= 500) {
 		o->unknown_ms = clock_mono_ms();
 		ask_later(o, response->retry_after_ms);
-	} else if (o->unknown_ms) {
+	} else if (!certain(o)) {
 		ask_later(o, response->retry_after_ms); /* this one did nothing, but one before it may have */
 	} else {
 		end(o, BIND_FAILED);
@@ -169,12 +175,6 @@ static void post(struct open_binding *o)
 	buf_str(&body, "}}");
 	o->posts++;
 	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS}, on_posted);
-}
-
-/* Is no earlier request still able to bind it? */
-static bool certain(const struct open_binding *o)
-{
-	return !o->unknown_ms || clock_mono_ms() - o->unknown_ms > BIND_FATE_MS;
 }
 
 static bool node_usable(const struct open_binding *o)

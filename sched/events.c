@@ -179,7 +179,7 @@ static void repeat(struct events *e, struct series *s, int64_t mono_ms)
 	patch_series(e, s);
 }
 
-void events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms)
+bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms)
 {
 	uint64_t key = hash_text(hash_text(0xcbf29ce484222325u, pod->uid), note);
 	struct series *s = find_series(e, key);
@@ -187,7 +187,7 @@ void events_failed(struct events *e, const struct pod *pod, const char *note, in
 
 	if (s->path && s->key == key && mono_ms - s->seen_ms < EVENTS_SERIES_MS) {
 		repeat(e, s, mono_ms);
-		return;
+		return false;
 	}
 	name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod->name, key ^ (uint64_t)clock_wall_ms() * 0x9e3779b97f4a7c15u);
 	free(s->path);
@@ -195,6 +195,7 @@ void events_failed(struct events *e, const struct pod *pod, const char *note, in
 	s->path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/%s", pod->namespace_, name);
 	post_event(e, &(struct event){.scheduler = pod->scheduler_name, .namespace_ = pod->namespace_, .pod = pod->name, .uid = pod->uid,
 				      .type = "Warning", .reason = "FailedScheduling", .action = "Scheduling", .note = note, .name = name});
+	return true;
 }
 
 /* --- the condition --- */

@@ -11,6 +11,7 @@
 #ifndef SCHED_EVENTS_H
 #define SCHED_EVENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,8 +32,8 @@ void events_free(struct events *e);			/* drops what is not sent; NULL is fine */
 /* Normal, reason Scheduled, action Binding. */
 void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid, const char *node,
 		      const char *note);
-/* Warning, reason FailedScheduling, action Scheduling. */
-void events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
+/* Warning, reason FailedScheduling, action Scheduling. False: an equal one was sent a moment ago, this one only counts. */
+bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
 

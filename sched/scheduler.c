@@ -48,11 +48,10 @@ struct scheduler {
 static void say_no_node(struct scheduler *s, const struct pod *pod, const struct buf *message)
 {
 	char key[512];
-	bool known = pod->condition_message && STREQ(pod->condition_message, message->data);
+	bool fresh = events_failed(s->events, pod, message->data, clock_mono_ms());
 
 	pod_key(pod, key, sizeof(key));
-	log_event(known ? LOG_DEBUG : LOG_INFO, "no node fits", FIELDS(LS("pod", key), LS("reason", message->data)));
-	events_failed(s->events, pod, message->data, clock_mono_ms());
+	log_event(fresh ? LOG_INFO : LOG_DEBUG, "no node fits", FIELDS(LS("pod", key), LS("reason", message->data)));
 	events_condition(s->events, pod, "Unschedulable", message->data);
 }
 
