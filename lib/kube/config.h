@@ -5,7 +5,8 @@
  * are relative to their file) > in-cluster (KUBERNETES_SERVICE_HOST/_PORT and /var/run/secrets/kubernetes.io/serviceaccount).
  * Fields: server, certificate-authority(-data), tls-server-name, insecure-skip-tls-verify (refused unless `insecure`),
  * proxy-url, client-certificate(-data), client-key(-data), token, tokenFile, namespace. exec and auth-provider are refused by name.
- * Errors name the file and the field (LM_CONFIG; LM_NOINPUT when a named file is missing; LM_USAGE for a bad URL).
+ * A --server URL comes without credentials. With `insecure` no certificate is checked at all. as, username and password are refused too.
+ * Errors name the file and the field (LM_CONFIG; LM_NOINPUT when a named file is missing; LM_USAGE for a bad URL, or no source).
  * A URL must be http:// or https:// with a host, without user, query or fragment.
  */
 #ifndef LIB_KUBE_CONFIG_H
@@ -19,7 +20,8 @@ struct kube_config {
 	char *server;			/* "https://10.0.0.1:6443", no trailing slash */
 	char *ca_file, *ca_data;	/* PEM; at most one of each pair */
 	char *cert_file, *cert_data, *key_file, *key_data;
-	char *token, *token_file;	/* token_file is re-read (60 s; at once after a 401); without a token in it the old one stays */
+	char *token;
+	char *token_file;		/* re-read (60 s; at once after a 401); while there is no token in it the old one stays */
 	char *tls_server_name, *proxy_url, *namespace_;
 	bool insecure;
 };

@@ -192,7 +192,7 @@ int kubeconfig_check_token(const char *token, struct lm_err *err)
 		return lm_fail(err, LM_CONFIG, "the token is larger than %zu bytes", KUBE_TOKEN_MAX_BYTES);
 	for (i = 0; i < len; i++)
 		if (token[i] <= ' ' || token[i] >= 0x7f)
-			return lm_fail(err, LM_CONFIG, "the token has a byte that cannot stand in a header, like a blank (byte %zu)", i + 1);
+			return lm_fail(err, LM_CONFIG, "the token has a byte that no header may have, like a blank (byte %zu)", i + 1);
 	return 0;
 }
 

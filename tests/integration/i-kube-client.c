@@ -153,7 +153,8 @@ static void connections_are_kept_and_many_run_at_once(void **state)
 		ask(k, "GET", "/", NULL, &a);
 	answer_clear(&a);
 	for (i = 0; i < COUNT; i++)
-		kube_send(k, &(struct kube_request){.method = "POST", .path = "/x", .body = "{}", .timeout_ms = WAIT_MS}, on_done, &many[i]);
+		kube_send(k, &(struct kube_request){.method = "POST", .path = "/x", .body = "{}", .timeout_ms = WAIT_MS},
+			on_done, &many[i]);
 	assert_int_equal(kube_in_flight(k), COUNT);
 	for (i = 0; i < COUNT; i++)
 		run_until(k, &many[i].done);
@@ -193,7 +194,8 @@ static void one_after_the_other_use_one_connection(void **state)
 static void callbacks_come_from_run_alone(void **state)
 {
 	int fd, port = closed_port(&fd);
-	auto_free char *url = xasprintf("http://127.0.0.1:%d", port), *expected = xasprintf("%s: connect: Connection refused", url);
+	auto_free char *url = xasprintf("http://127.0.0.1:%d", port);
+	auto_free char *expected = xasprintf("%s: connect: Connection refused", url);
 	struct kube *k = client_of(url, NULL);
 	struct answer a = {0};
 
@@ -342,7 +344,8 @@ static void a_token_file_without_a_token_is_an_error_at_the_start(void **state)
 
 static void header_of_path(struct scripted_request *r)
 {
-	static const char *const values[] = {NULL, "1", "0", "86400", "99999999999999999999", "soon", "-5", "1.5", "", "Fri, 31 Dec 1999 23:59:59 GMT",
+	static const char *const values[] = {NULL, "1", "0", "86400", "99999999999999999999", "soon", "-5", "1.5", "",
+		"Fri, 31 Dec 1999 23:59:59 GMT",
 					     "Fri, 31 Dec 2032 23:59:59 GMT"};
 	int index = atoi(r->target + 1);
 	auto_free char *line = values[index] ? xasprintf("Retry-After: %s\r\n", values[index]) : NULL;
@@ -468,12 +471,14 @@ static void s51_large_bodies_are_capped(void **state)
 	struct answer a = {0};
 
 	(void)state;
-	kube_send(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS, .max_bytes = 100000}, on_done, &a);
+	kube_send(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS, .max_bytes = 100000},
+		on_done, &a);
 	run_until(k, &a.done);
 	assert_int_equal(a.response.status, 0);
 	assert_non_null(strstr(a.response.error.msg, "the answer is larger than 100000 bytes"));
 	answer_clear(&a);
-	kube_send(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS, .max_bytes = 4096000}, on_done, &a);
+	kube_send(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS, .max_bytes = 4096000},
+		on_done, &a);
 	run_until(k, &a.done);
 	assert_int_equal(a.response.status, 200);
 	assert_int_equal(a.body.len, 4096000);
@@ -711,7 +716,8 @@ static void echo_or_hang(struct scripted_request *r)
 static void callbacks_may_cancel_send_and_free(void **state)
 {
 	struct scripted *quick = scripted_start(echo_or_hang, NULL), *slow = scripted_start(drip, NULL);
-	struct kube_request get = {.method = "GET", .path = "/", .timeout_ms = WAIT_MS}, stream = {.method = "GET", .path = "/hangs", .idle_ms = WAIT_MS};
+	struct kube_request get = {.method = "GET", .path = "/", .timeout_ms = WAIT_MS},
+		stream = {.method = "GET", .path = "/hangs", .idle_ms = WAIT_MS};
 	struct plot p;
 
 	(void)state;
@@ -739,7 +745,8 @@ static void callbacks_may_cancel_send_and_free(void **state)
 	kube_free(p.k);
 
 	p = (struct plot){.k = client_of(scripted_url(quick), NULL), .deed = CANCEL_OTHER};
-	p.victim = kube_send(p.k, &(struct kube_request){.method = "GET", .path = "/hangs", .timeout_ms = WAIT_MS}, never_done, NULL);
+	p.victim = kube_send(p.k, &(struct kube_request){.method = "GET", .path = "/hangs", .timeout_ms = WAIT_MS},
+		never_done, NULL);
 	kube_send(p.k, &get, plot_done, &p);
 	run_plot(&p);
 	assert_int_equal(kube_in_flight(p.k), 0);
@@ -840,7 +847,10 @@ static void one_callback_for_each_call(void **state)
 		struct kube_request request = {.method = i % 3 ? "POST" : "GET", .path = "/", .timeout_ms = WAIT_MS};
 
 		members[i] = (struct member){&c, i};
-		c.calls[i] = i % 2 ? kube_send(c.k, &request, crowd_done, &members[i]) : kube_stream(c.k, &request, crowd_chunk, crowd_done, &members[i]);
+		if (i % 2)
+			c.calls[i] = kube_send(c.k, &request, crowd_done, &members[i]);
+		else
+			c.calls[i] = kube_stream(c.k, &request, crowd_chunk, crowd_done, &members[i]);
 		while (kube_in_flight(c.k) > 20 && clock_mono_ms() < end)
 			kube_run(c.k, 10, NULL, 0);
 	}

@@ -73,7 +73,8 @@ static void truth(struct standin *api, uint64_t *have)
 
 static void make_pod(struct standin *api, int name)
 {
-	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"p%d\",\"labels\":{\"n\":\"0\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", name);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"p%d\",\"labels\":{\"n\":\"0\"}},"
+					 "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", name);
 
 	standin_do(api, 201, "POST", PODS, body);
 }
@@ -148,12 +149,13 @@ static void s9_s15_s16_what_is_seen_becomes_what_is_there(void **state)
 	}
 	standin_faults(&api, "{\"rules\":[]}");
 	truth(&api, have);
-	for (end = clock_mono_ms() + WAIT_MS; (m->replacing || memcmp(m->seen, have, NAMES * sizeof(*have)) != 0) && clock_mono_ms() < end;)
+	end = clock_mono_ms() + WAIT_MS;
+	while ((m->replacing || memcmp(m->seen, have, NAMES * sizeof(*have)) != 0) && clock_mono_ms() < end)
 		step(w, k);
 	stats = kube_watch_stats(w);
-	printf("# %lld lists, %lld watches, %lld events, %lld bookmarks, %lld gone, %lld bad lines, %d troubles, last: %s\n", (long long)stats.lists,
-	       (long long)stats.watches, (long long)stats.events, (long long)stats.bookmarks, (long long)stats.gone, (long long)stats.bad_lines,
-	       m->troubles, m->troubles ? m->last.msg : "");
+	printf("# %lld lists, %lld watches, %lld events, %lld bookmarks, %lld gone, %lld bad lines, %d troubles, last: %s\n",
+	       (long long)stats.lists, (long long)stats.watches, (long long)stats.events, (long long)stats.bookmarks,
+	       (long long)stats.gone, (long long)stats.bad_lines, m->troubles, m->troubles ? m->last.msg : "");
 	assert_memory_equal(m->seen, have, NAMES * sizeof(*have));
 	assert_int_equal(stats.bad_lines, 0);
 	assert_int_equal(stats.stale, 0);

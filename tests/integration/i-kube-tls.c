@@ -47,12 +47,14 @@ static void make_ca(const char *name)
 
 static void make_certificate(const char *name, const char *ca, int days, const char *alternative_names)
 {
-	auto_free char *extension = xasprintf("%s/%s.ext", folder, name), *line = xasprintf("subjectAltName=%s\n", alternative_names);
+	auto_free char *extension = xasprintf("%s/%s.ext", folder, name);
+	auto_free char *line = xasprintf("subjectAltName=%s\n", alternative_names);
 
 	test_write(extension, line);
 	openssl_f("ecparam -name prime256v1 -genkey -noout -out %s.key", name);
 	openssl_f("req -new -key %s.key -subj '/CN=%s' -out %s.csr", name, name, name);
-	openssl_f("x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -days %d -extfile %s.ext -out %s.pem", name, ca, ca, days, name, name);
+	openssl_f("x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -days %d -extfile %s.ext -out %s.pem", name,
+		ca, ca, days, name, name);
 }
 
 static int setup(void **state)
@@ -118,7 +120,8 @@ static int get(struct kube *k, struct lm_err *err)
 	auto_free char *body = NULL;
 	int status = 0;
 
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS}, &status, &body, err) < 0)
+	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS},
+			&status, &body, err) < 0)
 		return -1;
 	assert_int_equal(status, 200);
 	return 0;
@@ -173,8 +176,10 @@ static void s49_the_right_ca_works_and_a_wrong_one_is_named(void **state)
 	(void)state;
 	expect_works(s.port, (struct kube_config){.ca_file = ca});
 	expect_works(s.port, (struct kube_config){.ca_data = ca_text});
-	expect_refused(s.port, (struct kube_config){.ca_file = other}, "the server's certificate is refused: unable to get local issuer certificate", other);
-	expect_refused(s.port, (struct kube_config){.ca_data = other_text}, "the server's certificate is refused", "certificate-authority-data");
+	expect_refused(s.port, (struct kube_config){.ca_file = other},
+		"the server's certificate is refused: unable to get local issuer certificate", other);
+	expect_refused(s.port, (struct kube_config){.ca_data = other_text},
+		"the server's certificate is refused", "certificate-authority-data");
 	expect_refused(s.port, (struct kube_config){0}, "the server's certificate is refused", "the system's CAs");
 	expect_refused(s.port, (struct kube_config){.ca_file = nowhere}, "TLS: CA: ", nowhere);
 	expect_works(s.port, (struct kube_config){.insecure = true});
@@ -187,7 +192,8 @@ static void s49_an_expired_certificate(void **state)
 	struct server s = server_start("expired", 0, "");
 
 	(void)state;
-	expect_refused(s.port, (struct kube_config){.ca_file = ca}, "the server's certificate is refused: certificate has expired", ca);
+	expect_refused(s.port, (struct kube_config){.ca_file = ca},
+		"the server's certificate is refused: certificate has expired", ca);
 	server_stop(&s);
 }
 
@@ -198,7 +204,8 @@ static void s49_a_certificate_of_another_name(void **state)
 
 	(void)state;
 	expect_refused(s.port, (struct kube_config){.ca_file = ca}, "the server's certificate is refused", "'127.0.0.1'");
-	expect_refused(s.port, (struct kube_config){.ca_file = ca, .tls_server_name = wrong}, "the server's certificate is refused", "'elsewhere'");
+	expect_refused(s.port, (struct kube_config){.ca_file = ca, .tls_server_name = wrong},
+		"the server's certificate is refused", "'elsewhere'");
 	expect_works(s.port, (struct kube_config){.ca_file = ca, .tls_server_name = name});
 	server_stop(&s);
 }
@@ -215,7 +222,8 @@ static void s49_tls_1_1(void **state)
 
 static void s49_client_certificates(void **state)
 {
-	auto_free char *ca = in_folder("ca.pem"), *cert = in_folder("client.pem"), *key = in_folder("client.key"), *bad = in_folder("ca.pem");
+	auto_free char *ca = in_folder("ca.pem"), *cert = in_folder("client.pem"), *key = in_folder("client.key"),
+		*bad = in_folder("ca.pem");
 	auto_free char *cert_text = test_read(cert), *key_text = test_read(key);
 	struct server s = server_start("good", 0, "-Verify 1 -verify_return_error -CAfile ca.pem");
 
@@ -223,7 +231,8 @@ static void s49_client_certificates(void **state)
 	expect_works(s.port, (struct kube_config){.ca_file = ca, .cert_file = cert, .key_file = key});
 	expect_works(s.port, (struct kube_config){.ca_file = ca, .cert_data = cert_text, .key_data = key_text});
 	expect_refused(s.port, (struct kube_config){.ca_file = ca}, "certificate required", "");
-	expect_refused(s.port, (struct kube_config){.ca_file = ca, .cert_file = cert, .key_file = bad}, "TLS: client certificate: ", bad);
+	expect_refused(s.port, (struct kube_config){.ca_file = ca, .cert_file = cert, .key_file = bad},
+		"TLS: client certificate: ", bad);
 	server_stop(&s);
 }
 
@@ -245,8 +254,8 @@ static void s49_a_server_without_tls(void **state)
 /* A new CA file and a server with a certificate of it: connections trust it within the time that a CA is kept. */
 static void s11_a_rotated_ca_is_trusted(void **state)
 {
-	auto_free char *ca = in_folder("ca.pem"), *other = in_folder("other-ca.pem"), *file = in_folder("rotating.pem"), *text = test_read(ca),
-		       *other_text = test_read(other);
+	auto_free char *ca = in_folder("ca.pem"), *other = in_folder("other-ca.pem"), *file = in_folder("rotating.pem"),
+		*text = test_read(ca), *other_text = test_read(other);
 	struct server s = server_start("good", 0, "");
 	int64_t end;
 	struct lm_err err;

@@ -12,8 +12,17 @@
 #define EVENT(type, name, rv) "{\"type\":\"" type "\",\"object\":" POD(name, rv) "}\n"
 #define BOOKMARK(rv) "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"resourceVersion\":\"" rv "\"}}}\n"
 #define LIST(rv, items) "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" rv "\"},\"items\":[" items "]}"
-#define STATUS(code, reason) "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"" reason "\",\"message\":\"says the test\",\"code\":" #code "}"
+#define PAGE(rv, token, items) \
+	"{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"" rv "\",\"continue\":\"" token "\"},\"items\":[" items "]}"
+#define STATUS(code, reason) \
+	"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"" reason "\",\"message\":\"says the test\",\"code\":" #code "}"
 #define ERROR(code, reason) "{\"type\":\"ERROR\",\"object\":" STATUS(code, reason) "}\n"
+/* Steps of a script: an answer in full, a stream that stays open, one that is cut, a refusal, a connection that just ends. */
+#define ENDS(body, must_have) {200, body, NULL, END, must_have}
+#define STAYS(body, must_have) {200, body, NULL, SILENCE, must_have}
+#define IS_CUT(body, must_have) {200, body, NULL, RESET, must_have}
+#define FAILS(status, body, must_have) {status, body, NULL, END, must_have}
+#define AWAY {0, NULL, NULL, END, NULL}
 
 /* --- a server with a numbered script for lists and one for watches ---------------------------------------------------- */
 
@@ -78,7 +87,8 @@ static void follow_script(struct scripted_request *r)
 		s->watch_mono_ms[index % 64] = clock_mono_ms();
 	}
 	if (step->must_have && !strstr(r->target, step->must_have) && !s->fault[0])
-		snprintf(s->fault, sizeof(s->fault), "%s %d: `%s` is not in %.300s", is_watch ? "watch" : "list", index, step->must_have, r->target);
+		snprintf(s->fault, sizeof(s->fault), "%s %d: `%s` is not in %.300s", is_watch ? "watch" : "list", index,
+			 step->must_have, r->target);
 	pthread_mutex_unlock(&s->lock);
 	if (step->status == 0)
 		r->close = true;
@@ -118,7 +128,8 @@ static void on_thing(void *arg, enum kube_event event, const cJSON *object)
 	const cJSON *metadata = json_get(object, "metadata");
 	struct told *t = arg;
 
-	buf_printf(&t->text, "%s%s:%s ", signs[event], json_get(metadata, "name")->valuestring, json_get(metadata, "resourceVersion")->valuestring);
+	buf_printf(&t->text, "%s%s:%s ", signs[event], json_get(metadata, "name")->valuestring,
+		   json_get(metadata, "resourceVersion")->valuestring);
 	count_call(t);
 }
 
@@ -244,11 +255,10 @@ static void list_in_pages_then_watch(void **state)
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"a+b/c==\",\"remainingItemCount\":1},\"items\":["
-			 POD("a", "3") "," POD("b", "7") "]}", NULL, END, "/api/v1/pods?fieldSelector=x&limit=500"},
-			{200, LIST("9", POD("c", "8")), NULL, END, "fieldSelector=x&limit=500&continue=a%2Bb%2Fc%3D%3D"}),
-		  STEPS({200, EVENT("ADDED", "d", "10") EVENT("MODIFIED", "a", "11") EVENT("DELETED", "b", "12"), NULL, SILENCE,
-			 "?fieldSelector=x&watch=true&allowWatchBookmarks=true&timeoutSeconds="}), 0);
+		  STEPS(ENDS(PAGE("9", "a+b/c==", POD("a", "3") "," POD("b", "7")), "/api/v1/pods?fieldSelector=x&limit=500"),
+			ENDS(LIST("9", POD("c", "8")), "fieldSelector=x&limit=500&continue=a%2Bb%2Fc%3D%3D")),
+		  STEPS(STAYS(EVENT("ADDED", "d", "10") EVENT("MODIFIED", "a", "11") EVENT("DELETED", "b", "12"),
+			      "?fieldSelector=x&watch=true&allowWatchBookmarks=true&timeoutSeconds=")), 0);
 	assert_false(kube_watch_synced(g.told.watch));
 	run_until_told(&g, "-b:12 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 +b:7 +c:8 end +d:10 ~a:11 -b:12 ");
@@ -267,15 +277,16 @@ static void list_in_pages_then_watch(void **state)
 
 static void s21_chunks_of_any_size_give_the_same_events(void **state)
 {
-	static const char events[] = EVENT("ADDED", "d", "10") "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"d\xc3\xa4\xf0\x9f\x98\x80\\u00e4"
-				     "\",\"resourceVersion\":\"11\"}}}\r\n\n" BOOKMARK("12") EVENT("DELETED", "d", "13") EVENT("ADDED", "z", "14");
+	static const char events[] = EVENT("ADDED", "d", "10")
+		"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"d\xc3\xa4\xf0\x9f\x98\x80\\u00e4\",\"resourceVersion\":\"11\"}}}\r\n\n"
+		BOOKMARK("12") EVENT("DELETED", "d", "13") EVENT("ADDED", "z", "14");
 	size_t piece;
 
 	(void)state;
 	for (piece = 1; piece < 80; piece += piece < 12 ? 1 : 17) {
 		struct rig g;
 
-		rig_start(&g, plain_list, STEPS({200, events, NULL, SILENCE, NULL}), piece);
+		rig_start(&g, plain_list, STEPS(STAYS(events, NULL)), piece);
 		run_until_told(&g, "+z:14 ");
 		assert_string_equal(g.told.text.data, "begin +a:3 end +d:10 ~d\xc3\xa4\xf0\x9f\x98\x80\xc3\xa4:11 -d:13 +z:14 ");
 		assert_int_equal(g.told.trouble_count, 0);
@@ -290,8 +301,8 @@ static void s19_bookmarks_move_the_watch_on_without_a_list(void **state)
 
 	(void)state;
 	rig_start(&g, plain_list,
-		  STEPS({200, BOOKMARK("20") BOOKMARK("30"), NULL, END, "resourceVersion=5"}, {200, BOOKMARK("40"), NULL, END, "resourceVersion=30"},
-			{200, EVENT("ADDED", "b", "41"), NULL, SILENCE, "resourceVersion=40"}), 0);
+		  STEPS(ENDS(BOOKMARK("20") BOOKMARK("30"), "resourceVersion=5"), ENDS(BOOKMARK("40"), "resourceVersion=30"),
+			STAYS(EVENT("ADDED", "b", "41"), "resourceVersion=40")), 0);
 	run_until_told(&g, "+b:41 ");
 	stats = kube_watch_stats(g.told.watch);
 	assert_int_equal(stats.lists, 1);
@@ -310,11 +321,11 @@ static void s16_gone_as_status_or_event_lists_again(void **state)
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({200, LIST("5", POD("a", "3")), NULL, END, "pods?fieldSelector=x&limit=500"}, {200, LIST("20", POD("b", "9")), NULL, END, NULL},
-			{200, LIST("30", POD("c", "25")), NULL, END, NULL}),
-		  STEPS({410, STATUS(410, "Expired"), NULL, END, "resourceVersion=5"},
-			{200, EVENT("ADDED", "x", "21") ERROR(410, "Expired"), NULL, SILENCE, "resourceVersion=20"},
-			{200, EVENT("ADDED", "y", "31"), NULL, SILENCE, "resourceVersion=30"}), 0);
+		  STEPS(ENDS(LIST("5", POD("a", "3")), "pods?fieldSelector=x&limit=500"), ENDS(LIST("20", POD("b", "9")), NULL),
+			ENDS(LIST("30", POD("c", "25")), NULL)),
+		  STEPS(FAILS(410, STATUS(410, "Expired"), "resourceVersion=5"),
+			STAYS(EVENT("ADDED", "x", "21") ERROR(410, "Expired"), "resourceVersion=20"),
+			STAYS(EVENT("ADDED", "y", "31"), "resourceVersion=30")), 0);
 	run_until_told(&g, "+y:31 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:9 end +x:21 begin +c:25 end +y:31 ");
 	stats = kube_watch_stats(g.told.watch);
@@ -324,18 +335,20 @@ static void s16_gone_as_status_or_event_lists_again(void **state)
 	rig_stop(&g);
 }
 
-#define TOO_LARGE "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Timeout\",\"message\":\"Too large resource version: 5, current: 4\"," \
-	"\"code\":504,\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource version\"}]}}"
+#define TOO_LARGE \
+	"{\"kind\":\"Status\",\"reason\":\"Timeout\",\"message\":\"Too large resource version: 5, current: 4\",\"code\":504," \
+	"\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource version\"}]}}"
 
 static void s16_too_large_a_resource_version_lists_again(void **state)
 {
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({200, LIST("5", POD("a", "3")), NULL, END, NULL}, {200, LIST("6", POD("b", "6")), NULL, END, NULL},
-			    {200, LIST("7", POD("c", "7")), NULL, END, NULL}),
-		  STEPS({504, TOO_LARGE, NULL, END, NULL}, {200, "{\"type\":\"ERROR\",\"object\":" TOO_LARGE "}\n", NULL, SILENCE, "resourceVersion=6"},
-			{200, "", NULL, SILENCE, "resourceVersion=7"}), 0);
+	rig_start(&g, STEPS(ENDS(LIST("5", POD("a", "3")), NULL), ENDS(LIST("6", POD("b", "6")), NULL),
+			    ENDS(LIST("7", POD("c", "7")), NULL)),
+		  STEPS(FAILS(504, TOO_LARGE, NULL),
+			STAYS("{\"type\":\"ERROR\",\"object\":" TOO_LARGE "}\n", "resourceVersion=6"),
+			STAYS("", "resourceVersion=7")), 0);
 	run_until_watches(&g, 3);
 	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:6 end begin +c:7 end ");
 	rig_stop(&g);
@@ -347,12 +360,13 @@ static void s26_a_list_from_the_past_is_refused(void **state)
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({200, LIST("90", POD("a", "3")), NULL, END, NULL}, {200, LIST("89", POD("old", "3")), NULL, END, NULL},
-			{200, LIST("99", POD("old", "4")), NULL, END, NULL}, {200, LIST("100", POD("b", "95")), NULL, END, NULL}),
-		  STEPS({200, BOOKMARK("100") ERROR(410, "Expired"), NULL, END, NULL}, {200, "", NULL, SILENCE, "resourceVersion=100"}), 0);
+		  STEPS(ENDS(LIST("90", POD("a", "3")), NULL), ENDS(LIST("89", POD("old", "3")), NULL),
+			ENDS(LIST("99", POD("old", "4")), NULL), ENDS(LIST("100", POD("b", "95")), NULL)),
+		  STEPS(ENDS(BOOKMARK("100") ERROR(410, "Expired"), NULL), STAYS("", "resourceVersion=100")), 0);
 	run_until_watches(&g, 2);
 	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:95 end ");
-	assert_non_null(strstr(g.told.troubles.data, "list of /api/v1/pods: the list is of resourceVersion 89, but 100 was seen: this server lags behind\n"));
+	assert_non_null(strstr(g.told.troubles.data,
+			       "list of /api/v1/pods: the list is of resourceVersion 89, but 100 was seen: this server lags behind\n"));
 	assert_non_null(strstr(g.told.troubles.data, "resourceVersion 99, but 100"));
 	rig_stop(&g);
 }
@@ -362,8 +376,8 @@ static void s26_a_past_that_stays_is_believed_in_the_end(void **state)
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({200, LIST("90", POD("a", "3")), NULL, END, NULL}, {200, LIST("50", POD("b", "40")), NULL, END, NULL}),
-		  STEPS({410, STATUS(410, "Expired"), NULL, END, NULL}, {200, EVENT("ADDED", "c", "51"), NULL, SILENCE, "resourceVersion=50"}), 0);
+	rig_start(&g, STEPS(ENDS(LIST("90", POD("a", "3")), NULL), ENDS(LIST("50", POD("b", "40")), NULL)),
+		  STEPS(FAILS(410, STATUS(410, "Expired"), NULL), STAYS(EVENT("ADDED", "c", "51"), "resourceVersion=50")), 0);
 	run_until_told(&g, "+c:51 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end begin +b:40 end +c:51 ");
 	assert_int_equal(g.told.trouble_count, 1 + OLDER_MAX);
@@ -376,8 +390,9 @@ static void s23_duplicates_pass_and_older_events_are_dropped(void **state)
 
 	(void)state;
 	rig_start(&g, plain_list,
-		  STEPS({200, EVENT("ADDED", "a", "6") EVENT("ADDED", "a", "6") EVENT("MODIFIED", "nobody", "7") EVENT("DELETED", "nobody2", "8")
-			 EVENT("MODIFIED", "a", "4") EVENT("DELETED", "a", "7") BOOKMARK("3") EVENT("MODIFIED", "a", "9"), NULL, SILENCE, NULL}), 0);
+		  STEPS(STAYS(EVENT("ADDED", "a", "6") EVENT("ADDED", "a", "6") EVENT("MODIFIED", "nobody", "7")
+			      EVENT("DELETED", "nobody2", "8") EVENT("MODIFIED", "a", "4") EVENT("DELETED", "a", "7") BOOKMARK("3")
+			      EVENT("MODIFIED", "a", "9"), NULL)), 0);
 	run_until_told(&g, "~a:9 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end +a:6 +a:6 ~nobody:7 -nobody2:8 ~a:9 ");
 	assert_int_equal(kube_watch_stats(g.told.watch).stale, 2);
@@ -389,9 +404,9 @@ static void resource_versions_that_are_no_numbers_pass(void **state)
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({200, LIST("v/5 b", ""), NULL, END, NULL}),
-		  STEPS({200, EVENT("ADDED", "a", "zz") EVENT("ADDED", "b", "aa"), NULL, END, "resourceVersion=v%2F5%20b"},
-			{200, "", NULL, SILENCE, "resourceVersion=aa"}), 0);
+	rig_start(&g, STEPS(ENDS(LIST("v/5 b", ""), NULL)),
+		  STEPS(ENDS(EVENT("ADDED", "a", "zz") EVENT("ADDED", "b", "aa"), "resourceVersion=v%2F5%20b"),
+			STAYS("", "resourceVersion=aa")), 0);
 	run_until_watches(&g, 2);
 	assert_string_equal(g.told.text.data, "begin end +a:zz +b:aa ");
 	rig_stop(&g);
@@ -405,9 +420,11 @@ static void s14_429_is_waited_for_and_never_lists(void **state)
 
 	(void)state;
 	rig_start(&g, plain_list,
-		  STEPS({429, STATUS(429, "TooManyRequests"), "Retry-After: 1\r\n", END, NULL}, {429, STATUS(429, "TooManyRequests"), NULL, END, NULL},
-			{200, ERROR(429, "TooManyRequests"), NULL, SILENCE, "resourceVersion=5"},
-			{429, "<html>", "Retry-After: soon\r\n", END, NULL}, {200, EVENT("ADDED", "b", "6"), NULL, SILENCE, "resourceVersion=5"}), 0);
+		  STEPS({429, STATUS(429, "TooManyRequests"), "Retry-After: 1\r\n", END, NULL},
+			FAILS(429, STATUS(429, "TooManyRequests"), NULL),
+			STAYS(ERROR(429, "TooManyRequests"), "resourceVersion=5"),
+			{429, "<html>", "Retry-After: soon\r\n", END, NULL},
+			STAYS(EVENT("ADDED", "b", "6"), "resourceVersion=5")), 0);
 	run_until_told(&g, "+b:6 ");
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
 	assert_int_equal(g.script.list_count, 1);
@@ -422,11 +439,11 @@ static void s15_bursts_of_5xx_are_waited_out(void **state)
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({500, "boom", NULL, END, NULL}, {503, STATUS(503, "ServiceUnavailable"), NULL, END, NULL}, {504, "", NULL, END, NULL},
-			{429, "", NULL, END, NULL}, {0, NULL, NULL, END, NULL}, {200, LIST("5", POD("a", "3")), NULL, END, NULL}),
-		  STEPS({500, "", NULL, END, NULL}, {200, ERROR(500, "InternalError"), NULL, END, NULL}, {504, STATUS(504, "Timeout"), NULL, END, NULL},
-			{200, EVENT("ADDED", "b", "6") ERROR(503, "ServiceUnavailable"), NULL, END, NULL},
-			{200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+		  STEPS(FAILS(500, "boom", NULL), FAILS(503, STATUS(503, "ServiceUnavailable"), NULL), FAILS(504, "", NULL),
+			FAILS(429, "", NULL), AWAY, ENDS(LIST("5", POD("a", "3")), NULL)),
+		  STEPS(FAILS(500, "", NULL), ENDS(ERROR(500, "InternalError"), NULL), FAILS(504, STATUS(504, "Timeout"), NULL),
+			ENDS(EVENT("ADDED", "b", "6") ERROR(503, "ServiceUnavailable"), NULL),
+			STAYS("", "resourceVersion=6")), 0);
 	run_until_watches(&g, 5);
 	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 ");
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
@@ -439,9 +456,10 @@ static void an_error_event_that_stays_lists_again(void **state)
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("8", ""), NULL, END, NULL}),
-		  STEPS({200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"}, {200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"},
-			{200, ERROR(500, "InternalError"), NULL, END, "resourceVersion=5"}, {200, "", NULL, SILENCE, "resourceVersion=8"}), 0);
+	rig_start(&g, STEPS(ENDS(LIST("5", ""), NULL), ENDS(LIST("8", ""), NULL)),
+		  STEPS(ENDS(ERROR(500, "InternalError"), "resourceVersion=5"),
+			ENDS(ERROR(500, "InternalError"), "resourceVersion=5"),
+			ENDS(ERROR(500, "InternalError"), "resourceVersion=5"), STAYS("", "resourceVersion=8")), 0);
 	run_until_watches(&g, 4);
 	rig_stop(&g);
 }
@@ -450,11 +468,11 @@ static void an_error_event_that_stays_lists_again(void **state)
 static void s9_no_storm_of_lists_when_the_server_comes_back(void **state)
 {
 	struct rig g;
-	struct step away = {0, NULL, NULL, END, NULL};
 
 	(void)state;
-	rig_start(&g, STEPS(away, away, away, away, away, away, {200, LIST("5", POD("a", "3")), NULL, END, NULL}),
-		  STEPS({200, EVENT("ADDED", "b", "6"), NULL, RESET, NULL}, away, away, away, away, away, {200, EVENT("ADDED", "c", "7"), NULL, SILENCE, "resourceVersion=6"}), 0);
+	rig_start(&g, STEPS(AWAY, AWAY, AWAY, AWAY, AWAY, AWAY, ENDS(LIST("5", POD("a", "3")), NULL)),
+		  STEPS(IS_CUT(EVENT("ADDED", "b", "6"), NULL), AWAY, AWAY, AWAY, AWAY, AWAY,
+			STAYS(EVENT("ADDED", "c", "7"), "resourceVersion=6")), 0);
 	run_until_told(&g, "+c:7 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 +c:7 ");
 	assert_int_equal(g.script.list_count, 7);
@@ -467,10 +485,10 @@ static void s10_401_and_403_wait_and_do_not_list(void **state)
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({401, STATUS(401, "Unauthorized"), NULL, END, NULL}, {403, STATUS(403, "Forbidden"), NULL, END, NULL},
-			    {200, LIST("5", ""), NULL, END, NULL}),
-		  STEPS({401, STATUS(401, "Unauthorized"), NULL, END, NULL}, {403, STATUS(403, "Forbidden"), NULL, END, NULL},
-			{200, "", NULL, SILENCE, "resourceVersion=5"}), 0);
+	rig_start(&g, STEPS(FAILS(401, STATUS(401, "Unauthorized"), NULL), FAILS(403, STATUS(403, "Forbidden"), NULL),
+			    ENDS(LIST("5", ""), NULL)),
+		  STEPS(FAILS(401, STATUS(401, "Unauthorized"), NULL), FAILS(403, STATUS(403, "Forbidden"), NULL),
+			STAYS("", "resourceVersion=5")), 0);
 	run_until_watches(&g, 3);
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
 	assert_non_null(strstr(g.told.troubles.data, "/api/v1/pods: list: 403 Forbidden: says the test\n"));
@@ -482,14 +500,14 @@ static void s25_a_watch_that_is_refused_as_invalid_lists_again(void **state)
 	struct rig g;
 
 	(void)state;
-	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("6", ""), NULL, END, NULL}),
-		  STEPS({400, STATUS(400, "BadRequest"), NULL, END, NULL}, {200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+	rig_start(&g, STEPS(ENDS(LIST("5", ""), NULL), ENDS(LIST("6", ""), NULL)),
+		  STEPS(FAILS(400, STATUS(400, "BadRequest"), NULL), STAYS("", "resourceVersion=6")), 0);
 	run_until_watches(&g, 2);
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 2);
 	rig_stop(&g);
 }
 
-#define PAGE1 "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[" POD("a", "3") "]}"
+#define PAGE1 PAGE("5", "t1", POD("a", "3"))
 
 static void an_expired_continue_starts_over_and_a_failed_page_does_not(void **state)
 {
@@ -497,8 +515,8 @@ static void an_expired_continue_starts_over_and_a_failed_page_does_not(void **st
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({200, PAGE1, NULL, END, NULL}, {410, STATUS(410, "Expired"), NULL, END, "continue=t1"}, {200, PAGE1, NULL, END, "limit=500"},
-			{500, "", NULL, END, "continue=t1"}, {200, LIST("5", POD("b", "4")), NULL, END, "continue=t1"}), quiet_watch, 0);
+		  STEPS(ENDS(PAGE1, NULL), FAILS(410, STATUS(410, "Expired"), "continue=t1"), ENDS(PAGE1, "limit=500"),
+			FAILS(500, "", "continue=t1"), ENDS(LIST("5", POD("b", "4")), "continue=t1")), quiet_watch, 0);
 	run_until_told(&g, "end ");
 	assert_string_equal(g.told.text.data, "begin +a:3 begin +a:3 +b:4 end ");
 	rig_stop(&g);
@@ -510,12 +528,13 @@ static void s22_what_is_no_list(void **state)
 
 	(void)state;
 	rig_start(&g,
-		  STEPS({200, "<html><title>Bad gateway</title></html>", NULL, END, NULL},
-			{200, "{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":\"5\"},\"rows\":[]}", NULL, END, NULL}, {200, "", NULL, END, NULL},
-			{200, STATUS(500, "InternalError"), NULL, END, NULL}, {200, LIST("5", POD("a", "3") ",7"), NULL, END, NULL},
-			{200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[]}", NULL, END, NULL},
-			{200, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\",\"continue\":\"t1\"},\"items\":[]}", NULL, END, "continue=t1"},
-			{200, LIST("5", POD("a", "3")), NULL, END, NULL}), quiet_watch, 0);
+		  STEPS(ENDS("<html><title>Bad gateway</title></html>", NULL),
+			ENDS("{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":\"5\"},\"rows\":[]}", NULL),
+			ENDS("", NULL),
+			ENDS(STATUS(500, "InternalError"), NULL), ENDS(LIST("5", POD("a", "3") ",7"), NULL),
+			ENDS(PAGE("5", "t1", ""), NULL),
+			ENDS(PAGE("5", "t1", ""), "continue=t1"),
+			ENDS(LIST("5", POD("a", "3")), NULL)), quiet_watch, 0);
 	run_until_told(&g, "end ");
 	assert_string_equal(g.told.text.data, "begin +a:3 begin begin +a:3 end ");
 	assert_non_null(strstr(g.told.troubles.data, "not a list: its kind is `Table`"));
@@ -528,8 +547,10 @@ static void s22_what_is_no_event(void **state)
 {
 	static const char *const lines[] = {
 		"<html><title>Bad gateway</title></html>\n", "[]\n", "{\"type\":\"ADDED\"}\n", "{\"type\":7,\"object\":{}}\n",
-		"{\"type\":\"ADDED\",\"object\":{}}\n", "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":\"\"}}}\n",
-		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":7}}}\n", "{\"type\":\"ADDED\",\"type\":\"ADDED\",\"object\":{}}\n",
+		"{\"type\":\"ADDED\",\"object\":{}}\n",
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":\"\"}}}\n",
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"resourceVersion\":7}}}\n",
+		"{\"type\":\"ADDED\",\"type\":\"ADDED\",\"object\":{}}\n",
 		"{\"type\":\"ADDED\",\"object\":\"\x01\"}\n", "{\"type\":\"ERROR\",\"object\":[]}\n",
 	};
 	size_t i;
@@ -539,8 +560,8 @@ static void s22_what_is_no_event(void **state)
 		struct rig g;
 		auto_free char *text = xasprintf("%s%s%s", EVENT("ADDED", "b", "6"), lines[i], EVENT("ADDED", "never", "7"));
 
-		rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("9", ""), NULL, END, NULL}),
-			  STEPS({200, text, NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=9"}), 0);
+		rig_start(&g, STEPS(ENDS(LIST("5", ""), NULL), ENDS(LIST("9", ""), NULL)),
+			  STEPS(STAYS(text, NULL), STAYS("", "resourceVersion=9")), 0);
 		run_until_watches(&g, 2);
 		assert_string_equal(g.told.text.data, "begin end +b:6 begin end ");
 		assert_int_equal(kube_watch_stats(g.told.watch).bad_lines, 1);
@@ -554,8 +575,9 @@ static void s22_unknown_types_and_members_are_ignored(void **state)
 
 	(void)state;
 	rig_start(&g, plain_list,
-		  STEPS({200, EVENT("RENAMED", "q", "6") "{\"more\":[1],\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\",\"resourceVersion\":\"7\","
-			 "\"x\":{}},\"kind\":\"Pod\",\"future\":null}}\n", NULL, SILENCE, NULL}), 0);
+		  STEPS(STAYS(EVENT("RENAMED", "q", "6")
+			      "{\"more\":[1],\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\",\"resourceVersion\":\"7\","
+			      "\"x\":{}},\"kind\":\"Pod\",\"future\":null}}\n", NULL)), 0);
 	run_until_told(&g, "+b:7 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end +b:7 ");
 	assert_int_equal(kube_watch_stats(g.told.watch).unknown, 1);
@@ -571,8 +593,8 @@ static void a_line_without_end_is_dropped(void **state)
 	(void)state;
 	memset(text, 'x', 70000);
 	text[70000] = '\0';
-	rig_start(&g, STEPS({200, LIST("5", ""), NULL, END, NULL}, {200, LIST("9", ""), NULL, END, NULL}),
-		  STEPS({200, text, NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=9"}), 1000);
+	rig_start(&g, STEPS(ENDS(LIST("5", ""), NULL), ENDS(LIST("9", ""), NULL)),
+		  STEPS(STAYS(text, NULL), STAYS("", "resourceVersion=9")), 1000);
 	g.told.watch->lines.max_bytes = 65536;
 	run_until_watches(&g, 2);
 	assert_non_null(strstr(g.told.troubles.data, "a line is longer than"));
@@ -585,9 +607,9 @@ static void a_stream_that_is_cut_goes_on_where_it_was(void **state)
 
 	(void)state;
 	rig_start(&g, plain_list,
-		  STEPS({200, EVENT("ADDED", "b", "6") "{\"type\":\"ADDED\",\"obj", NULL, RESET, NULL},
-			{200, EVENT("ADDED", "c", "7") "{\"type\":\"ADDED\",\"obj", NULL, END, "resourceVersion=6"},
-			{200, EVENT("ADDED", "d", "8"), NULL, SILENCE, "resourceVersion=7"}), 0);
+		  STEPS(IS_CUT(EVENT("ADDED", "b", "6") "{\"type\":\"ADDED\",\"obj", NULL),
+			ENDS(EVENT("ADDED", "c", "7") "{\"type\":\"ADDED\",\"obj", "resourceVersion=6"),
+			STAYS(EVENT("ADDED", "d", "8"), "resourceVersion=7")), 0);
 	run_until_told(&g, "+d:8 ");
 	assert_string_equal(g.told.text.data, "begin +a:3 end +b:6 +c:7 +d:8 ");
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
@@ -601,7 +623,7 @@ static void s18_a_silent_watch_is_opened_again(void **state)
 	(void)state;
 	limits.timeout_s = 0;
 	limits.silence_ms = 100;
-	rig_start(&g, plain_list, STEPS({200, EVENT("ADDED", "b", "6"), NULL, SILENCE, NULL}, {200, "", NULL, SILENCE, "resourceVersion=6"}), 0);
+	rig_start(&g, plain_list, STEPS(STAYS(EVENT("ADDED", "b", "6"), NULL), STAYS("", "resourceVersion=6")), 0);
 	run_until_watches(&g, 3);
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
 	assert_non_null(strstr(g.told.troubles.data, "nothing came for 0.1 s"));
@@ -615,8 +637,8 @@ static void s18_missing_bookmarks_open_the_watch_again(void **state)
 
 	(void)state;
 	limits.bookmark_ms = 100;
-	rig_start(&g, plain_list, STEPS({200, BOOKMARK("6"), NULL, SILENCE, NULL}, {200, EVENT("ADDED", "b", "7"), NULL, SILENCE, "resourceVersion=6"},
-					{200, "", NULL, SILENCE, "resourceVersion=7"}), 0);
+	rig_start(&g, plain_list, STEPS(STAYS(BOOKMARK("6"), NULL), STAYS(EVENT("ADDED", "b", "7"), "resourceVersion=6"),
+					STAYS("", "resourceVersion=7")), 0);
 	run_until_told(&g, "+b:7 ");
 	run_until_watches(&g, 3);
 	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
@@ -633,7 +655,7 @@ static void watches_that_end_at_once_are_slowed_down(void **state)
 
 	(void)state;
 	limits.backoff_ms = limits.backoff_max_ms = 100;
-	rig_start(&g, plain_list, STEPS({200, "", NULL, END, NULL}), 0);
+	rig_start(&g, plain_list, STEPS(ENDS("", NULL)), 0);
 	for (end = clock_mono_ms() + 500; clock_mono_ms() < end;)
 		rig_step(&g);
 	assert_in_range(watches_of(&g), 2, 100);
@@ -651,8 +673,8 @@ static void the_watch_may_be_freed_in_each_of_its_callbacks(void **state)
 		struct rig g;
 		int64_t end = clock_mono_ms() + WAIT_MS;
 
-		rig_start(&g, STEPS({500, "", NULL, END, NULL}, {200, PAGE1, NULL, END, NULL}, {200, LIST("5", POD("b", "3")), NULL, END, NULL}),
-			  STEPS({200, EVENT("ADDED", "c", "6") EVENT("ADDED", "d", "7") "rubbish\n", NULL, END, NULL}, {200, "", NULL, SILENCE, NULL}), 0);
+		rig_start(&g, STEPS(FAILS(500, "", NULL), ENDS(PAGE1, NULL), ENDS(LIST("5", POD("b", "3")), NULL)),
+			  STEPS(ENDS(EVENT("ADDED", "c", "6") EVENT("ADDED", "d", "7") "rubbish\n", NULL), STAYS("", NULL)), 0);
 		g.told.free_at = at;
 		while (g.told.watch && clock_mono_ms() < end)
 			rig_step(&g);

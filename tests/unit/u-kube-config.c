@@ -58,7 +58,8 @@ static void a_whole_kubeconfig(void **state)
 
 	(void)state;
 	assert_int_equal(load_text(CONFIG("server: 'https://[::1]:6443/', certificate-authority: ca.pem, tls-server-name: kubernetes, proxy-url: 'http://p:3128'",
-					  "token: abc, client-certificate-data: " PEM64 ", client-key-data: " PEM64), false, &c, &err), 0);
+					  "token: abc, client-certificate-data: " PEM64 ", client-key-data: " PEM64), false,
+					  &c, &err), 0);
 	assert_string_equal(c.server, "https://[::1]:6443");
 	assert_string_equal(c.ca_file, ca);
 	assert_null(c.ca_data);
@@ -81,7 +82,8 @@ static void json_is_yaml_and_data_wins(void **state)
 	(void)state;
 	assert_int_equal(load_text("{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\"}}],"
 				   "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"http://h\",\"certificate-authority\":\"missing.pem\","
-				   "\"certificate-authority-data\":\"" PEM64 "\",\"insecure-skip-tls-verify\":false}}]}", false, &c, &err), 0);
+				   "\"certificate-authority-data\":\"" PEM64 "\",\"insecure-skip-tls-verify\":false}}]}",
+				   false, &c, &err), 0);
 	assert_string_equal(c.server, "http://h");
 	assert_string_equal(c.ca_data, PEM);
 	assert_null(c.ca_file);
@@ -107,42 +109,53 @@ static const struct bad bad[] = {
 	{"current-context: lab\ncontexts: [{name: lab, context: {}}]\n", ": contexts.lab.cluster: is missing", LM_CONFIG},
 	{"current-context: lab\ncontexts: [{name: lab, context: {cluster: c}}, {name: lab, context: {}}]\n",
 	 ": contexts: two entries are named `lab`", LM_CONFIG},
-	{"current-context: lab\ncontexts: [{name: lab, context: {cluster: c}}]\n", ": cluster `c` is not among the clusters", LM_CONFIG},
+	{"current-context: lab\ncontexts: [{name: lab, context: {cluster: c}}]\n", ": cluster `c` is not among the clusters",
+		LM_CONFIG},
 	{"current-context: lab\ncontexts: [{name: lab, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'http://h'}}]\n",
 	 ": user `u` is not among the users", LM_CONFIG},
 	{CONFIG("a: b", ""), ": clusters.c.server: is missing", LM_CONFIG},
 	{CONFIG("server: 5", ""), ": clusters.c: server: is a number, not a string", LM_CONFIG},
 	{CONFIG("server: 'ftp://h'", ""), ": clusters.c.server: `ftp://h` must begin with http:// or https://", LM_CONFIG},
 	{CONFIG("server: 'h:6443'", ""), ": clusters.c.server: `h:6443` must begin with http:// or https://", LM_CONFIG},
-	{CONFIG("server: 'https://admin:secret@h'", ""), ": clusters.c.server: the URL must not have a user name or password", LM_CONFIG},
+	{CONFIG("server: 'https://admin:secret@h'", ""), ": clusters.c.server: the URL must not have a user name or password",
+		LM_CONFIG},
 	{CONFIG("server: 'https://h', certificate-authority: nowhere.pem", ""),
 	 ": clusters.c.certificate-authority: open `FOLDER/nowhere.pem`: No such file or directory", LM_NOINPUT},
 	{CONFIG("server: 'https://h', certificate-authority: empty.pem", ""),
 	 ": clusters.c.certificate-authority: `FOLDER/empty.pem` holds no PEM text (-----BEGIN ...)", LM_CONFIG},
-	{CONFIG("server: 'https://h', certificate-authority-data: 'a*c='", ""), ": clusters.c.certificate-authority-data: is not base64 (byte 2)", LM_CONFIG},
+	{CONFIG("server: 'https://h', certificate-authority-data: 'a*c='", ""),
+		": clusters.c.certificate-authority-data: is not base64 (byte 2)", LM_CONFIG},
 	{CONFIG("server: 'https://h', certificate-authority-data: aGFsbG8=", ""),
 	 ": clusters.c.certificate-authority-data: holds no PEM text (-----BEGIN ...)", LM_CONFIG},
 	{CONFIG("server: 'https://h', insecure-skip-tls-verify: true", ""),
 	 ": clusters.c.insecure-skip-tls-verify: is refused unless --insecure is given", LM_CONFIG},
-	{CONFIG("server: 'https://h', insecure-skip-tls-verify: 'yes'", ""), ": clusters.c: insecure-skip-tls-verify: is a string, not a boolean", LM_CONFIG},
-	{CONFIG("server: 'https://h', tls-server-name: 'a/b'", ""), ": clusters.c.tls-server-name: `a/b` is no host name", LM_CONFIG},
+	{CONFIG("server: 'https://h', insecure-skip-tls-verify: 'yes'", ""),
+		": clusters.c: insecure-skip-tls-verify: is a string, not a boolean", LM_CONFIG},
+	{CONFIG("server: 'https://h', tls-server-name: 'a/b'", ""), ": clusters.c.tls-server-name: `a/b` is no host name",
+		LM_CONFIG},
 	{CONFIG("server: 'https://h', proxy-url: 'telnet://p'", ""),
 	 ": clusters.c.proxy-url: `telnet://p` must begin with http://, https://, socks5:// or socks5h://", LM_CONFIG},
 	{CONFIG("server: 'https://h'", "exec: {command: aws}"),
-	 ": users.u.exec: is not supported: no program is run for credentials: use token, tokenFile or client-certificate", LM_CONFIG},
+	 ": users.u.exec: is not supported: no program is run for credentials: use token, tokenFile or client-certificate",
+	 LM_CONFIG},
 	{CONFIG("server: 'https://h'", "auth-provider: {name: gcp}"),
 	 ": users.u.auth-provider: is not supported: no program is run for credentials: use token, tokenFile or client-certificate", LM_CONFIG},
 	{CONFIG("server: 'https://h'", "username: a, password: b"),
-	 ": users.u.username: is not supported: Kubernetes has no passwords: use token, tokenFile or client-certificate", LM_CONFIG},
+	 ": users.u.username: is not supported: Kubernetes has no passwords: use token, tokenFile or client-certificate",
+	 LM_CONFIG},
 	{CONFIG("server: 'https://h'", "as: admin"), ": users.u.as: is not supported: acting as somebody else", LM_CONFIG},
 	{CONFIG("server: 'https://h'", "token: 'a b'"),
-	 ": users.u.token: the token has a byte that cannot stand in a header, like a blank (byte 2)", LM_CONFIG},
+	 ": users.u.token: the token has a byte that no header may have, like a blank (byte 2)", LM_CONFIG},
 	{CONFIG("server: 'https://h'", "token: \"a\\r\\nX-Evil: 1\""),
-	 ": users.u.token: the token has a byte that cannot stand in a header, like a blank (byte 2)", LM_CONFIG},
-	{CONFIG("server: 'https://h'", "client-certificate-data: " PEM64), ": users.u.client-key: is missing, but there is a client-certificate", LM_CONFIG},
-	{CONFIG("server: 'https://h'", "client-key-data: " PEM64), ": users.u.client-certificate: is missing, but there is a client-key", LM_CONFIG},
-	{CONFIG("server: 'https://h'", "client-key-data: AGFi"), ": users.u.client-key-data: holds a NUL byte (byte 2)", LM_CONFIG},
-	{CONFIG("server: 'https://h'", "client-key-data: YWJ"), ": users.u.client-key-data: is not base64: it is cut off", LM_CONFIG},
+	 ": users.u.token: the token has a byte that no header may have, like a blank (byte 2)", LM_CONFIG},
+	{CONFIG("server: 'https://h'", "client-certificate-data: " PEM64),
+		": users.u.client-key: is missing, but there is a client-certificate", LM_CONFIG},
+	{CONFIG("server: 'https://h'", "client-key-data: " PEM64),
+		": users.u.client-certificate: is missing, but there is a client-key", LM_CONFIG},
+	{CONFIG("server: 'https://h'", "client-key-data: AGFi"), ": users.u.client-key-data: holds a NUL byte (byte 2)",
+		LM_CONFIG},
+	{CONFIG("server: 'https://h'", "client-key-data: YWJ"), ": users.u.client-key-data: is not base64: it is cut off",
+		LM_CONFIG},
 };
 
 /* FOLDER in a message is the test's folder. */
@@ -250,7 +263,8 @@ static void urls(void **state)
 		{"https://u@h", "the URL must not have a user name or password"},
 		{"https://h\xc3\xa4", "has a blank or another byte that no URL has"},
 	};
-	static const char *const right[] = {"http://h", "https://h:6443", "https://[fe80::1]:6443", "http://10.0.0.1:1/k8s/clusters/c-1", "https://a-b.c:65535"};
+	static const char *const right[] = {"http://h", "https://h:6443", "https://[fe80::1]:6443",
+		"http://10.0.0.1:1/k8s/clusters/c-1", "https://a-b.c:65535"};
 	struct kube_config c;
 	struct lm_err err;
 	size_t i;

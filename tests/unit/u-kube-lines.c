@@ -46,7 +46,8 @@ static void lines_of_one_chunk(void **state)
 /* Random text of lines, fed whole and in random pieces of 1 byte to all of it: the same lines. */
 static void s21_any_chunks_give_the_same_lines(void **state)
 {
-	static const char *const parts[] = {"\n", "\r\n", "\r", "{\"a\":\"", "\xc3\xa4", "\\u00e4", "\xf0\x9f\x98\x80", "x", "\"}\n", "0123456789"};
+	static const char *const parts[] = {"\n", "\r\n", "\r", "{\"a\":\"", "\xc3\xa4", "\\u00e4", "\xf0\x9f\x98\x80", "x",
+		"\"}\n", "0123456789"};
 	struct rng r = rng_make(test_seed());
 	int round;
 
