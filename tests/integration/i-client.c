@@ -22,6 +22,7 @@ static char ns[64];		/* of this run */
 static char run[16];		/* makes names of nodes unique */
 
 #include "tests/integration/client/helpers.c"
+#include "tests/integration/client/expect.c"
 #include "tests/integration/client/objects.c"
 #include "tests/integration/client/lists.c"
 #include "tests/integration/client/watches.c"
