@@ -8,12 +8,8 @@
 
 #define LOST (PAIR_HERE_LOST | PAIR_THERE_LOST)
 
-static const struct row_age always_fresh = {.factor = 1, .fresh = true};
-
-static float floored(float us)
-{
-	return us > DISTANCE_FLOOR_US ? us : DISTANCE_FLOOR_US;
-}
+static const struct row_age always_fresh = {.factor = 1, .fresh = true, .reported = true};
+static const struct row_age no_report = {.factor = 1, .dead = true};
 
 static float lesser(float a, float b)
 {
@@ -26,14 +22,23 @@ static bool pair_known(uint8_t pair, const struct row_age *here, const struct ro
 {
 	if (((pair & PAIR_HERE_LOST) && here->fresh) || ((pair & PAIR_THERE_LOST) && there->fresh))
 		return false;
-	return !((pair & PAIR_HERE) && here->dead) && !((pair & PAIR_THERE) && there->dead);
+	return (pair & (PAIR_HERE | PAIR_THERE)) && !((pair & PAIR_HERE) && here->dead) && !((pair & PAIR_THERE) && there->dead);
 }
 
-static float pair_factor(uint8_t pair, const struct row_age *here, const struct row_age *there)
+/* Of the rows that were used. Of an unknown pair: of both, so that what becomes unknown never gains. */
+static float pair_factor(uint8_t pair, bool known, const struct row_age *here, const struct row_age *there)
 {
-	float a = pair & PAIR_HERE ? here->factor : 1, b = pair & PAIR_THERE ? there->factor : 1;
+	float a = (pair & PAIR_HERE) || !known ? here->factor : 1, b = (pair & PAIR_THERE) || !known ? there->factor : 1;
 
-	return a < b ? a : b;
+	return lesser(a, b);
+}
+
+/* A row without an age was not used. */
+static const struct row_age *age_of(const struct cycle *c, uint32_t row)
+{
+	const struct row_age *age = row == NAMES_NONE ? &always_fresh : &c->decider->ages[row];
+
+	return age->reported ? age : &no_report;
 }
 
 static void fresh_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out)
@@ -51,17 +56,18 @@ static void fresh_leg(const struct cycle *c, const struct leg *leg, const float 
 
 static void aged_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
 {
-	const struct row_age *ages = c->decider->ages;
-	const struct row_age *here = leg->matrix_node == NAMES_NONE ? &always_fresh : &ages[leg->matrix_node];
+	const struct row_age *here = age_of(c, leg->matrix_node);
 	uint32_t i, n = c->view->count;
 
 	for (i = 0; i < n; i++) {
 		uint32_t row = c->row_of_node[i];
-		bool known = row != NAMES_NONE && pair_known(leg->row.pair[row], here, &ages[row]);
+		const struct row_age *there = age_of(c, row);
+		uint8_t pair = values && row != NAMES_NONE ? leg->row.pair[row] : 0;
+		bool known = values && row != NAMES_NONE && pair_known(pair, here, there);
 
 		out[i] = known ? values[row] : NAN;
 		if (factor)
-			factor[i] = known ? pair_factor(leg->row.pair[row], here, &ages[row]) : 1;
+			factor[i] = pair_factor(pair, known, here, there);
 	}
 }
 
@@ -70,16 +76,13 @@ static void leg_column(const struct cycle *c, const struct leg *leg, const float
 {
 	uint32_t i, n = c->view->count;
 
-	if (!values || !c->row_of_node) {
+	if (c->decider->ages)
+		aged_leg(c, leg, values, out, factor);
+	else if (values && c->row_of_node)
+		fresh_leg(c, leg, values, out);
+	else
 		for (i = 0; i < n; i++)
 			out[i] = NAN;
-		for (i = 0; factor && i < n; i++)
-			factor[i] = 1;
-	} else if (!c->decider->ages) {
-		fresh_leg(c, leg, values, out);
-	} else {
-		aged_leg(c, leg, values, out, factor);
-	}
 	if (leg->view_node >= 0) {	/* the same node: 0, whatever the matrix knows */
 		out[leg->view_node] = 0;
 		if (factor)
@@ -135,58 +138,57 @@ static bool known_somewhere(const struct cycle *c, const float *cost_us)
 	return false;
 }
 
-/* A weighted mean in the making. */
+/* A weighted mean in the making. Factors are means too, of all parts: what drops from the cost was measured by rows of some age all the same. */
 struct mean {
-	float *cost, *floor, *aged;	/* sums; floor and aged only where factors count */
+	float *cost, *factor;		/* sums; factor only where it counts */
 	lane_mask *known;		/* any part is */
-	float weight;
+	float weight, factor_weight;
 };
 
 static struct mean mean_begin(const struct cycle *c)
 {
 	struct arena *arena = &c->decider->arena;
 	size_t bytes = lanes_count(c->view->count) * sizeof(lanes);
-	struct mean m = {.cost = arena_alloc(arena, bytes), .known = arena_alloc(arena, bytes)};
 
-	if (c->decider->ages) {
-		m.floor = arena_alloc(arena, bytes);
-		m.aged = arena_alloc(arena, bytes);
-	}
-	return m;
+	return (struct mean){.cost = arena_alloc(arena, bytes), .known = arena_alloc(arena, bytes),
+			     .factor = c->decider->ages ? arena_alloc(arena, bytes) : NULL};
 }
 
-static void mean_add(const struct cycle *c, struct mean *m, const struct distance *part, float weight)
+static void mean_add_cost(const struct cycle *c, struct mean *m, const float *cost_us, float weight)
 {
 	lanes unknown_us = lanes_all(c->in->mesh ? (float)c->in->mesh->unknown_us : (float)MATRIX_UNKNOWN_US);
-	lanes floor_us = lanes_all(DISTANCE_FLOOR_US);
 	uint32_t i, n = lanes_count(c->view->count);
 
 	m->weight += weight;
 	for (i = 0; i < n; i++) {
-		lanes value = lanes_in(part->cost_us)[i], cost, floor, aged;
+		lanes value = lanes_in(cost_us)[i];
 		lane_mask known = (lane_mask)(value == value);
 
-		cost = lanes_select(known, lanes_at_most(value, unknown_us), unknown_us);
 		m->known[i] |= known;
-		lanes_of(m->cost)[i] += weight * cost;
-		if (!m->aged)
-			continue;
-		floor = lanes_at_least(cost, floor_us);
-		aged = lanes_at_most(floor / lanes_in(part->factor)[i], unknown_us);
-		lanes_of(m->floor)[i] += weight * floor;
-		lanes_of(m->aged)[i] += weight * lanes_select(known, aged, unknown_us);
+		lanes_of(m->cost)[i] += weight * lanes_select(known, lanes_at_most(value, unknown_us), unknown_us);
 	}
+}
+
+static void mean_add(const struct cycle *c, struct mean *m, const struct distance *part, float weight)
+{
+	uint32_t i, n = lanes_count(c->view->count);
+
+	if (known_somewhere(c, part->cost_us))	/* what is unknown everywhere tells nothing */
+		mean_add_cost(c, m, part->cost_us, weight);
+	m->factor_weight += weight;
+	for (i = 0; m->factor && i < n; i++)
+		lanes_of(m->factor)[i] += weight * lanes_in(part->factor)[i];
 }
 
 static void mean_end(const struct cycle *c, const struct mean *m, struct distance *out)
 {
-	lanes nothing = lanes_all(NAN), one = lanes_all(1);
+	lanes nothing = lanes_all(NAN);
 	uint32_t i, n = lanes_count(c->view->count);
 
 	for (i = 0; i < n; i++)
 		lanes_of(out->cost_us)[i] = lanes_select(m->known[i], lanes_in(m->cost)[i] / m->weight, nothing);
-	for (i = 0; m->aged && i < n; i++)
-		lanes_of(out->factor)[i] = lanes_select(m->known[i], lanes_in(m->floor)[i] / lanes_in(m->aged)[i], one);
+	for (i = 0; m->factor && i < n; i++)
+		lanes_of(out->factor)[i] = lanes_in(m->factor)[i] / m->factor_weight;
 }
 
 static struct distance distance_new(const struct cycle *c)
@@ -194,48 +196,28 @@ static struct distance distance_new(const struct cycle *c)
 	return (struct distance){.cost_us = column(c), .factor = c->decider->ages ? column(c) : NULL};
 }
 
-static void rank_mean(struct cycle *c, const struct resolved *target, struct distance *out)
+/* The mean over the legs; with `any` the cost is that of the nearest. */
+static void rank_several(struct cycle *c, const struct resolved *target, struct distance *out)
 {
 	struct distance part = distance_new(c);
 	struct mean mean = mean_begin(c);
-	uint32_t k;
+	float *nearest_us = column(c);
+	uint32_t i, k, n = lanes_count(c->view->count);
 
 	for (k = 0; k < target->count; k++) {
 		const struct leg *leg = &target->legs[k];
 
 		leg_column(c, leg, leg->row.cost_us, part.cost_us, part.factor);
-		if (known_somewhere(c, part.cost_us))	/* a leg that is unknown everywhere tells nothing */
-			mean_add(c, &mean, &part, leg->weight);
-	}
-	mean_end(c, &mean, out);
-}
+		mean_add(c, &mean, &part, leg->weight);
+		for (i = 0; target->any && i < n; i++) {
+			lanes cost_us = lanes_in(part.cost_us)[i], was = lanes_in(nearest_us)[i];
 
-/* Does the first one give the better score? */
-static bool nearer(float cost_us, float factor, float other_us, float other_factor)
-{
-	float a = floored(cost_us) * other_factor, b = floored(other_us) * factor;
-
-	if (isnan(cost_us) || isnan(other_us))
-		return !isnan(cost_us);
-	return a < b || (a == b && cost_us < other_us);
-}
-
-static void rank_any(struct cycle *c, const struct resolved *target, struct distance *out)
-{
-	struct distance part = distance_new(c);
-	uint32_t i, k, n = c->view->count;
-
-	leg_column(c, &target->legs[0], target->legs[0].row.cost_us, out->cost_us, out->factor);
-	for (k = 1; k < target->count; k++) {
-		leg_column(c, &target->legs[k], target->legs[k].row.cost_us, part.cost_us, part.factor);
-		for (i = 0; i < n; i++) {
-			if (!nearer(part.cost_us[i], part.factor ? part.factor[i] : 1, out->cost_us[i], out->factor ? out->factor[i] : 1))
-				continue;
-			out->cost_us[i] = part.cost_us[i];
-			if (out->factor)
-				out->factor[i] = part.factor[i];
+			lanes_of(nearest_us)[i] = k ? lanes_select((lane_mask)(cost_us < was) | (lane_mask)(was != was), cost_us, was) : cost_us;
 		}
 	}
+	mean_end(c, &mean, out);
+	if (target->any)
+		out->cost_us = nearest_us;
 }
 
 static void rank_item(struct cycle *c, const struct resolved *target, struct distance *out)
@@ -248,10 +230,8 @@ static void rank_item(struct cycle *c, const struct resolved *target, struct dis
 		mesh_column(c, !mesh ? NULL : target->any ? mesh->nearest_us : mesh->mean_us, out->cost_us, out->factor);
 	else if (target->count == 1)
 		leg_column(c, target->legs, target->legs->row.cost_us, out->cost_us, out->factor);
-	else if (target->any)
-		rank_any(c, target, out);
 	else
-		rank_mean(c, target, out);
+		rank_several(c, target, out);
 	for (i = 0; !isnan(enough_us) && i < n; i++)
 		if (out->cost_us[i] < enough_us)
 			out->cost_us[i] = enough_us;
@@ -276,8 +256,7 @@ bool distance_rank(struct cycle *c, struct distance *out)
 		if (targets->near[k].missing)
 			continue;
 		rank_item(c, &targets->near[k], &item);
-		if (known_somewhere(c, item.cost_us))
-			mean_add(c, &mean, &item, (float)targets->near[k].item->weight);
+		mean_add(c, &mean, &item, (float)targets->near[k].item->weight);
 	}
 	*out = distance_new(c);
 	mean_end(c, &mean, out);

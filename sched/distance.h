@@ -2,9 +2,9 @@
  * distance.h - how far each node of the view is from the targets of a pod: columns of effective latency for ranking, and of medians
  * for limits. Both apply what time adds: lost pairs of fresh rows and pairs of dead rows (older than 10 periods) are unknown.
  *
- * A score is 100 x best / cost x factor, where factor is about age. Of one leg it is mesh_age_factor. Of a mean it is such that the score is what
- * it would be if every leg counted cost / its own factor, at most as much as an unknown leg. That keeps the rules "worse age never helps"
- * and "unknown never beats known" for means too. `factor` is NULL when every row is fresh: then all factors are 1.
+ * A score is 100 x best / cost x factor. The factor of a pair is mesh_age_factor of the older row that was used; of several legs or items it is
+ * their mean with the same weights. So a worse round trip never makes data look younger, and "worse age never helps" and "unknown never
+ * beats known" hold for means too. `factor` is NULL when every row is fresh: then all factors are 1.
  */
 #ifndef SCHED_DISTANCE_H
 #define SCHED_DISTANCE_H
