@@ -15,6 +15,8 @@
 
 #define NODES "nodes"
 #define NODES_MODE 02775
+#define LOCK ".merge-lock"
+#define LOCK_WAIT_MS 10000
 #define GENERATION_MAX (((int64_t)1 << 53) - 1)
 
 /* --- folders ------------------------------------------------------------------------------------------------------- */
@@ -140,6 +142,36 @@ static int new_epoch(char epoch[SNAPSHOT_EPOCH_MAX + 1], struct lm_err *err)
 	return 0;
 }
 
+/*
+ * Two mergers at once (a CronJob started double) take turns in publishing, so that no lower generation replaces a higher one. This is a
+ * courtesy, not what files rely on: where locks do not work, or one is held for too long by who died with his machine, the publisher
+ * goes on without, and then looks again whether the state is still its own before it replaces the file. -1: not locked.
+ */
+static int take_turn(int dir_fd)
+{
+	int fd = openat(dir_fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int64_t end_ms = clock_mono_ms() + LOCK_WAIT_MS;
+
+	while (fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+		if ((errno != EAGAIN && errno != EACCES) || clock_mono_ms() > end_ms) {
+			close(fd);
+			return -1;
+		}
+		usleep(10000);
+	}
+	return fd;
+}
+
+static bool is_still_ours(const struct volume *v, const struct snapshot *s)
+{
+	char epoch[SNAPSHOT_EPOCH_MAX + 1];
+	int64_t generation;
+
+	peek(v->snapshot_fd, PUBLISH_STATE, epoch, &generation);
+	return generation == s->generation && STREQ(epoch, s->epoch);
+}
+
 /* The state's series goes on; without one, or at its end, a new one begins. */
 static int number_next(const struct volume *v, struct snapshot *next, struct lm_err *err)
 {
@@ -159,6 +191,7 @@ static int number_next(const struct volume *v, struct snapshot *next, struct lm_
 
 int publish_snapshot(const struct volume *v, struct snapshot *next, bool has_known, struct published *out, struct lm_err *err)
 {
+	auto_close int turn = take_turn(v->snapshot_fd);
 	auto_buf struct buf text = {0};
 
 	*out = (struct published){.held = exists(v->snapshot_fd, PUBLISH_HOLD)};
@@ -173,7 +206,9 @@ int publish_snapshot(const struct volume *v, struct snapshot *next, bool has_kno
 	if (file_publish(v->snapshot_fd, PUBLISH_STATE, text.data, text.len, NULL, err) < 0)
 		return -1;
 	out->held = exists(v->snapshot_fd, PUBLISH_HOLD); /* it may have come since */
-	return out->held ? 0 : file_publish(v->snapshot_fd, PUBLISH_FILE, text.data, text.len, NULL, err);
+	if (out->held || (turn < 0 && !is_still_ours(v, next)))
+		return 0;
+	return file_publish(v->snapshot_fd, PUBLISH_FILE, text.data, text.len, NULL, err);
 }
 
 int publish_peers(const struct volume *v, const struct peers *peers, bool *changed, struct lm_err *err)
