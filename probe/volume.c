@@ -339,8 +339,8 @@ bool volume_is_stuck(struct volume *v)
 	stuck = v->asked_ms && clock_mono_ms() - v->asked_ms > v->stuck_ms;
 	if (stuck && log_gate_open(&v->stuck_gate, LOG_EACH_MS, NULL))
 		log_warn("the volume does not answer, pinging goes on", FIELDS(LS("folder", v->output_dir)));
-	unlock(v);
 	metrics_set(v->m, STAT_PUBLISH_STUCK, 0, stuck);
+	unlock(v);
 	return stuck;
 }
 

@@ -26,14 +26,6 @@
 
 #define ARGS_MAX 40
 
-static struct wire_answer rules[65536];
-
-static void behave(void *arg, const struct wire_ping *ping, struct wire_answer *answer)
-{
-	(void)arg;
-	*answer = rules[ping->host];
-}
-
 /* A folder with peers.json and nodes/, and the program when it runs. */
 struct probe {
 	const char *folder;
@@ -44,11 +36,8 @@ struct probe {
 static int setup(void **state)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
-	int i;
 
-	for (i = 0; i < 65536; i++)
-		rules[i] = (struct wire_answer){.copies = 1};
-	wire_behave(behave, NULL);
+	wire_reset();
 	p->folder = test_folder();
 	p->peers = xasprintf("%s/peers.json", p->folder);
 	p->nodes = xasprintf("%s/nodes", p->folder);
@@ -223,10 +212,10 @@ static void one_round_of_both_families(void **state)
 
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"n1\":[\"10.77.0.1\"],\"a\":[\"10.77.1.1\"],\"b\":[\"fd77::102\"],\"c\":[]},"
 			     "\"clients\":{\"milan\":[\"10.77.1.3\"]}}");
-	rules[0x0101].delay_us = 20000;
-	rules[0x0102].silent = true;
+	wire_rule(0x0101, (struct wire_answer){.delay_us = 20000});
+	wire_rule(0x0102, (struct wire_answer){.silent = true});
 	for (i = 0; i < 3; i++) {
-		auto_free char *more = xasprintf("--once --interval 500ms --timeout 300ms --pinger %s", kinds[i]);
+		auto_free char *more = xasprintf("--once --interval 1s --timeout 500ms --pinger %s", kinds[i]);
 
 		report_free(&r);
 		if (once(p, more, NULL) != 0 || !read_report(p, &r))
@@ -234,7 +223,7 @@ static void one_round_of_both_families(void **state)
 		assert_true(r.peers.count == 2 && r.clients.count == 1 && r.seq == 1);
 		assert_true(link_of(&r.peers, "a")->rtt_us >= 20000 && link_of(&r.peers, "a")->received == 3);
 		assert_true(isnan(link_of(&r.peers, "b")->rtt_us) && link_of(&r.peers, "b")->loss >= 1);
-		assert_true(link_of(&r.clients, "milan")->rtt_us < 20000 && link_of(&r.clients, "milan")->loss <= 0);
+		assert_true(link_of(&r.clients, "milan")->received == 3 && link_of(&r.clients, "milan")->loss <= 0);
 	}
 }
 
@@ -282,7 +271,7 @@ static void a_move_is_published_at_once(void **state)
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"]}}");
 	start(p, "--interval 100ms --window 400ms --loss-window 1s --publish 1h");
 	assert_true(test_wait(has_report, p, 10000));
-	rules[0x0101].delay_us = 40000;
+	wire_rule(0x0101, (struct wire_answer){.delay_us = 40000});
 	assert_true(test_wait(slow_shows, p, 10000));
 	assert_int_equal(stop(p, SIGTERM), 0);
 }
@@ -362,7 +351,7 @@ static void p33_overruns(void **state)
 	size_t i;
 
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"],\"dead\":[\"10.77.1.2\"]}}");
-	rules[0x0102].silent = true;
+	wire_rule(0x0102, (struct wire_answer){.silent = true});
 	for (i = 0; i < 2; i++) {
 		auto_free char *more = xasprintf("--interval 100ms --timeout 400ms --publish 100ms --pings 2 --listen 127.0.0.1:0 --pinger %s",
 						 kinds[i]);
@@ -570,7 +559,7 @@ static void p28_sigterm_publishes(void **state)
 	int64_t start_ms, seq;
 
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"],\"dead\":[\"10.77.1.2\"]}}");
-	rules[0x0102].silent = true;
+	wire_rule(0x0102, (struct wire_answer){.silent = true});
 	start(p, "--interval 2s --publish 1h");
 	assert_true(test_wait(has_report, p, 10000));
 	seq = seq_of(p);

@@ -33,8 +33,8 @@ struct waiting {
 
 static struct {
 	pthread_mutex_t lock;
-	wire_behaviour *behave;
-	void *arg;
+	struct wire_answer rules[HOSTS];
+	uint32_t only_nth[HOSTS];	/* the rule is for this ping alone, minus 1; 0: for all */
 	uint32_t nth[HOSTS], seen;
 	bool started;
 
@@ -192,15 +192,16 @@ static size_t unreachable_v4(uint8_t *frame, size_t len)
 
 static void answer_ping(uint8_t *frame, size_t len, bool v6, int64_t now_us)
 {
-	const uint8_t *ip = frame + ETH_HLEN, *icmp = ip + (v6 ? 40 : 20);
-	struct wire_ping ping = {.v6 = v6, .host = get16(ip + (v6 ? 38 : 18)), .ident = get16(icmp + 4), .sequence = get16(icmp + 6)};
-	struct wire_answer answer = {.copies = 1};
+	const uint8_t *ip = frame + ETH_HLEN;
+	uint32_t host = get16(ip + (v6 ? 38 : 18));
+	struct wire_answer answer = {0};
 	int copy;
 
 	pthread_mutex_lock(&wire.lock);
-	ping.nth = wire.nth[ping.host]++;
 	wire.seen++;
-	wire.behave(wire.arg, &ping, &answer);
+	wire.nth[host]++;
+	if (!wire.only_nth[host] || wire.only_nth[host] == wire.nth[host])
+		answer = wire.rules[host];
 	pthread_mutex_unlock(&wire.lock);
 	if (answer.silent)
 		return;
@@ -208,7 +209,7 @@ static void answer_ping(uint8_t *frame, size_t len, bool v6, int64_t now_us)
 		len = unreachable_v4(frame, len);
 	else
 		len = v6 ? reply_v6(frame, len, &answer) : reply_v4(frame, len, &answer);
-	for (copy = 0; copy < answer.copies; copy++)
+	for (copy = 0; copy <= answer.more_copies; copy++)
 		later(now_us + answer.delay_us + copy * answer.copy_delay_us, frame, len);
 }
 
@@ -285,16 +286,32 @@ static void start(void)
 	wire.started = true;
 }
 
-void wire_behave(wire_behaviour *behave, void *arg)
+void wire_reset(void)
 {
 	pthread_mutex_lock(&wire.lock);
-	wire.behave = behave;
-	wire.arg = arg;
 	wire.seen = 0;
+	memset(wire.rules, 0, sizeof(wire.rules));
+	memset(wire.only_nth, 0, sizeof(wire.only_nth));
 	memset(wire.nth, 0, sizeof(wire.nth));
 	pthread_mutex_unlock(&wire.lock);
 	if (!wire.started)
 		start();
+}
+
+void wire_rule(uint32_t host, struct wire_answer answer)
+{
+	pthread_mutex_lock(&wire.lock);
+	wire.rules[host] = answer;
+	wire.only_nth[host] = 0;
+	pthread_mutex_unlock(&wire.lock);
+}
+
+void wire_rule_nth(uint32_t host, uint32_t nth, struct wire_answer answer)
+{
+	pthread_mutex_lock(&wire.lock);
+	wire.rules[host] = answer;
+	wire.only_nth[host] = nth + 1;
+	pthread_mutex_unlock(&wire.lock);
 }
 
 uint32_t wire_seen(void)

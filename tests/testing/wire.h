@@ -17,17 +17,10 @@ void wire_enter(char **argv);
 /* Runs a shell command in the namespace; fails the test when it fails. */
 void wire_run(const char *command);
 
-struct wire_ping {
-	bool v6;
-	uint32_t host;			/* the last 16 bits of the address: 10.77.1.2 is 0x0102 */
-	uint16_t ident, sequence;
-	uint32_t nth;			/* 0, 1, ... of this host */
-};
-
-struct wire_answer {
+struct wire_answer {		/* {0}: an honest one at once */
 	bool silent;
 	int64_t delay_us;
-	int copies;			/* 1 */
+	int more_copies;
 	int64_t copy_delay_us;		/* between copies */
 	uint32_t from_host;		/* 0: the right one */
 	bool spoil_payload;		/* another nonce */
@@ -36,12 +29,13 @@ struct wire_answer {
 	bool unreachable;		/* an ICMP error instead of the reply (IPv4) */
 };
 
-/* Called on the wire's thread. The answer is {.copies = 1}: an honest one at once. */
-typedef void wire_behaviour(void *arg, const struct wire_ping *ping, struct wire_answer *answer);
-
-/* Starts the thread, or gives it another behaviour and begins to count afresh. */
-void wire_behave(wire_behaviour *behave, void *arg);
-/* Echo requests seen since then. */
+/* All hosts are honest again, and counting begins afresh. Call it before each test; the first time it starts the thread. */
+void wire_reset(void);
+/* What a host answers from now on. A host is the last 16 bits of its address: 0x0102 is 10.77.1.2 and fd77::102. */
+void wire_rule(uint32_t host, struct wire_answer answer);
+/* The same for its n-th ping alone (0, 1, ... since wire_reset). */
+void wire_rule_nth(uint32_t host, uint32_t nth, struct wire_answer answer);
+/* Echo requests seen since wire_reset. */
 uint32_t wire_seen(void);
 
 #endif
