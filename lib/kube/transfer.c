@@ -138,13 +138,10 @@ static int on_ready(void *arg, char *ip, char *local_ip, int port, int local_por
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype type)
 {
-	int probes = 3;
-
 	(void)arg;
 	(void)type;
-	/* Only TCP sockets know these; on others a failure does not matter. */
+	/* Only TCP sockets know it; on others a failure does not matter. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof(user_timeout_ms));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 	return CURL_SOCKOPT_OK;
 }
 

@@ -912,6 +912,8 @@ static void s48_proxies_of_the_environment_are_ignored(void **state)
 	assert_ptr_equal(strstr(a.body.data, "GET /a|"), a.body.data);
 	kube_free(k);
 	assert_int_equal(scripted_requests(proxy), 0);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		unsetenv(names[i]);
 	/* that of the kubeconfig is used, whatever no_proxy says */
 	setenv("no_proxy", "*", 1);
 	c.proxy_url = proxy_url;
@@ -921,8 +923,6 @@ static void s48_proxies_of_the_environment_are_ignored(void **state)
 	kube_free(k);
 	assert_int_equal(scripted_requests(proxy), 1);
 	assert_int_equal(scripted_requests(s), 1);
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		unsetenv(names[i]);
 	unsetenv("no_proxy");
 	answer_clear(&a);
 	scripted_stop(s);
