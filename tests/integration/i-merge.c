@@ -393,7 +393,7 @@ static void m19_more_than_half_of_the_nodes_gone_is_believed_the_third_time(void
 /* A full disk: the old files stay, whole, and the exit code says so. */
 static void m28_no_space_keeps_the_old_files(void **state)
 {
-	auto_free char *command = NULL, *before = NULL, *after = NULL, *said = NULL;
+	auto_free char *command = NULL, *before = NULL, *after = NULL, *said = NULL, *litter = NULL;
 	int i;
 
 	(void)state;
@@ -409,8 +409,8 @@ static void m28_no_space_keeps_the_old_files(void **state)
 	assert_string_equal(before, after);
 	free(steal(&command));
 	command = xasprintf("ls -a %s | grep -c tmp-", dir);
-	test_run(WORDS("sh", "-c", command), 60, &after);
-	assert_string_equal(after, "0\n");
+	test_run(WORDS("sh", "-c", command), 60, &litter);
+	assert_string_equal(litter, "0\n");
 }
 
 /* Times of files far in the future and in the past: no row seems younger than it is, nothing else happens. */
