@@ -26,18 +26,24 @@ int edit_hold(struct cluster *c, int host, bool on, struct lm_err *err)
 	return 0;
 }
 
+static void set(struct snapshot_links *l, size_t cell, double ms)
+{
+	l->rtt_us[cell] = (float)(ms * 1e3);
+	l->jitter_us[cell] = 0;
+	l->loss[cell] = 0;
+}
+
 static int change(struct snapshot *s, const struct edit *e, struct lm_err *err)
 {
 	uint32_t row = names_find(&s->nodes, e->from), column = names_find(&s->nodes, e->to), client = names_find(&s->clients, e->to);
-	float us = (float)(e->ms * 1e3);
 
 	if (row == NAMES_NONE || (column == NAMES_NONE && client == NAMES_NONE))
 		return lm_fail(err, LM_DATA, "%s - %s is not in the file", e->from, e->to);
 	if (column == NAMES_NONE) {
-		s->client.rtt_us[row * s->clients.count + client] = us;
+		set(&s->client, row * s->clients.count + client, e->ms);
 	} else {
-		s->link.rtt_us[row * s->nodes.count + column] = us;
-		s->link.rtt_us[column * s->nodes.count + row] = us;
+		set(&s->link, row * s->nodes.count + column, e->ms);
+		set(&s->link, column * s->nodes.count + row, e->ms);
 	}
 	return 0;
 }

@@ -11,7 +11,7 @@
 
 struct edit {
 	const char *from, *to;		/* nodes, or a node and a client */
-	double ms;			/* the new round trip, both ways between nodes */
+	double ms;			/* the new round trip, both ways between nodes; jitter and loss become 0 */
 	bool in_place;			/* as `cat >` does; else a new file renamed over it, as most editors do */
 	const struct edit *also;	/* in the same file; NULL */
 };

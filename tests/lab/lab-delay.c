@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 		return usage();
 	if (topology_load(TOPOLOGY_LIVE, &t, &err) < 0) {
 		fprintf(stderr, "lab-delay: %s\n", err.msg);
-		return err.code;
+		return (int)err.code;
 	}
 	a = topology_find(&t, argv[1]);
 	b = topology_find(&t, argv[2]);
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 		return usage();
 	if (guest_wire(&t, a, b, w, true, &err) < 0) {
 		fprintf(stderr, "lab-delay: %s\n", err.msg);
-		return err.code;
+		return (int)err.code;
 	}
 	return 0;
 }

@@ -319,7 +319,7 @@ int main(void)
 	d.c = cluster_open(&err);
 	if (!d.c) {
 		screen_bad("%s", err.msg);
-		return err.code;
+		return (int)err.code;
 	}
 	screen_title("the laboratory: one network namespace and one NFS mount a host (" HOST_MOUNT ")");
 	tables_hosts(&d.c->t);

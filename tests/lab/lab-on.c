@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 
 	if (topology_load(TOPOLOGY_LIVE, &t, &err) < 0) {
 		fprintf(stderr, "lab-on: %s\n", err.msg);
-		return err.code;
+		return (int)err.code;
 	}
 	for (int i = 0; argc < 2 && i < t.count; i++)
 		printf("%s %s %s\n", t.host[i].name, t.host[i].addr, t.host[i].client ? "client" : t.host[i].zone);
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
 	}
 	if (guest_enter(&t.host[host], &err) < 0) {
 		fprintf(stderr, "lab-on: %s\n", err.msg);
-		return err.code;
+		return (int)err.code;
 	}
 	execvp(argv[2], argv + 2);
 	perror(argv[2]);
