@@ -30,7 +30,7 @@ int resources_parse(const cJSON *list, struct resources *out, int64_t *pods, str
 int64_t resources_scalar(const struct resources *r, const char *name);	/* 0 when absent */
 void resources_set_scalar(struct resources *r, const char *name, int64_t amount);
 void resources_add(struct resources *to, const struct resources *more);
-void resources_sub(struct resources *from, const struct resources *less);
+void resources_sub(struct resources *from, const struct resources *less);	/* forgets scalars of which nothing is left */
 void resources_max(struct resources *to, const struct resources *other);	/* per resource */
 void resources_copy(struct resources *to, const struct resources *from);
 void resources_free(struct resources *r);

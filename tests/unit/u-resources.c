@@ -190,6 +190,92 @@ static void sums(void **state)
 	resources_free(&c);
 }
 
+static struct resources random_scalars(struct rng *rng, int64_t amounts[26])
+{
+	struct resources r = {0};
+	int i;
+
+	for (i = 0; i < 26; i++) {
+		char name[] = {'x', '/', (char)('a' + i), '\0'};
+
+		amounts[i] = rng_chance(rng, 0.3) ? (int64_t)rng_below(rng, 3) : -1;
+		if (amounts[i] >= 0)
+			resources_set_scalar(&r, name, amounts[i]);
+		else
+			amounts[i] = 0;
+	}
+	return r;
+}
+
+/* Sorted, each name once, and the amounts of a plain array. */
+static void scalars_by_name(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round, i;
+
+	(void)state;
+	for (round = 0; round < 3000; round++) {
+		int64_t amounts[3][26];
+		struct resources a = random_scalars(&rng, amounts[0]), b = random_scalars(&rng, amounts[1]), c = random_scalars(&rng, amounts[2]);
+
+		resources_add(&a, &b);
+		resources_add(&a, &c);
+		resources_sub(&a, &b);
+		resources_max(&c, &b);
+		for (i = 0; i < 26; i++) {
+			char name[] = {'x', '/', (char)('a' + i), '\0'};
+
+			assert_int_equal(resources_scalar(&a, name), amounts[0][i] + amounts[2][i]);
+			assert_int_equal(resources_scalar(&c, name), amounts[1][i] > amounts[2][i] ? amounts[1][i] : amounts[2][i]);
+		}
+		for (i = 1; i < (int)a.scalar_count; i++)
+			assert_true(strcmp(a.scalars[i - 1].name, a.scalars[i].name) < 0);
+		for (i = 1; i < (int)c.scalar_count; i++)
+			assert_true(strcmp(c.scalars[i - 1].name, c.scalars[i].name) < 0);
+		resources_free(&a);
+		resources_free(&b);
+		resources_free(&c);
+	}
+}
+
+static void a_resource_that_is_used_up_is_forgotten(void **state)
+{
+	struct resources node = list_of("{'x/keep':'1'}"), pod = list_of("{'x/a':'1','x/keep':'1','x/z':'0'}");
+
+	(void)state;
+	resources_add(&node, &pod);
+	assert_int_equal(node.scalar_count, 3);
+	resources_sub(&node, &pod);
+	assert_int_equal(node.scalar_count, 1);
+	assert_int_equal(resources_scalar(&node, "x/keep"), 1);
+	resources_free(&node);
+	resources_free(&pod);
+}
+
+/* Names by the ten thousand: with a search from the start for each this takes a minute. */
+static void a_flood_of_resources(void **state)
+{
+	struct resources node = {0}, pods[2] = {{0}};
+	char name[32];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 80000; i++) {
+		snprintf(name, sizeof(name), "x.org/%08d", i);
+		resources_set_scalar(&pods[i % 2], name, 1);
+	}
+	resources_add(&node, &pods[0]);
+	resources_add(&node, &pods[1]);
+	assert_int_equal(node.scalar_count, 80000);
+	assert_int_equal(resources_scalar(&node, "x.org/00054321"), 1);
+	resources_sub(&node, &pods[0]);
+	resources_sub(&node, &pods[1]);
+	assert_int_equal(node.scalar_count, 0);
+	resources_free(&node);
+	resources_free(&pods[0]);
+	resources_free(&pods[1]);
+}
+
 /* --- the request of a pod: kubernetes.md 2.2 ------------------------------------------------------------------------------------- */
 
 #define CPU(name, amount) "{'name':'" name "','resources':{'requests':{'cpu':'" amount "'}}}"
@@ -354,6 +440,9 @@ int main(void)
 		cmocka_unit_test(json_numbers_are_as_written),
 		cmocka_unit_test(a_bad_amount_is_named),
 		cmocka_unit_test(sums),
+		cmocka_unit_test(scalars_by_name),
+		cmocka_unit_test(a_resource_that_is_used_up_is_forgotten),
+		cmocka_unit_test(a_flood_of_resources),
 		cmocka_unit_test(requests_in_cpu),
 		cmocka_unit_test(each_resource_has_its_own_maximum),
 		cmocka_unit_test(a_pod_asks_for_its_largest_moment),
