@@ -144,6 +144,11 @@ static bool is_sound(const struct requirement *r)
 	return false;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static void requirement_parse(const cJSON *item, struct requirement *out)
 {
 	const cJSON *values = read_list(item, "values"), *value;
@@ -153,6 +158,7 @@ static void requirement_parse(const cJSON *item, struct requirement *out)
 	cJSON_ArrayForEach(value, values)
 		if (cJSON_IsString(value))
 			out->values[out->value_count++] = xstrdup(value->valuestring);
+	qsort(out->values, out->value_count, sizeof(*out->values), by_value);
 }
 
 static void requirements_free(struct requirement *items, uint32_t count)
@@ -168,19 +174,21 @@ static void requirements_free(struct requirement *items, uint32_t count)
 	free(items);
 }
 
+static bool has_value(const struct requirement *r, const char *value)
+{
+	return bsearch(&value, r->values, r->value_count, sizeof(*r->values), by_value) != NULL;
+}
+
 bool requirement_matches(const struct requirement *r, const struct labels *labels)
 {
 	const char *have = labels_get(labels, r->key);
 	int64_t number, bound;
-	uint32_t i;
 
 	switch (r->op) {
 	case LABEL_IN:
+		return have && has_value(r, have);
 	case LABEL_NOT_IN:
-		for (i = 0; have && i < r->value_count; i++)
-			if (STREQ(have, r->values[i]))
-				return r->op == LABEL_IN;
-		return r->op == LABEL_NOT_IN;
+		return !have || !has_value(r, have);
 	case LABEL_EXISTS:
 		return have != NULL;
 	case LABEL_DOES_NOT_EXIST:
@@ -306,6 +314,15 @@ bool node_selector_matches(const struct node_selector *selector, const struct la
 		if (term_matches(&selector->terms[i], labels, node_name))
 			return true;
 	return false;
+}
+
+uint32_t node_selector_size(const struct node_selector *selector)
+{
+	uint32_t size = selector->count, i;
+
+	for (i = 0; i < selector->count; i++)
+		size += selector->terms[i].expression_count + selector->terms[i].field_count;
+	return size;
 }
 
 void node_selector_free(struct node_selector *selector)

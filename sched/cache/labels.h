@@ -28,7 +28,7 @@ enum label_op { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_DOES_NOT_EXIST, LABE
 struct requirement {
 	char *key;
 	enum label_op op;
-	char **values;
+	char **values;			/* sorted */
 	uint32_t value_count;
 };
 
@@ -60,6 +60,7 @@ struct node_selector {
 
 void node_selector_parse(const cJSON *required, struct node_selector *out);	/* requiredDuringSchedulingIgnoredDuringExecution */
 bool node_selector_matches(const struct node_selector *selector, const struct labels *labels, const char *node_name);
+uint32_t node_selector_size(const struct node_selector *selector);	/* terms and what is in them: what a look at one node may cost */
 void node_selector_free(struct node_selector *selector);
 
 #endif

@@ -164,6 +164,26 @@ static void parse_status(const cJSON *status, struct pod *pod)
 		}
 }
 
+/* A decision looks at these for each node: what no honest pod has must not hold up all others. NULL: it is not too much. */
+static char *too_much(const struct pod *pod)
+{
+	const struct {
+		const char *what;
+		uint32_t count, max;
+	} lists[] = {
+		{"spec.tolerations", pod->toleration_count, POD_LIST_MAX},
+		{"the required node affinity", node_selector_size(&pod->node_affinity), POD_LIST_MAX},
+		{"the host ports", pod->port_count, POD_LIST_MAX},
+		{"the extended resources", pod->requests.scalar_count, POD_RESOURCES_MAX},
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++)
+		if (lists[i].count > lists[i].max)
+			return xasprintf("%s: %u items, more than this scheduler takes (%u)", lists[i].what, lists[i].count, lists[i].max);
+	return NULL;
+}
+
 struct pod *pod_parse(const cJSON *object, struct lm_err *err)
 {
 	const cJSON *metadata = read_member(object, "metadata");
@@ -188,6 +208,8 @@ struct pod *pod_parse(const cJSON *object, struct lm_err *err)
 	pod->unsupported = unsupported_field(object);
 	if (resources_of_pod(object, &pod->requests, &why) < 0)
 		pod->broken = xstrdup(why.msg);
+	else
+		pod->broken = too_much(pod);
 	return pod;
 }
 

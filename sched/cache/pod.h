@@ -35,6 +35,10 @@ struct affinity_term {
 	char *topology_key;
 };
 
+/* A pending pod with more is not placed. */
+#define POD_LIST_MAX 1000		/* tolerations, terms and expressions of its node affinity, host ports */
+#define POD_RESOURCES_MAX 64		/* extended resources and huge pages */
+
 struct pod {
 	char *uid, *namespace_, *name, *resource_version;
 	char *node;			/* spec.nodeName; "" */
@@ -62,7 +66,7 @@ struct pod {
 	uint32_t anti_affinity_count;
 	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
 	char *unsupported;
-	char *broken;			/* a field that could not be understood (a bad quantity): the pod waits with that text. NULL: none */
+	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */
 };
 

@@ -309,6 +309,55 @@ static void a_list_that_is_an_object_is_empty(void **state)
 	pod_free(pod);
 }
 
+/* `count` times "%u" of `item`, between commas. */
+static char *repeated(const char *item, unsigned count)
+{
+	auto_buf struct buf list = {0};
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const char *at = strstr(item, "%u");
+
+		buf_printf(&list, "%s%.*s%u%s", i ? "," : "", (int)(at - item), item, i, at + 2);
+	}
+	return xstrdup(list.data);
+}
+
+/* What a decision looks at for each node is bounded; a request is summed up all the same. */
+static void too_long_lists_are_refused(void **state)
+{
+	static const struct {
+		const char *spec, *item;
+		unsigned most;
+		const char *says;
+	} examples[] = {
+		{"'tolerations':[%s]", "{'key':'k%u','operator':'Exists'}", POD_LIST_MAX, "spec.tolerations: 1001 items, more than this scheduler takes (1000)"},
+		{"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[%s]}}}", "{'matchFields':[{'key':'metadata.name','operator':'In','values':['n%u']}]}",
+		 POD_LIST_MAX / 2, "the required node affinity: 1002 items, more than this scheduler takes (1000)"},
+		{"'containers':[{'ports':[%s]}]", "{'hostPort':1%u}", POD_LIST_MAX, "the host ports: 1001 items, more than this scheduler takes (1000)"},
+		{"'containers':[{'resources':{'requests':{'cpu':'1',%s}}}]", "'x.org/r%u':'1'", POD_RESOURCES_MAX,
+		 "the extended resources: 65 items, more than this scheduler takes (64)"},
+	};
+	unsigned i, more;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(examples); i++)
+		for (more = 0; more < 2; more++) {
+			auto_free char *items = repeated(examples[i].item, examples[i].most + more), *spec = NULL;
+			const char *at = strstr(examples[i].spec, "%s");
+			struct pod *pod;
+
+			spec = xasprintf("%.*s%s%s", (int)(at - examples[i].spec), examples[i].spec, items, at + 2);
+			pod = pod_with("p", "%s", spec);
+			if (more)
+				assert_string_equal(pod->broken, examples[i].says);
+			else
+				assert_null(pod->broken);
+			assert_true(!strstr(spec, "cpu") || pod->requests.cpu_milli == 1000);
+			pod_free(pod);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +372,7 @@ int main(void)
 		cmocka_unit_test(a_bad_quantity_is_kept_for_the_reason),
 		cmocka_unit_test(any_member_of_any_type),
 		cmocka_unit_test(a_list_that_is_an_object_is_empty),
+		cmocka_unit_test(too_long_lists_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
