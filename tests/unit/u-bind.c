@@ -318,7 +318,7 @@ static void requests_in_flight_are_limited(void **state)
 	begin(&w);
 	w.server.script[0] = "silence";
 	for (i = 0; i < 4; i++) {
-		char name[16];
+		char name[32];
 		struct bind_facts facts = {0};
 
 		snprintf(name, sizeof(name), "web-%d", i);

@@ -199,6 +199,7 @@ static void hold_is_seen_at_once(void **state)
 		else
 			test_write(p.hold, "");
 		assert_true(reader_settle(p.reader, PATIENCE_MS));
+		expect_forget(&p);
 		assert_true(reader_take(p.reader, &p.news));
 		assert_int_equal(p.news.kind, READER_NEWS_HOLD);
 		assert_int_equal(p.news.hold, i % 2 == 0);
