@@ -217,7 +217,6 @@ static void hold_leaves_the_file_alone_and_the_state_goes_on(void **state)
 
 static void an_edit_never_enters_a_fold(void **state)
 {
-	auto_free char *edited = NULL;
 	struct snapshot s;
 
 	(void)state;
