@@ -30,6 +30,7 @@ bool kube_config_present(const struct kube_source *source)
 
 static int load_url(const struct kube_source *source, struct kube_config *out, struct lm_err *err)
 {
+	out->insecure = source->insecure;	/* a URL can say it nowhere else */
 	out->namespace_ = xstrdup("default");
 	return url_check(source->server, URL_SERVER, LM_USAGE, &out->server, err) < 0 ? lm_wrap(err, "--server") : 0;
 }
@@ -127,7 +128,7 @@ static int load(const struct kube_source *source, struct kube_config *out, struc
 
 int kube_config_load(const struct kube_source *source, struct kube_config *out, struct lm_err *err)
 {
-	struct kube_config loaded = {.insecure = source->insecure};
+	struct kube_config loaded = {0};
 
 	if (load(source, &loaded, err) < 0) {
 		kube_config_free(&loaded);

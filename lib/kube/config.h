@@ -5,7 +5,8 @@
  * are relative to their file) > in-cluster (KUBERNETES_SERVICE_HOST/_PORT and /var/run/secrets/kubernetes.io/serviceaccount).
  * Fields: server, certificate-authority(-data), tls-server-name, insecure-skip-tls-verify (refused unless `insecure`),
  * proxy-url, client-certificate(-data), client-key(-data), token, tokenFile, namespace. exec and auth-provider are refused by name.
- * A --server URL comes without credentials. With `insecure` no certificate is checked at all. as, username and password are refused too.
+ * as, username and password are refused too. A --server URL comes without credentials. `insecure` permits, it does not command: with a
+ * kubeconfig certificates go unchecked only where that asks for it, in a pod never, and with --server always.
  * Errors name the file and the field (LM_CONFIG; LM_NOINPUT when a named file is missing; LM_USAGE for a bad URL, or no source).
  * A URL must be http:// or https:// with a host, without user, query or fragment.
  */

@@ -264,6 +264,7 @@ static int take_cluster(const struct entry *e, bool insecure, struct kube_config
 		lm_fail(err, LM_CONFIG, "is refused unless --insecure is given");
 		return fail_at(e, "insecure-skip-tls-verify", err);
 	}
+	out->insecure = skip;
 	found = text_of(e, "tls-server-name", &name, err);
 	if (found < 0)
 		return -1;

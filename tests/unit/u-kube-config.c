@@ -235,6 +235,9 @@ static void insecure_is_asked_for(void **state)
 	assert_int_equal(load_text(CONFIG("server: 'https://h', insecure-skip-tls-verify: true", ""), true, &c, &err), 0);
 	assert_true(c.insecure);
 	kube_config_free(&c);
+	assert_int_equal(load_text(CONFIG("server: 'https://h'", ""), true, &c, &err), 0);
+	assert_false(c.insecure);
+	kube_config_free(&c);
 }
 
 static void urls(void **state)
