@@ -204,16 +204,29 @@ static unsigned put_new(struct cache *c, struct pod *pod)
 	return e->at ? WAKE_POD_ADDED : 0;
 }
 
+/* The node that is kept for a pod that has none yet; "": none. */
+static const char *kept_node(const struct pod *pod)
+{
+	return pod->terminal || pod->node[0] ? "" : pod->nominated_node;
+}
+
+/* Is a node that was kept for it no longer kept, nor taken by it? An assumption is no news, so that it counts when it is confirmed. */
+static bool lets_go(const struct pod *old, const struct pod *pod, const char *to)
+{
+	const char *kept = kept_node(old);
+
+	return kept[0] && !STREQ(kept, kept_node(pod)) && !(to && STREQ(kept, to));
+}
+
 /* What the step from the old object to the new one may have made possible. */
 static unsigned wake_of(const struct pod *old, const struct pod *pod, const char *from, const char *to, bool was_assumed)
 {
 	bool moved = from && (!to || !STREQ(from, to));
 	bool shrunk = from && !resources_within(&old->requests, &pod->requests);
-	bool renominated = !STREQ(old->nominated_node, pod->nominated_node) && old->nominated_node[0];
 	bool arrived = to && (!from || moved || (was_assumed && pod->node[0]));
 	bool relabelled = to && (!labels_equal(&old->labels, &pod->labels) || old->terminating != pod->terminating);
 
-	return (moved || shrunk || renominated ? WAKE_POD_FREED : 0u) | (arrived || relabelled ? WAKE_POD_ADDED : 0u);
+	return (moved || shrunk || lets_go(old, pod, to) ? WAKE_POD_FREED : 0u) | (arrived || relabelled ? WAKE_POD_ADDED : 0u);
 }
 
 /* Where the new object is, an assumption is kept until the server names a node. Borrowed name; NULL: nowhere. */

@@ -127,6 +127,51 @@ static void a_terminating_pod_holds_its_resources_but_is_no_target(void **state)
 	cache_free(c);
 }
 
+#define NOMINATED "{'metadata':{'name':'p','namespace':'default','uid':'u'},'spec':{%s},'status':{'phase':'%s','nominatedNodeName':'%s'}}"
+
+static unsigned put_nominated(struct cache *c, const char *spec, const char *phase, const char *nominated)
+{
+	auto_free char *text = xasprintf(NOMINATED, spec, phase, nominated);
+
+	return cache_put_pod(c, pod_of(text));
+}
+
+/* A node that was kept for a pod is free for those that wait, when the pod goes elsewhere. Before 1.35 a bound pod keeps its nominatedNodeName. */
+static void a_nomination_that_ends_wakes_who_waits(void **state)
+{
+	static const struct {
+		const char *spec, *phase, *nominated;
+		unsigned wake;
+	} examples[] = {
+		{"", "Pending", "a", 0},
+		{"", "Pending", "b", WAKE_POD_FREED},
+		{"", "Pending", "", WAKE_POD_FREED},
+		{"", "Failed", "a", WAKE_POD_FREED},
+		{"'nodeName':'a'", "Pending", "a", WAKE_POD_ADDED},	/* it takes what was kept for it */
+		{"'nodeName':'a'", "Pending", "", WAKE_POD_ADDED},
+		{"'nodeName':'b'", "Pending", "a", WAKE_POD_ADDED | WAKE_POD_FREED},
+		{"'nodeName':'b'", "Pending", "", WAKE_POD_ADDED | WAKE_POD_FREED},
+	};
+	unsigned i, assumed;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(examples); i++)
+		for (assumed = 0; assumed < 2; assumed++) {
+			struct cache *c = with_nodes(two_nodes);
+			unsigned wake;
+
+			assert_int_equal(put_nominated(c, "", "Pending", "a"), 0);
+			if (assumed)	/* elsewhere: nobody has been told of that yet */
+				assert_true(cache_assume(c, "u", 1));
+			wake = put_nominated(c, examples[i].spec, examples[i].phase, examples[i].nominated);
+			if (!assumed)
+				assert_int_equal(wake, examples[i].wake);
+			else if (strstr(examples[i].spec, "'b'"))
+				assert_int_equal(wake, WAKE_POD_ADDED | WAKE_POD_FREED);
+			cache_free(c);
+		}
+}
+
 /* 30,000 pods come and go on 5,000 nodes; work in proportion to the cluster for each event would be minutes. */
 static void a_large_cluster_comes_and_goes(void **state)
 {
@@ -164,6 +209,7 @@ int main(void)
 		cmocka_unit_test(a_heartbeat_wakes_nobody),
 		cmocka_unit_test(a_saturated_sum_recovers),
 		cmocka_unit_test(a_terminating_pod_holds_its_resources_but_is_no_target),
+		cmocka_unit_test(a_nomination_that_ends_wakes_who_waits),
 		cmocka_unit_test(a_large_cluster_comes_and_goes),
 	};
 
