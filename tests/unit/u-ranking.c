@@ -206,6 +206,29 @@ static bool uncovered(const struct plan *before, int node)
 	return false;
 }
 
+/* A leg that no node knows any more drops out (DESIGN): all nodes are ranked by another question then. */
+static bool vanished(const struct plan *before)
+{
+	struct plan_leg was[PLAN_NODES], now[PLAN_NODES];
+	double weight[PLAN_NODES];
+	int known_before[PLAN_ITEMS][PLAN_NODES] = {{0}}, known_now[PLAN_ITEMS][PLAN_NODES] = {{0}}, i, k, l, count;
+
+	for (i = 0; i < plan.nodes; i++)
+		for (k = 0; k < ask.near_count; k++) {
+			count = plan_legs(before, &ask.near[k], i, was, weight);
+			plan_legs(&plan, &ask.near[k], i, now, weight);
+			for (l = 0; l < count; l++) {
+				known_before[k][l] += !isnan(was[l].cost_us);
+				known_now[k][l] += !isnan(now[l].cost_us);
+			}
+		}
+	for (k = 0; k < PLAN_ITEMS; k++)
+		for (l = 0; l < PLAN_NODES; l++)
+			if (known_before[k][l] && !known_now[k][l])
+				return true;
+	return false;
+}
+
 static void worse_never_helps(void **state)
 {
 	struct rng r = rng_make(test_seed() + 77);
@@ -229,7 +252,7 @@ static void worse_never_helps(void **state)
 			worsen(&r, x);
 			plan_measure(&plan, &w);
 			world_again(&w, "web");
-			for (y = 0; y < plan.nodes && !uncovered(&kept, x); y++) {
+			for (y = 0; y < plan.nodes && !uncovered(&kept, x) && !vanished(&kept); y++) {
 				compared++;
 				/* Where totals are cut off at 0 an order cannot be seen. */
 				if (before[x] > 0 && before[x] < before[y] - 1e-2 && total_of(x) > total_of(y) + 1e-2)
