@@ -16,7 +16,7 @@
 #include "tests/lab/host.h"
 #include "tests/lab/nfsd.h"
 
-#define SETTLE_S 40
+#define SETTLE_S 90
 #define POD_S 20
 #define IN_USE_MS 2000
 #define SETTLE_MS 100			/* what a decision waits for a reload that has begun */

@@ -16,6 +16,7 @@
 #include <sys/klog.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -88,6 +89,8 @@ static int hosts_up(struct topology *t, struct lm_err *err)
 static int start(struct lm_err *err)
 {
 	struct topology t;
+	struct utsname kernel;
+	char path[128];
 	const char *build = getenv("lab_build"), *out = getenv("lab_out"), *folder = getenv("lab_modules");
 
 	if (!build || !out || !folder)
@@ -95,7 +98,9 @@ static int start(struct lm_err *err)
 	if (root_make(build, out, folder, err) < 0)
 		return lm_wrap(err, "root");
 	say("root");
-	if (module_load(ROOT_MODULES, modules, err) < 0)
+	uname(&kernel);
+	snprintf(path, sizeof(path), ROOT_MODULES "/%s", kernel.release);
+	if (module_load(path, modules, err) < 0)
 		return -1;
 	say("modules");
 	if (topology_load(ROOT_OUT "/topology", &t, err) < 0 || load_prepare(err) < 0 || nfsd_prepare(err) < 0 ||

@@ -49,7 +49,7 @@ trap stop EXIT
 HOME=$out "$build/tests/lab-guard" "$limit" "$uml/usr/bin/linux.uml" \
 	mem="${LAB_MEMORY:-512M}" root=/dev/root rootfstype=hostfs rootflags=/ ro loglevel=1 \
 	con=null con0=fd:0,fd:1 uml_dir="$out/uml" init="\"$build/tests/lab-init\"" lab_build="\"$build\"" lab_out="\"$out\"" \
-	lab_modules="\"$(echo "$uml"/usr/lib/uml/modules/*)\"" $colour $verbose </dev/null 2>"$out/uml.log" &
+	lab_modules="\"$uml/usr/lib/uml/modules\"" $colour $verbose </dev/null 2>"$out/uml.log" &
 guard=$!
 status=0
 wait "$guard" || status=$?

@@ -9,7 +9,7 @@
 
 #define ROOT_BUILD "/lab/build"		/* the machine's build folder, read-only */
 #define ROOT_OUT "/lab/out"		/* the machine's folder for results */
-#define ROOT_MODULES "/lab/modules"	/* of this kernel */
+#define ROOT_MODULES "/lab/modules"	/* a folder for each kernel version */
 
 /* The caller (PID 1) stands in the new root afterwards, with proc, sys, dev, run and tmp mounted. */
 int root_make(const char *build, const char *out, const char *modules, struct lm_err *err);

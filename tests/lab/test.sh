@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build/gcc}
 export BUILD
-exec tests/lab/lab.sh --out "$BUILD/lab/test" --limit 400 lab-test "$@"
+exec tests/lab/lab.sh --out "$BUILD/lab/test" --limit 580 lab-test "$@"
