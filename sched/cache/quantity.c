@@ -1,4 +1,4 @@
-#include "sched/cache/resources.h"
+#include "sched/cache/exact.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -8,6 +8,7 @@ __extension__ typedef unsigned __int128 wide;
 
 #define MANTISSA_DIGITS 20		/* with a shift of 60 bits this still fits a wide */
 #define QUANTITY_MAX_BYTES 64
+#define NANO_MAX ((wide)INT64_MAX * NANO_WHOLE)
 
 struct decimal {
 	wide mantissa;
@@ -95,8 +96,8 @@ static bool parse_suffix(const char *suffix, struct decimal *d)
 	return (*suffix == 'e' || *suffix == 'E') && parse_exponent(suffix + 1, d);
 }
 
-/* Rounded up, at most INT64_MAX. */
-static int64_t magnitude(const struct decimal *d)
+/* Rounded up, at most NANO_MAX. */
+static nano magnitude(const struct decimal *d)
 {
 	wide value = d->mantissa << d->shift;
 	int exponent = d->exponent;
@@ -104,19 +105,19 @@ static int64_t magnitude(const struct decimal *d)
 
 	if (!value)
 		return 0;
-	for (; exponent > 0 && value <= INT64_MAX; exponent--)
+	for (; exponent > 0 && value <= NANO_MAX; exponent--)
 		value *= 10;
 	for (; exponent < 0 && value; exponent++) {
 		more |= value % 10 != 0;
 		value /= 10;
 	}
 	value += more;
-	return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+	return (nano)(value > NANO_MAX ? NANO_MAX : value);
 }
 
-int quantity_parse(const char *text, bool milli, int64_t *out, struct lm_err *err)
+int quantity_nano(const char *text, nano *out, struct lm_err *err)
 {
-	struct decimal d = {.exponent = milli ? 3 : 0};
+	struct decimal d = {.exponent = 9};
 	const char *suffix;
 
 	if (strlen(text) > QUANTITY_MAX_BYTES)
@@ -125,5 +126,15 @@ int quantity_parse(const char *text, bool milli, int64_t *out, struct lm_err *er
 	if (!suffix || !parse_suffix(suffix, &d))
 		return bad(text, err);
 	*out = d.negative ? -magnitude(&d) : magnitude(&d);
+	return 0;
+}
+
+int quantity_parse(const char *text, bool milli, int64_t *out, struct lm_err *err)
+{
+	nano amount, part = milli ? NANO_MILLI : NANO_WHOLE;
+
+	if (quantity_nano(text, &amount, err) < 0)
+		return -1;
+	*out = amount < 0 ? -nano_round(-amount, part) : nano_round(amount, part);
 	return 0;
 }

@@ -5,40 +5,40 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sched/cache/exact.h"
 #include "sched/cache/read.h"
-#include "sched/cache/resources.h"
 
-#define auto_resources __attribute__((cleanup(resources_free)))
+#define auto_exact __attribute__((cleanup(exact_free)))
 
 /* Where the sums stand while containers are walked. */
 struct sums {
 	const cJSON *pod;
 	bool on_node;			/* then what the kubelet has allocated counts too */
 	bool infeasible;		/* a resize that can't be: the wish in the spec is void */
-	struct resources app;		/* containers and sidecars */
-	struct resources sidecars;	/* those so far */
-	struct resources init;		/* the largest moment of the start */
+	struct exact app;		/* containers and sidecars */
+	struct exact sidecars;		/* those so far */
+	struct exact init;		/* the largest moment of the start */
 };
 
 static void sums_free(struct sums *s)
 {
-	resources_free(&s->app);
-	resources_free(&s->sidecars);
-	resources_free(&s->init);
+	exact_free(&s->app);
+	exact_free(&s->sidecars);
+	exact_free(&s->init);
 }
 
 /* Takes over what `more` holds. */
-static void max_and_free(struct resources *to, struct resources *more)
+static void max_and_free(struct exact *to, struct exact *more)
 {
-	resources_max(to, more);
-	resources_free(more);
+	exact_max(to, more);
+	exact_free(more);
 }
 
-static int parse_max(const cJSON *list, const char *path, struct resources *to, struct lm_err *err)
+static int parse_max(const cJSON *list, const char *path, struct exact *to, struct lm_err *err)
 {
-	struct resources part;
+	struct exact part;
 
-	if (resources_parse(list, &part, NULL, err) < 0)
+	if (exact_parse(list, &part, NULL, err) < 0)
 		return lm_wrap(err, "%s", path);
 	max_and_free(to, &part);
 	return 0;
@@ -66,11 +66,11 @@ static const cJSON *status_of(const cJSON *statuses, const char *name)
 }
 
 /* What is asked, or with an in-place resize under way the largest of asked, actual and allocated. `status` NULL: asked alone. */
-static int resized(const struct sums *s, const cJSON *asked, const cJSON *status, const char *path, struct resources *out, struct lm_err *err)
+static int resized(const struct sums *s, const cJSON *asked, const cJSON *status, const char *path, struct exact *out, struct lm_err *err)
 {
 	const cJSON *actual = read_member(read_member(status, "resources"), "requests");
 
-	*out = (struct resources){0};
+	*out = (struct exact){0};
 	if (!status || !cJSON_IsObject(read_member(status, "resources")))
 		return parse_max(asked, path, out, err);
 	if (!s->infeasible && parse_max(asked, path, out, err) < 0)
@@ -80,7 +80,7 @@ static int resized(const struct sums *s, const cJSON *asked, const cJSON *status
 	return parse_max(read_member(status, "allocatedResources"), "status", out, err);
 }
 
-static int container_request(const struct sums *s, const cJSON *container, const char *statuses, const char *path, struct resources *out,
+static int container_request(const struct sums *s, const cJSON *container, const char *statuses, const char *path, struct exact *out,
 			     struct lm_err *err)
 {
 	const cJSON *asked = read_member(read_member(container, "resources"), "requests"), *status = NULL;
@@ -96,13 +96,13 @@ static int add_containers(struct sums *s, struct lm_err *err)
 	unsigned at = 0;
 
 	cJSON_ArrayForEach(container, read_list(read_member(s->pod, "spec"), "containers")) {
-		auto_resources struct resources request = {0};
+		auto_exact struct exact request = {0};
 		char path[64];
 
 		snprintf(path, sizeof(path), "spec.containers[%u].resources.requests", at++);
 		if (container_request(s, container, "containerStatuses", path, &request, err) < 0)
 			return -1;
-		resources_add(&s->app, &request);
+		exact_add(&s->app, &request);
 	}
 	return 0;
 }
@@ -111,17 +111,17 @@ static int add_containers(struct sums *s, struct lm_err *err)
 static int add_init_container(struct sums *s, const cJSON *container, const char *path, struct lm_err *err)
 {
 	bool sidecar = STREQ(read_text(container, "restartPolicy"), "Always");
-	auto_resources struct resources request = {0};
+	auto_exact struct exact request = {0};
 
 	if (container_request(s, container, sidecar ? "initContainerStatuses" : NULL, path, &request, err) < 0)
 		return -1;
 	if (sidecar) {
-		resources_add(&s->app, &request);
-		resources_add(&s->sidecars, &request);
-		resources_max(&s->init, &s->sidecars);
+		exact_add(&s->app, &request);
+		exact_add(&s->sidecars, &request);
+		exact_max(&s->init, &s->sidecars);
 	} else {
-		resources_add(&request, &s->sidecars);
-		resources_max(&s->init, &request);
+		exact_add(&request, &s->sidecars);
+		exact_max(&s->init, &request);
 	}
 	return 0;
 }
@@ -142,11 +142,11 @@ static int add_init_containers(struct sums *s, struct lm_err *err)
 }
 
 /* cpu, memory and huge pages that are set for the pod as a whole replace the sum of its containers; nothing else does. */
-static int replace_pod_level(const struct sums *s, struct resources *out, struct lm_err *err)
+static int replace_pod_level(const struct sums *s, struct exact *out, struct lm_err *err)
 {
 	const cJSON *asked = read_member(read_member(read_member(s->pod, "spec"), "resources"), "requests");
 	const cJSON *status = s->on_node ? read_member(s->pod, "status") : NULL, *item;
-	auto_resources struct resources level = {0};
+	auto_exact struct exact level = {0};
 	uint32_t i;
 
 	if (!cJSON_IsObject(asked))
@@ -155,23 +155,23 @@ static int replace_pod_level(const struct sums *s, struct resources *out, struct
 		return -1;
 	cJSON_ArrayForEach(item, asked) {
 		if (STREQ(item->string, "cpu"))
-			out->cpu_milli = level.cpu_milli;
+			out->cpu = level.cpu;
 		if (STREQ(item->string, "memory"))
-			out->memory_bytes = level.memory_bytes;
+			out->memory = level.memory;
 	}
-	for (i = 0; i < level.scalar_count; i++)
-		if (strncmp(level.scalars[i].name, "hugepages-", strlen("hugepages-")) == 0)
-			resources_set_scalar(out, level.scalars[i].name, level.scalars[i].amount);
+	for (i = 0; i < level.others.scalar_count; i++)
+		if (strncmp(level.others.scalars[i].name, "hugepages-", strlen("hugepages-")) == 0)
+			resources_set_scalar(&out->others, level.others.scalars[i].name, level.others.scalars[i].amount);
 	return 0;
 }
 
-static int add_overhead(const struct sums *s, struct resources *out, struct lm_err *err)
+static int add_overhead(const struct sums *s, struct exact *out, struct lm_err *err)
 {
-	auto_resources struct resources overhead = {0};
+	auto_exact struct exact overhead = {0};
 
-	if (resources_parse(read_member(read_member(s->pod, "spec"), "overhead"), &overhead, NULL, err) < 0)
+	if (exact_parse(read_member(read_member(s->pod, "spec"), "overhead"), &overhead, NULL, err) < 0)
 		return lm_wrap(err, "spec.overhead");
-	resources_add(out, &overhead);
+	exact_add(out, &overhead);
 	return 0;
 }
 
@@ -184,11 +184,9 @@ int resources_of_pod(const cJSON *pod, struct resources *out, struct lm_err *err
 	s.infeasible = resize_is_infeasible(read_member(pod, "status"));
 	if (add_containers(&s, err) < 0 || add_init_containers(&s, err) < 0)
 		return -1;
-	resources_copy(out, &s.app);
-	resources_max(out, &s.init);
-	if (replace_pod_level(&s, out, err) < 0 || add_overhead(&s, out, err) < 0) {
-		resources_free(out);
+	exact_max(&s.app, &s.init);
+	if (replace_pod_level(&s, &s.app, err) < 0 || add_overhead(&s, &s.app, err) < 0)
 		return -1;
-	}
+	exact_round(&s.app, out);
 	return 0;
 }

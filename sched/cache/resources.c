@@ -1,29 +1,16 @@
 #include "sched/cache/resources.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/mem.h"
-#include "sched/cache/read.h"
+#include "sched/cache/exact.h"
 
 static int64_t add_capped(int64_t a, int64_t b)
 {
 	int64_t sum;
 
 	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
-static bool starts_with(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* kube-scheduler counts what has a domain (extended resources), huge pages and attachable volumes; "storage" or "foo" it ignores. */
-static bool is_scalar(const char *name)
-{
-	return (strchr(name, '/') && !starts_with(name, "requests.")) || starts_with(name, "hugepages-") ||
-	       starts_with(name, "attachable-volumes-");
 }
 
 /* The item of that name, or where it belongs. */
@@ -68,47 +55,14 @@ int64_t resources_scalar(const struct resources *r, const char *name)
 	return found ? r->scalars[at].amount : 0;
 }
 
-/* Amounts are strings; a number is taken as the text that JSON has for it. */
-static int amount_parse(const cJSON *item, bool milli, int64_t *out, struct lm_err *err)
-{
-	char number[32];
-
-	if (cJSON_IsNumber(item)) {
-		snprintf(number, sizeof(number), "%.15g", item->valuedouble);
-		if (quantity_parse(number, milli, out, err) < 0)
-			return -1;
-	} else if (!cJSON_IsString(item)) {
-		return lm_fail(err, LM_DATA, "not a quantity");
-	} else if (quantity_parse(item->valuestring, milli, out, err) < 0) {
-		return -1;
-	}
-	return *out < 0 ? lm_fail(err, LM_DATA, "is negative") : 0;
-}
-
 int resources_parse(const cJSON *list, struct resources *out, int64_t *pods, struct lm_err *err)
 {
-	const cJSON *item;
-	int64_t amount = 0;
+	struct exact amounts;
 
 	*out = (struct resources){0};
-	if (!cJSON_IsObject(list))
-		return 0;
-	cJSON_ArrayForEach(item, list) {
-		if (amount_parse(item, STREQ(item->string, "cpu"), &amount, err) < 0) {
-			resources_free(out);
-			return lm_wrap(err, "%s", item->string);
-		}
-		if (STREQ(item->string, "cpu"))
-			out->cpu_milli = amount;
-		else if (STREQ(item->string, "memory"))
-			out->memory_bytes = amount;
-		else if (STREQ(item->string, "ephemeral-storage"))
-			out->ephemeral_bytes = amount;
-		else if (STREQ(item->string, "pods") && pods)
-			*pods = amount;
-		else if (is_scalar(item->string))
-			*scalar_amount(out, item->string) = amount;
-	}
+	if (exact_parse(list, &amounts, pods, err) < 0)
+		return -1;
+	exact_round(&amounts, out);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
  * resources.h - quantities and sums of resources as kube-scheduler counts them.
  *
- * CPU in milli-units, all else in whole units, both rounded up as Quantity.MilliValue() and Value() do, saturating at INT64_MAX.
+ * CPU in milli-units, all else in whole units, both rounded up as Quantity.MilliValue() and Value() do, saturating at INT64_MAX. A pod's
+ * request is rounded when it is complete (exact.h).
  */
 #ifndef SCHED_CACHE_RESOURCES_H
 #define SCHED_CACHE_RESOURCES_H

@@ -367,6 +367,36 @@ static void each_resource_has_its_own_maximum(void **state)
 	resources_free(&r);
 }
 
+/* Kubernetes adds quantities up as they are and rounds the sum. */
+static void a_request_is_rounded_once(void **state)
+{
+	static const struct {
+		const char *pod;
+		int64_t cpu_milli, memory_bytes;
+	} examples[] = {
+		{"{'spec':{'containers':[" CPU("a", "100u") "," CPU("b", "100u") "," CPU("c", "100u") "]}}", 1, 0},
+		{"{'spec':{'containers':[" CPU("a", "1500u") "," CPU("b", "1500u") "]}}", 3, 0},
+		{"{'spec':{'containers':[" CPU("a", "1n") "," CPU("b", "1m") "]}}", 2, 0},
+		{"{'spec':{'containers':[" CPU("a", "0.1n") "," CPU("b", "999999n") "]}}", 1, 0},		/* 1n is the smallest */
+		{"{'spec':{'containers':[" CPU("a", "0.1n") "," CPU("b", "0.999999m") "," CPU("c", "0.1n") "]}}", 2, 0},
+		{"{'spec':{'containers':[" CPU("a", "1.2m") "],'overhead':{'cpu':'1.8m'}}}", 3, 0},
+		{"{'spec':{'initContainers':[" SIDECAR("s", "100u") "," CPU("i", "1.9m") "],'containers':[" CPU("a", "1.2m") "]}}", 2, 0},
+		{"{'spec':{'containers':[{'resources':{'requests':{'memory':'1.1Gi'}}},{'resources':{'requests':{'memory':'1.1Gi'}}}]}}", 0,
+		 INT64_C(2362232013)},
+		{"{'spec':{'containers':[{'resources':{'requests':{'memory':'9E'}}},{'resources':{'requests':{'memory':'9E'}}}]}}", 0, INT64_MAX},
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(examples); i++) {
+		struct resources r = request_of(examples[i].pod);
+
+		if (r.cpu_milli != examples[i].cpu_milli || r.memory_bytes != examples[i].memory_bytes)
+			fail_msg("%s: %lld, %lld", examples[i].pod, (long long)r.cpu_milli, (long long)r.memory_bytes);
+		resources_free(&r);
+	}
+}
+
 /* Against the formula written another way: the largest of every moment of the pod's life. */
 static void a_pod_asks_for_its_largest_moment(void **state)
 {
@@ -444,6 +474,7 @@ int main(void)
 		cmocka_unit_test(a_resource_that_is_used_up_is_forgotten),
 		cmocka_unit_test(a_flood_of_resources),
 		cmocka_unit_test(requests_in_cpu),
+		cmocka_unit_test(a_request_is_rounded_once),
 		cmocka_unit_test(each_resource_has_its_own_maximum),
 		cmocka_unit_test(a_pod_asks_for_its_largest_moment),
 		cmocka_unit_test(a_bad_request_names_its_path),
