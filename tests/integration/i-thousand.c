@@ -265,7 +265,7 @@ static void make_pods(struct standin *api, struct rng *r, int from, int to)
 static void write_matrix(const char *path)
 {
 	auto_buf struct buf b = {0};
-	char now[CLOCK_TEXT], from[16], to[16];
+	char now[CLOCK_TEXT], from[24], to[24];
 	int i, k;
 
 	clock_format(clock_wall_ms(), now);
