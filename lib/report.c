@@ -59,11 +59,12 @@ static int count_in(const struct place *at, const cJSON *value, int64_t *out, st
 static int address_in(const struct place *at, const cJSON *value, char **out, struct lm_err *err)
 {
 	const char *text = value->valuestring;
-	size_t len;
+	size_t len = 0;
 
 	if (!cJSON_IsString(value))
 		return bad_kind(at, value, "a string", err);
-	len = strspn(text, "0123456789abcdefABCDEF:.");
+	while ((text[len] >= '.' && text[len] <= ':' && text[len] != '/') || ((text[len] | 0x20) >= 'a' && (text[len] | 0x20) <= 'f'))
+		len++;
 	if (text[len] == '%') /* the zone of a link-local address: an interface's name */
 		len += strspn(text + len, "%0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.@");
 	if (text[len] || len > 63)
@@ -73,8 +74,10 @@ static int address_in(const struct place *at, const cJSON *value, char **out, st
 	return 0;
 }
 
-/* Which member a key is; a link has eight and a cluster a million of them, so that each is looked at once. */
-static int parse_field(struct place *at, const cJSON *value, struct report_link *link, struct lm_err *err)
+enum { HAS_RTT = 1, HAS_LOSS = 2 };
+
+/* Which member a key is; a link has eight and a cluster a million of them, so that each is looked at once. Adds to *has. */
+static int parse_field(struct place *at, const cJSON *value, struct report_link *link, int *has, struct lm_err *err)
 {
 	const char *key = at->key;
 
@@ -84,7 +87,10 @@ static int parse_field(struct place *at, const cJSON *value, struct report_link 
 	case 'r':
 		if (STREQ(key, "received"))
 			return count_in(at, value, &link->received, err);
-		return STREQ(key, "rtt_us") ? number_or_null(at, value, REPORT_RTT_MAX_US, &link->rtt_us, err) : 0;
+		if (!STREQ(key, "rtt_us"))
+			return 0;
+		*has |= HAS_RTT;
+		return number_or_null(at, value, REPORT_RTT_MAX_US, &link->rtt_us, err);
 	case 'm':
 		return STREQ(key, "min_us") ? number_or_null(at, value, REPORT_RTT_MAX_US, &link->min_us, err) : 0;
 	case 'p':
@@ -92,7 +98,10 @@ static int parse_field(struct place *at, const cJSON *value, struct report_link 
 	case 'j':
 		return STREQ(key, "jitter_us") ? number_or_null(at, value, REPORT_RTT_MAX_US, &link->jitter_us, err) : 0;
 	case 'l':
-		return STREQ(key, "loss") ? number_or_null(at, value, 1, &link->loss, err) : 0;
+		if (!STREQ(key, "loss"))
+			return 0;
+		*has |= HAS_LOSS;
+		return number_or_null(at, value, 1, &link->loss, err);
 	case 's':
 		return STREQ(key, "sent") ? count_in(at, value, &link->sent, err) : 0;
 	default:
@@ -103,24 +112,35 @@ static int parse_field(struct place *at, const cJSON *value, struct report_link 
 static int parse_link(const char *section, const cJSON *object, struct report_link *link, struct lm_err *err)
 {
 	struct place at = {section, link->name, NULL};
-	bool has_rtt = false, has_loss = false;
 	const cJSON *value;
+	int has = 0;
 
 	if (!cJSON_IsObject(object))
 		return lm_fail(err, LM_DATA, "%s.%s: %s is not an object", section, link->name, json_kind(object));
 	cJSON_ArrayForEach(value, object) {
 		at.key = value->string;
-		has_rtt |= STREQ(at.key, "rtt_us");
-		has_loss |= STREQ(at.key, "loss");
-		if (parse_field(&at, value, link, err) < 0)
+		if (parse_field(&at, value, link, &has, err) < 0)
 			return -1;
 	}
-	if (!has_rtt || !has_loss)
-		return lm_fail(err, LM_DATA, "%s.%s.%s: missing", section, link->name, has_rtt ? "loss" : "rtt_us");
+	if (has != (HAS_RTT | HAS_LOSS))
+		return lm_fail(err, LM_DATA, "%s.%s.%s: missing", section, link->name, has & HAS_RTT ? "loss" : "rtt_us");
+	if (!link->addr)
+		link->addr = xstrdup("");
 	if (link->received > link->sent)
 		return lm_fail(err, LM_DATA, "%s.%s.received: %lld is more than were sent (%lld)", section, link->name,
 			       (long long)link->received, (long long)link->sent);
 	return 0;
+}
+
+/* Without an address. */
+static struct report_link *add_link(struct report_links *links, const char *name)
+{
+	struct report_link *link;
+
+	grow(&links->items, &links->room, links->count + 1, sizeof(*links->items));
+	link = &links->items[links->count++];
+	*link = (struct report_link){.name = xstrdup(name), .rtt_us = NAN, .min_us = NAN, .p95_us = NAN, .jitter_us = NAN, .loss = NAN};
+	return link;
 }
 
 static int parse_links(const char *section, const cJSON *object, struct report_links *links, struct lm_err *err)
@@ -130,7 +150,7 @@ static int parse_links(const char *section, const cJSON *object, struct report_l
 	cJSON_ArrayForEach(value, object) {
 		if (!name_is_valid(value->string))
 			return lm_fail(err, LM_DATA, "%s: \"%.80s\" is not a valid name", section, value->string);
-		if (parse_link(section, value, report_links_add(links, value->string), err) < 0)
+		if (parse_link(section, value, add_link(links, value->string), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -295,12 +315,9 @@ void report_write(const struct report *report, struct buf *out)
 
 struct report_link *report_links_add(struct report_links *links, const char *name)
 {
-	struct report_link *link;
+	struct report_link *link = add_link(links, name);
 
-	grow(&links->items, &links->room, links->count + 1, sizeof(*links->items));
-	link = &links->items[links->count++];
-	*link = (struct report_link){.name = xstrdup(name), .addr = xstrdup(""), .rtt_us = NAN, .min_us = NAN, .p95_us = NAN,
-				     .jitter_us = NAN, .loss = NAN};
+	link->addr = xstrdup("");
 	return link;
 }
 
