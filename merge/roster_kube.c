@@ -11,7 +11,7 @@
 
 #define PAGE_LIMIT 500
 #define PAGE_MAX_BYTES ((size_t)64 << 20)
-#define CALL_MS 20000
+#define CALL_MS 10000
 #define HTTP_GONE 410
 
 /* The first InternalIP that is an address; a node without one is listed without. */
