@@ -75,7 +75,7 @@ static int follow_peers(struct agent *a, int64_t wait_ms, struct lm_err *why)
 	bool taken;
 
 	*why = (struct lm_err){0};
-	taken = volume_peers(a->volume, wait_ms, &fresh, &state, why);
+	taken = volume_peers(a->volume, volume_is_stuck(a->volume) ? 0 : wait_ms, &fresh, &state, why);
 	if (taken) {
 		peers_free(&a->peers);
 		a->peers = fresh;

@@ -3,15 +3,12 @@
  * Nothing waits for one reply: pings go out on a schedule, replies are fetched every few milliseconds (their stamps are the
  * kernel's, so that fetching late costs no accuracy and saves a wake-up a packet), and each ping has its own deadline.
  */
-#include "probe/pinger.h"
+#include "probe/echo.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,245 +22,17 @@
 #include "probe/stats.h"
 
 #define TICK_US 10000			/* between looks for replies while pings go out */
-#define STEP_US 500			/* clocks that drift further apart between send and reply were stepped */
-#define BATCH 32			/* replies fetched with one call */
-#define SEQUENCES 65536
 #define RECEIVE_BYTES (1 << 20)		/* asked for; the kernel gives up to net.core.rmem_max */
-#define CONTROL_BYTES 256
-#define MATCHED (-1)			/* none of the DISCARD_ reasons */
-
-/* What travels: as long as ping(8)'s. */
-struct packet {
-	uint8_t type, code;
-	uint16_t checksum, ident, sequence;
-	uint64_t nonce;
-	uint8_t filling[48];
-};
-
-struct shot {				/* one ping */
-	uint64_t nonce;
-	int64_t sent_wall_ns, sent_us, offset_us;
-	bool sent, done;
-};
-
-struct echo {
-	struct pinger base;
-	struct ping_target *targets;
-	size_t count;
-	int fd[2];			/* IPv4, IPv6; -1: the machine has none */
-	uint32_t drops[2];
-	uint16_t first_sequence;	/* of this round; random, so that an earlier round's replies seldom get as far as the nonce */
-	struct shot *shots;		/* ping * count + target, in the order of sending */
-	size_t shot_count, next, oldest, open;	/* next to send; oldest that may be open; how many are open */
-	uint32_t by_sequence[SEQUENCES];	/* the last shot with it, plus 1; 0: none */
-	const struct ping_plan *plan;
-	int64_t timeout_us;		/* of this round */
-	struct ping_results *results;
-};
 
 static struct echo *mine(struct pinger *p)
 {
 	return (struct echo *)p;	/* base is the first member */
 }
 
-static int family_of(const struct ping_target *t)
-{
-	return t->to.any.sa_family == AF_INET6;
-}
-
-static float *result_of(const struct echo *e, size_t at)
-{
-	return ping_result(e->results, at % e->count, (uint32_t)(at / e->count));
-}
-
-static void finish(struct echo *e, size_t at, float rtt_us)
-{
-	struct shot *s = &e->shots[at];
-
-	if (s->done)
-		return;
-	s->done = true;
-	e->open -= s->sent;
-	*result_of(e, at) = rtt_us;
-}
-
-/* --- what comes back ------------------------------------------------------------------------------------------------- */
-
-static bool same_address(const struct ping_target *t, const struct sockaddr_storage *from)
-{
-	const struct sockaddr_in6 *v6 = (const void *)from;
-	const struct sockaddr_in *v4 = (const void *)from;
-
-	if (from->ss_family != t->to.any.sa_family)
-		return false;
-	if (from->ss_family == AF_INET)
-		return v4->sin_addr.s_addr == t->to.v4.sin_addr.s_addr;
-	return memcmp(&v6->sin6_addr, &t->to.v6.sin6_addr, sizeof(v6->sin6_addr)) == 0 &&
-	       (!t->to.v6.sin6_scope_id || v6->sin6_scope_id == t->to.v6.sin6_scope_id);
-}
-
-static int64_t kernel_stamp_ns(struct msghdr *msg)
-{
-	struct cmsghdr *c;
-	struct timespec t;
-
-	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
-			memcpy(&t, CMSG_DATA(c), sizeof(t));
-			return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-		}
-	return 0;
-}
-
-static void discard(struct echo *e, int reason)
-{
-	metrics_add(e->base.m, STAT_DISCARDED, reason, 1);
-}
-
-/* The shot that a packet with this sequence number is about, or -1. */
-static ssize_t shot_of(const struct echo *e, const struct packet *p)
-{
-	return (ssize_t)e->by_sequence[ntohs(p->sequence)] - 1;
-}
-
-/*
- * The round-trip time, or PING_VOID. Normally from our stamp to the kernel's, both of the wall clock. The monotonic clock bounds it, and
- * says whether the wall clock was stepped in between.
- */
-static float trip_us(struct echo *e, const struct shot *s, int64_t stamp_ns, int64_t now_us, int64_t offset_us)
-{
-	double rtt_us = (double)(stamp_ns - s->sent_wall_ns) / 1000;
-	int64_t drift_us = offset_us - s->offset_us;
-
-	if (drift_us > STEP_US || drift_us < -STEP_US || rtt_us < 0 || rtt_us > (double)(now_us - s->sent_us + 1)) {
-		discard(e, DISCARD_CLOCK);
-		return PING_VOID;
-	}
-	if (rtt_us <= (double)e->timeout_us)
-		return (float)rtt_us;
-	discard(e, DISCARD_LATE);
-	return PING_LOST;
-}
-
-/* MATCHED and the shot that the packet answers, or the reason why it answers none. */
-static int match_reply(const struct echo *e, int family, const struct msghdr *msg, size_t len, size_t *out)
-{
-	struct packet p;
-	ssize_t at;
-
-	if (len < sizeof(p) || msg->msg_flags & MSG_TRUNC)
-		return DISCARD_MALFORMED;
-	memcpy(&p, msg->msg_iov->iov_base, sizeof(p));
-	if (p.type != (family ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) || p.code != 0)
-		return DISCARD_MALFORMED;
-	at = shot_of(e, &p);
-	if (at < 0 || !e->shots[at].sent)
-		return DISCARD_LATE;
-	if (p.nonce != e->shots[at].nonce)
-		return DISCARD_NONCE;
-	if (!same_address(&e->targets[(size_t)at % e->count], msg->msg_name))
-		return DISCARD_SOURCE;
-	*out = (size_t)at;
-	if (e->shots[at].done)
-		return *result_of(e, *out) < 0 ? DISCARD_LATE : DISCARD_DUPLICATE;
-	return MATCHED;
-}
-
-static void take_reply(struct echo *e, int family, struct msghdr *msg, size_t len, int64_t now_us, int64_t offset_us)
-{
-	int64_t stamp_ns = kernel_stamp_ns(msg);
-	size_t at;
-	int reason = stamp_ns ? match_reply(e, family, msg, len, &at) : DISCARD_MALFORMED;
-
-	if (reason == MATCHED)
-		finish(e, at, trip_us(e, &e->shots[at], stamp_ns, now_us, offset_us));
-	else
-		discard(e, reason);
-}
-
-/* "Unreachable" from a router or our own kernel: it carries our packet, and the address where that went. */
-static void take_error(struct echo *e, const struct msghdr *msg, size_t len)
-{
-	struct packet p = {0};
-	ssize_t at;
-
-	if (len < offsetof(struct packet, nonce))
-		return;
-	memcpy(&p, msg->msg_iov->iov_base, len < sizeof(p) ? len : sizeof(p));
-	at = shot_of(e, &p);
-	if (at < 0 || !e->shots[at].sent || e->shots[at].done || !same_address(&e->targets[(size_t)at % e->count], msg->msg_name))
-		return;
-	if (len >= offsetof(struct packet, filling) && p.nonce != e->shots[at].nonce)
-		return;
-	metrics_add(e->base.m, STAT_UNREACHABLE, 0, 1);
-	finish(e, (size_t)at, PING_LOST);
-}
-
-static void fetch_errors(struct echo *e, int family)
-{
-	struct sockaddr_storage from;
-	char data[2048], control[CONTROL_BYTES];
-	struct iovec iov = {data, sizeof(data)};
-	ssize_t len;
-
-	for (;;) {
-		struct msghdr msg = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
-				     .msg_control = control, .msg_controllen = sizeof(control)};
-
-		len = recvmsg(e->fd[family], &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
-		if (len < 0)
-			return;
-		take_error(e, &msg, (size_t)len);
-	}
-}
-
-/* False when there is nothing more for now. */
-static bool fetch_batch(struct echo *e, int family)
-{
-	struct sockaddr_storage from[BATCH];
-	char data[BATCH][sizeof(struct packet)] __attribute__((aligned(8)));
-	char control[BATCH][CONTROL_BYTES] __attribute__((aligned(8)));
-	struct mmsghdr msgs[BATCH] = {0};
-	struct iovec iov[BATCH];
-	int64_t now_us, offset_us;
-	int i, got;
-
-	for (i = 0; i < BATCH; i++) {
-		iov[i] = (struct iovec){data[i], sizeof(data[i])};
-		msgs[i].msg_hdr = (struct msghdr){.msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &iov[i], .msg_iovlen = 1,
-						  .msg_control = control[i], .msg_controllen = sizeof(control[i])};
-	}
-	got = recvmmsg(e->fd[family], msgs, BATCH, MSG_DONTWAIT, NULL);
-	if (got < 0 && errno != EAGAIN && errno != EINTR) {	/* a pending ICMP error is told once here, too */
-		fetch_errors(e, family);
-		return true;
-	}
-	now_us = clock_mono_us();
-	offset_us = got > 0 ? pinger_clock_offset_us() : 0;
-	for (i = 0; i < got; i++)
-		take_reply(e, family, &msgs[i].msg_hdr, msgs[i].msg_len, now_us, offset_us);
-	return got == BATCH;
-}
-
-static void fetch(struct echo *e)
-{
-	int family, turns;
-
-	for (family = 0; family < 2; family++) {
-		if (e->fd[family] < 0)
-			continue;
-		fetch_errors(e, family);
-		for (turns = 0; turns < 100 && fetch_batch(e, family); turns++)
-			;
-	}
-}
-
-/* --- sending --------------------------------------------------------------------------------------------------------- */
-
 /* 0, or errno. ICMP errors of other pings are reported by whatever call comes next: those are fetched, and it is tried again. */
-static int send_packet(struct echo *e, const struct ping_target *t, const struct packet *p, struct shot *s)
+static int send_packet(struct echo *e, const struct ping_target *t, const struct echo_packet *p, struct echo_shot *s)
 {
-	int family = family_of(t), tries;
+	int family = echo_family(t), tries;
 	struct timespec wall;
 
 	for (tries = 0; tries < 3; tries++) {
@@ -274,7 +43,7 @@ static int send_packet(struct echo *e, const struct ping_target *t, const struct
 			return 0;
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
 			return EAGAIN;
-		fetch_errors(e, family);
+		echo_fetch_errors(e, family);
 	}
 	return EHOSTUNREACH;
 }
@@ -282,17 +51,17 @@ static int send_packet(struct echo *e, const struct ping_target *t, const struct
 static void refuse(struct echo *e, size_t at)
 {
 	metrics_add(e->base.m, STAT_SEND_ERRORS, 0, 1);
-	finish(e, at, PING_LOST);
+	echo_finish(e, at, PING_LOST);
 }
 
 /* False when the kernel has no room now. */
 static bool send_one(struct echo *e, size_t at, int64_t offset_us)
 {
 	const struct ping_target *t = &e->targets[at % e->count];
-	struct shot *s = &e->shots[at];
+	struct echo_shot *s = &e->shots[at];
 	uint16_t sequence = (uint16_t)(e->first_sequence + at);
-	struct packet p = {.type = family_of(t) ? ICMP6_ECHO_REQUEST : ICMP_ECHO, .sequence = htons(sequence), .nonce = s->nonce};
-	int failed = e->fd[family_of(t)] < 0 ? EAFNOSUPPORT : send_packet(e, t, &p, s);
+	struct echo_packet p = {.type = echo_family(t) ? ICMP6_ECHO_REQUEST : ICMP_ECHO, .sequence = htons(sequence), .nonce = s->nonce};
+	int failed = e->fd[echo_family(t)] < 0 ? EAFNOSUPPORT : send_packet(e, t, &p, s);
 
 	if (failed == EAGAIN)
 		return false;
@@ -340,11 +109,11 @@ static void give_up_old(struct echo *e)
 	int64_t now_us = clock_mono_us();
 
 	for (; e->oldest < e->next; e->oldest++) {
-		const struct shot *s = &e->shots[e->oldest];
+		const struct echo_shot *s = &e->shots[e->oldest];
 
 		if (!s->done && s->sent_us + e->timeout_us > now_us)
 			return;
-		finish(e, e->oldest, PING_LOST);
+		echo_finish(e, e->oldest, PING_LOST);
 	}
 }
 
@@ -390,7 +159,7 @@ static void load_shots(struct echo *e)
 		have += got > 0 ? (size_t)got : 0;
 	}
 	for (i = 0; i < e->shot_count; i++)
-		e->shots[i] = (struct shot){.nonce = nonces[i]};
+		e->shots[i] = (struct echo_shot){.nonce = nonces[i]};
 	e->first_sequence = (uint16_t)(nonces[0] >> 48 ^ nonces[e->shot_count - 1]);
 	e->next = e->oldest = e->open = 0;
 	memset(e->by_sequence, 0, sizeof(e->by_sequence));
@@ -419,18 +188,18 @@ static void socket_round(struct pinger *p, const struct ping_plan *plan, struct 
 	e->timeout_us = timeout_of(plan);
 	e->results = results;
 	load_shots(e);
-	fetch(e);	/* what came after the last round ended */
+	echo_fetch(e);	/* what came after the last round ended */
 	for (;;) {
 		size_t before = e->next;
 
 		send_due(e, start_us);
 		if (e->next > before)
 			last_sent_us = clock_mono_us();
-		fetch(e);
+		echo_fetch(e);
 		give_up_old(e);
 		if ((e->next == e->shot_count && e->open == 0) || signals_wait(next_look_us(e, start_us, last_sent_us)))
 			break;
-		fetch(e);
+		echo_fetch(e);
 	}
 	count_drops(e);
 }

@@ -84,7 +84,7 @@ static double cpu_s(pid_t pid)
 {
 	auto_free char *path = xasprintf("/proc/%d/stat", (int)pid), *text = test_read(path);
 	const char *at = text ? strrchr(text, ')') : NULL;
-	unsigned long user, system;
+	unsigned long user = 0, system = 0;
 
 	if (!at || sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
 		die("the probe ended");
@@ -139,7 +139,7 @@ static void measure(const char *pinger)
 	wait_for_seq(report, 1 + ROUNDS);
 	used_s = cpu_s(pid) - used_s;
 	took_s = (double)(clock_mono_ms() - start_ms) / 1000;
-	printf("figure probe_cpu_1000_peers_%s %.2f %%_of_a_core (goal 2)\n", pinger, 100 * used_s / took_s);
+	printf("figure probe_cpu_of_a_core_1000_peers_%s %.2f %% (goal 2)\n", pinger, 100 * used_s / took_s);
 	printf("figure probe_memory_1000_peers_%s %.1f MiB (goal 16)\n", pinger, memory_mib(pid, "VmHWM:"));
 	text = test_read(report);
 	if (!text || strstr(text, "\"rtt_us\":null"))

@@ -144,7 +144,7 @@ static void garbage(void **state)
 static void real_proc(void **state)
 {
 	static const char *const lo[] = {"lo"};
-	volatile double waste = 0;
+	volatile uint64_t waste = 0;
 	struct load l;
 	int i;
 
@@ -152,8 +152,9 @@ static void real_proc(void **state)
 	load_init(&l, 60);
 	load_look(&l, lo, 1, 1000000);
 	for (i = 0; i < 60000000; i++)
-		waste += i;
+		waste = waste + (uint64_t)i;
 	load_look(&l, lo, 1, 2000000);
+	assert_true(waste > 0);
 	assert_true(l.cpu > 0 && l.cpu <= 1);
 	assert_true(l.rx_bytes_per_s >= 0);
 }

@@ -3,6 +3,7 @@
 
 #include "tests/testing/testing.h"
 
+#include "probe/echo_fetch.c"
 #include "probe/pinger_socket.c"
 
 /* A round of 3 pings to 100 hosts that was sent, as the matcher sees it. */
@@ -66,8 +67,8 @@ static void p10_only_true_replies_match(void **state)
 	for (turn = 0; turn < 20000; turn++) {
 		size_t at = rng_below(&rng, (uint32_t)e->shot_count), found = SIZE_MAX, other = (at + 2) % e->count;
 		const struct ping_target *t = &e->targets[at % e->count];
-		int family = family_of(t);
-		struct packet p = {.type = family ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY, .nonce = e->shots[at].nonce,
+		int family = echo_family(t);
+		struct echo_packet p = {.type = family ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY, .nonce = e->shots[at].nonce,
 				   .sequence = htons((uint16_t)(e->first_sequence + at))};
 		uint8_t raw[sizeof(p)];
 
@@ -98,7 +99,7 @@ static void p10_random_bytes(void **state)
 
 	(void)state;
 	for (turn = 0; turn < 50000; turn++) {
-		uint64_t raw[sizeof(struct packet) / 8];
+		uint64_t raw[sizeof(struct echo_packet) / 8];
 		size_t found, i;
 
 		for (i = 0; i < ARRAY_SIZE(raw); i++)
@@ -117,7 +118,7 @@ static void trips_and_clock_steps(void **state)
 	struct rng rng = rng_make(test_seed());
 	struct ping_results results = {0};
 	struct echo *e = sent_round(&rng, &results);
-	const struct shot s = {.sent_wall_ns = 1000000000000, .sent_us = 5000000, .offset_us = 995000000};
+	const struct echo_shot s = {.sent_wall_ns = 1000000000000, .sent_us = 5000000, .offset_us = 995000000};
 	struct {
 		int64_t rtt_us, now_us, offset_us;
 		float wanted;
