@@ -306,7 +306,7 @@ int sched_bindings(struct sched *s, const char *pod)
 
 static char *fetch(struct sched *s, const char *path, int *status)
 {
-	auto_free char *url = NULL, *port = NULL;
+	auto_free char *url = NULL;
 	struct kube_config config = {0};
 	char *body = NULL;
 	struct kube *k;
