@@ -29,11 +29,20 @@ struct place {
 	struct span text;
 };
 
+/* How much of the user's text is quoted; never half a character. */
+static int quote(struct span s)
+{
+	size_t len = s.len > QUOTE ? QUOTE : s.len;
+
+	while (len < s.len && len > 0 && ((unsigned char)s.at[len] & 0xc0) == 0x80)
+		len--;
+	return (int)len;
+}
+
 static int bad(const struct place *place, struct lm_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static int bad(const struct place *place, struct lm_err *err, const char *fmt, ...)
 {
-	int shown = place->text.len > QUOTE ? QUOTE : (int)place->text.len;
 	char why[256], item[32] = "";
 	va_list ap;
 
@@ -42,7 +51,7 @@ static int bad(const struct place *place, struct lm_err *err, const char *fmt, .
 	va_end(ap);
 	if (place->item)
 		snprintf(item, sizeof(item), ", item %zu", place->item);
-	return lm_fail(err, LM_DATA, "%s%s \"%.*s%s\": %s", place->what, item, shown, place->text.at,
+	return lm_fail(err, LM_DATA, "%s%s \"%.*s%s\": %s", place->what, item, quote(place->text), place->text.at,
 		       place->text.len > QUOTE ? "..." : "", why);
 }
 
@@ -165,12 +174,12 @@ static int parse_selector(const struct place *place, struct span s, struct targe
 		namespace_ = (struct span){0};
 		key = before;
 	} else if (!dns_word(namespace_, 63) || memchr(namespace_.at, '.', namespace_.len)) {
-		return bad(place, err, "`%.*s` is no namespace", (int)namespace_.len, namespace_.at);
+		return bad(place, err, "`%.*s` is no namespace", quote(namespace_), namespace_.at);
 	}
 	if (!label_key(key))
-		return bad(place, err, "`%.*s` is no label key", (int)key.len, key.at);
+		return bad(place, err, "`%.*s` is no label key", quote(key), key.at);
 	if (!label_word(value))
-		return bad(place, err, "`%.*s` is no label value", (int)value.len, value.at);
+		return bad(place, err, "`%.*s` is no label value", quote(value), value.at);
 	out->kind = TARGET_SELECTOR;
 	out->namespace_ = namespace_.at ? copy(namespace_) : NULL;
 	out->key = copy(key);
@@ -191,13 +200,13 @@ static int parse_named(const struct place *place, struct span s, struct target *
 		if (!span_is(prefix, kinds[i].prefix))
 			continue;
 		if (kinds[i].kind == TARGET_ZONE ? !label_word(name) : !dns_word(name, NAME_MAX_BYTES))
-			return bad(place, err, "`%.*s` is no name of a %s", (int)name.len, name.at, kinds[i].prefix);
+			return bad(place, err, "`%.*s` is no name of a %s", quote(name), name.at, kinds[i].prefix);
 		out->kind = kinds[i].kind;
 		out->name = copy(name);
 		return 0;
 	}
 	return bad(place, err, "`%.*s` is no target (node/NAME, zone/NAME, client/NAME, mesh, KEY=VALUE, NAMESPACE:KEY=VALUE)",
-		   s.len > QUOTE ? QUOTE : (int)s.len, s.at);
+		   quote(s), s.at);
 }
 
 static int parse_target(const struct place *place, struct span s, struct target *out, struct lm_err *err)
@@ -281,7 +290,7 @@ static int parse_limit(const struct place *place, struct span s, double *limit_u
 		*limit_us *= units[i].us;
 		return 0;
 	}
-	return bad(place, err, "`%.*s` is no limit (a decimal with us, ms or s: 2ms, 0.5ms)", (int)s.len, s.at);
+	return bad(place, err, "`%.*s` is no limit (a decimal with us, ms or s: 2ms, 0.5ms)", quote(s), s.at);
 }
 
 static int parse_near_item(const struct place *place, struct items *items, struct lm_err *err)
@@ -293,7 +302,7 @@ static int parse_near_item(const struct place *place, struct items *items, struc
 	if (memmem(target.at, target.len, "<=", 2))
 		return bad(place, err, "a limit belongs into the annotation " ASK_WITHIN);
 	if (split(place->text, "*", &target, &weight) && (!decimal(weight, &value) || value <= 0 || value > 1000))
-		return bad(place, err, "the weight `%.*s` is not in (0,1000]", (int)weight.len, weight.at);
+		return bad(place, err, "the weight `%.*s` is not in (0,1000]", quote(weight), weight.at);
 	item = add_item(items, target.at, target.len);
 	item->weight = value;
 	return parse_target(place, target, &item->target, err);
@@ -418,7 +427,7 @@ static int parse_delay_label(const cJSON *label, struct items *items, struct lm_
 {
 	const char *from = label->string + strlen(DELAY);
 	struct span name = span_of(from);
-	auto_free char *what = xasprintf("label %.*s", QUOTE, label->string);
+	auto_free char *what = xasprintf("label %.*s", quote(span_of(label->string)), label->string);
 	struct place place = {.what = what, .text = span_of("")};
 	double us;
 	struct ask_item *item;

@@ -296,6 +296,26 @@ static void a_long_item_is_cut_in_the_message(void **state)
 	assert_non_null(strstr(ask.error, "xxx...\": "));
 }
 
+/* Events are JSON: half a character would make the message no UTF-8. */
+static void a_message_never_holds_half_a_character(void **state)
+{
+	char list[600];
+	size_t shift, i;
+
+	(void)state;
+	for (shift = 0; shift < 3; shift++) {
+		memset(list, 'x', shift);
+		for (i = 0; i < 120; i++)
+			memcpy(list + shift + 3 * i, "\xe2\x82\xac", 3);
+		list[shift + 360] = '\0';
+		near(list);
+		assert_non_null(ask.error);
+		for (i = 0; ask.error[i]; i++)
+			if (ask.error[i] == '\xe2')
+				assert_true(ask.error[i + 1] == '\x82' && ask.error[i + 2] == '\xac');
+	}
+}
+
 /* --- properties -------------------------------------------------------------------------------------------------------- */
 
 /* Random text of the grammar's own letters: it parses or it is refused with words, never both, never a crash. */
@@ -338,6 +358,7 @@ int main(void)
 		T(bad_26_delay_with_unit), T(bad_27_delay_is_empty), T(bad_28_delay_negative), T(bad_29_from_too_long),
 		T(bad_30_any_of_nothing), T(bad_31_double_equals), T(bad_32_list_is_no_string), T(bad_33_control_characters),
 		T(bad_34_more_than_4_kib), T(bad_35_nothing_of_a_bad_request_is_used), T(a_long_item_is_cut_in_the_message),
+		T(a_message_never_holds_half_a_character),
 		T(random_lists_are_taken_or_refused),
 	};
 
