@@ -3,8 +3,8 @@
 # As root, or by sudo when that asks no password or a terminal is there; else prints the one command to type and ends with 69.
 set -eu
 build="gcc clang make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libcmocka-dev"
-# user-mode-linux has no service; the NFS packages do, so that the laboratory unpacks those into the build folder by itself
-lab="user-mode-linux iproute2 busybox-static"
+# the laboratory unpacks user-mode-linux into the build folder by itself
+lab="iproute2"
 test="valgrind openssl git"
 [ $# -gt 0 ] || set -- $build $lab $test
 
