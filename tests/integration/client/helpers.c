@@ -63,6 +63,7 @@ static void drop_pod(const char *name)
 struct stream {
 	struct kube_call *call;
 	struct buf bytes;
+	size_t at;			/* what was read of them */
 	bool done;
 	int status;
 };
@@ -71,6 +72,10 @@ static bool on_bytes(void *arg, const char *bytes, size_t len)
 {
 	struct stream *s = arg;
 
+	if (s->at == s->bytes.len) {
+		buf_clear(&s->bytes);
+		s->at = 0;
+	}
 	buf_add(&s->bytes, bytes, len);
 	return true;
 }
@@ -97,6 +102,11 @@ static void stream_close(struct stream *s)
 	buf_free(&s->bytes);
 }
 
+static char *end_of_line(const struct stream *s)
+{
+	return s->at < s->bytes.len ? memchr(s->bytes.data + s->at, '\n', s->bytes.len - s->at) : NULL;
+}
+
 /* The next event, or NULL when the stream ended. The caller deletes it. */
 static cJSON *stream_next(struct stream *s)
 {
@@ -104,17 +114,16 @@ static cJSON *stream_next(struct stream *s)
 	char *newline;
 	cJSON *event;
 
-	while (!(newline = s->bytes.data ? memchr(s->bytes.data, '\n', s->bytes.len) : NULL)) {
+	while (!(newline = end_of_line(s))) {
 		if (s->done)
 			return NULL;
 		if (clock_mono_ms() > end)
 			fail_msg("no event in %d ms", DEADLINE_MS);
 		kube_run(api.kube, 100, NULL, 0);
 	}
-	event = cJSON_ParseWithLength(s->bytes.data, (size_t)(newline - s->bytes.data));
+	event = cJSON_ParseWithLength(s->bytes.data + s->at, (size_t)(newline - s->bytes.data) - s->at);
 	assert_non_null(event);
-	s->bytes.len -= (size_t)(newline + 1 - s->bytes.data);
-	memmove(s->bytes.data, newline + 1, s->bytes.len);
+	s->at = (size_t)(newline + 1 - s->bytes.data);
 	return event;
 }
 
