@@ -123,7 +123,6 @@ static void a_delay_delays_and_a_rule_ends_after_its_count(void **state)
 static void rules_choose_by_method_path_and_verb(void **state)
 {
 	auto_free char *collection = pods("");
-	auto_json cJSON *none = NULL;
 	int status;
 
 	(void)state;
@@ -178,12 +177,14 @@ static void bad_rules_are_refused_and_the_old_ones_stay(void **state)
 
 static void the_log_has_every_write_and_its_outcome(void **state)
 {
-	auto_json cJSON *pod = make_pod("logged", ""), *line = NULL;
-	auto_free char *before = standin_text(&api, "/standin/log"), *log = NULL, *since = NULL;
+	auto_json cJSON *line = NULL;
+	auto_free char *before = NULL, *log = NULL, *since = NULL;
 	size_t lines = 0;
 	char *at;
 
 	(void)state;
+	new_pod("logged", "");
+	before = standin_text(&api, "/standin/log");
 	for (at = before; (at = strchr(at, '\n')); at++)
 		lines++;
 	one_fault("\"action\":\"drop\",\"when\":\"after\"");

@@ -124,12 +124,14 @@ static char *put_body(const char *pod, const char *member, const char *value)
 
 static void updates_check_version_uid_and_name(void **state)
 {
-	auto_json cJSON *pod = make_pod("put-1", "");
-	auto_free char *old = put_body("put-1", "generateName", NULL), *other_uid = put_body("put-1", "uid", "00000000-0000-4000-8000-000000000000");
-	auto_free char *other_name = put_body("put-1", "name", "put-2"), *any = put_body("put-1", "resourceVersion", NULL);
-	auto_free char *current = NULL;
+	auto_free char *old = NULL, *other_uid = NULL, *other_name = NULL, *any = NULL, *current = NULL;
 
 	(void)state;
+	new_pod("put-1", "");
+	old = put_body("put-1", "generateName", NULL);
+	other_uid = put_body("put-1", "uid", "00000000-0000-4000-8000-000000000000");
+	other_name = put_body("put-1", "name", "put-2");
+	any = put_body("put-1", "resourceVersion", NULL);
 	set_label("put-1", "\"a\":\"1\"");
 	failed(pod_call(409, "PUT", "put-1", old), "Conflict", "the object has been modified; please apply your changes to the latest version and try again");
 	failed(pod_call(409, "PUT", "put-1", other_uid), "Conflict", "");
