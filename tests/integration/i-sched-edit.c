@@ -85,7 +85,6 @@ static void every_published_file_is_used_by_the_very_next_binding(void **state)
 static void an_edit_at_any_generation_is_used_under_hold(void **state)
 {
 	struct sched s;
-	auto_free char *older = NULL, *newer = NULL;
 
 	(void)state;
 	begin(&s);

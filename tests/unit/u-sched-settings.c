@@ -125,7 +125,6 @@ static void a_bad_configuration_is_refused_with_its_place(void **state)
 		{"\tstrict: true\n", "line 1"},
 		{"[1, 2]\n", "is an array"},
 	};
-	auto_free char *path = config_path();
 	size_t i;
 
 	(void)state;
