@@ -7,6 +7,7 @@
 
 #define CYCLE_DEPTH 8
 #define CYCLE_BREADTH 32
+#define CYCLE_LOOKS 64			/* of all: the ways through layers of pods that wait are many */
 
 void target_describe(const struct ask_item *item, struct buf *out)
 {
@@ -60,6 +61,7 @@ static bool waits(const struct view *view, const struct wait *w)
 struct path {
 	const struct pod *pods[CYCLE_DEPTH];
 	uint32_t count;
+	uint32_t looks;			/* so far */
 };
 
 static bool on_path(const struct path *path, const struct pod *pod)
@@ -99,7 +101,7 @@ static bool leads_back(const struct view *view, const struct wait *wait, struct 
 	const struct cached_pod *pending[CYCLE_BREADTH];
 	uint32_t i, count;
 
-	if (path->count == CYCLE_DEPTH)
+	if (path->count == CYCLE_DEPTH || path->looks++ >= CYCLE_LOOKS)
 		return false;
 	count = view_pods_pending(view, wait->namespace_, wait->key, wait->value, pending, CYCLE_BREADTH);
 	qsort(pending, count, sizeof(const struct cached_pod *), by_name);	/* the same text each time */
