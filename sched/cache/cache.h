@@ -111,7 +111,7 @@ uint32_t view_pods_of_controller(const struct view *v, const char *namespace_, c
 uint32_t view_owner_pods(const struct view *v, uint32_t node, const char *owner_uid);
 /*
  * Pods that match key=value in a namespace and are on no node (not terminal, not terminating, any scheduler's): for cycles of pods that wait for each
- * other. Fills at most `room` and returns how many were filled. For messages only: it may scan.
+ * other. Fills the first `room` by name and returns how many were filled. For messages only: it scans the pods that are on no node.
  */
 uint32_t view_pods_pending(const struct view *v, const char *namespace_, const char *key, const char *value,
 			   const struct cached_pod **out, uint32_t room);

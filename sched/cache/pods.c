@@ -25,6 +25,15 @@ void list_remove(struct list *list, enum list_id id, struct entry *e)
 	e->position[id] = 0;
 }
 
+/* Puts it in or takes it out; no effect when that is so already. */
+static void list_set(struct list *list, enum list_id id, struct entry *e, bool in)
+{
+	if (!in)
+		list_remove(list, id, e);
+	else if (!e->position[id])
+		list_add(list, id, e);
+}
+
 static bool same_uid(const void *item, const void *key)
 {
 	return STREQ(((const struct entry *)item)->pod->uid, key);
@@ -101,10 +110,7 @@ static void unindex_pod(struct cache *c, struct entry *e)
 void entry_seen_at(struct cache *c, struct entry *e)
 {
 	e->pub.node = e->at ? e->at->index : -1;
-	if (e->pub.node < 0 || !e->pod->anti_affinity_count)
-		list_remove(&c->anti_affinity, LIST_ANTI_AFFINITY, e);
-	else if (!e->position[LIST_ANTI_AFFINITY])
-		list_add(&c->anti_affinity, LIST_ANTI_AFFINITY, e);
+	list_set(&c->anti_affinity, LIST_ANTI_AFFINITY, e, e->pub.node >= 0 && e->pod->anti_affinity_count);
 }
 
 static void attach(struct cache *c, struct entry *e, struct place *place, bool assumed)
@@ -152,15 +158,13 @@ static void detach(struct cache *c, struct entry *e)
 	place_release(c, place);
 }
 
-/* A pending pod that a scheduler means to put on a node soon. */
-static void note_nomination(struct cache *c, struct entry *e)
+/* For the lists of pods that hold no resources: those that wait, and those that a scheduler means to put on a node soon. */
+static void note_pending(struct cache *c, struct entry *e)
 {
-	bool nominated = !e->at && !e->pod->terminal && e->pod->nominated_node[0];
+	bool pending = !e->at && !e->pod->terminal;
 
-	if (!nominated)
-		list_remove(&c->nominated, LIST_NOMINATED, e);
-	else if (!e->position[LIST_NOMINATED])
-		list_add(&c->nominated, LIST_NOMINATED, e);
+	list_set(&c->pending, LIST_PENDING, e, pending && !e->pod->terminating);
+	list_set(&c->nominated, LIST_NOMINATED, e, pending && e->pod->nominated_node[0]);
 }
 
 static unsigned drop(struct cache *c, struct entry *e)
@@ -168,6 +172,7 @@ static unsigned drop(struct cache *c, struct entry *e)
 	bool held = e->at || e->position[LIST_NOMINATED];
 
 	detach(c, e);
+	list_remove(&c->pending, LIST_PENDING, e);
 	list_remove(&c->nominated, LIST_NOMINATED, e);
 	list_remove(&c->all, LIST_ALL, e);
 	table_remove(&c->by_uid, hash_text(HASH_START, e->pod->uid), e);
@@ -200,7 +205,7 @@ static unsigned put_new(struct cache *c, struct pod *pod)
 	list_add(&c->all, LIST_ALL, e);
 	if (pod->node[0] && !pod->terminal)
 		attach(c, e, place_need(c, pod->node), false);
-	note_nomination(c, e);
+	note_pending(c, e);
 	return e->at ? WAKE_POD_ADDED : 0;
 }
 
@@ -247,14 +252,13 @@ static unsigned put_known(struct cache *c, struct entry *e, struct pod *pod)
 	unsigned wake = wake_of(e->pod, pod, from, to, was_assumed);
 
 	detach(c, e);
-	list_remove(&c->nominated, LIST_NOMINATED, e);
 	pod_free(e->pod);
 	e->pod = pod;
 	e->pub.pod = pod;
 	e->round = c->pod_round;
 	if (to)
 		attach(c, e, place_need(c, to), !pod->node[0]);
-	note_nomination(c, e);
+	note_pending(c, e);
 	return wake;
 }
 
@@ -323,7 +327,7 @@ bool cache_assume(struct cache *c, const char *uid, uint32_t node)
 	if (!e || e->at || e->pod->terminal || node >= c->count)
 		return false;
 	attach(c, e, c->by_index[node], true);
-	note_nomination(c, e);
+	note_pending(c, e);
 	return true;
 }
 
@@ -334,7 +338,7 @@ unsigned cache_forget(struct cache *c, const char *uid)
 	if (!e || !e->pub.assumed)
 		return 0;
 	detach(c, e);
-	note_nomination(c, e);
+	note_pending(c, e);
 	return WAKE_POD_FREED;
 }
 

@@ -12,7 +12,7 @@
 #include "sched/cache/index.h"
 #include "sched/cache/table.h"
 
-enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_NOMINATED, LIST_COUNT };
+enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_PENDING, LIST_NOMINATED, LIST_COUNT };
 
 /* Pods in no order; an entry knows its position in each. */
 struct list {
@@ -44,7 +44,7 @@ struct place {
 
 struct cache {
 	struct table by_uid, by_name, places, groups;
-	struct list all, anti_affinity, nominated;
+	struct list all, anti_affinity, pending, nominated;
 	size_t assumed;
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;

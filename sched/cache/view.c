@@ -42,6 +42,7 @@ void cache_free(struct cache *c)
 	table_free(&c->places);
 	free(c->all.items);
 	free(c->anti_affinity.items);
+	free(c->pending.items);
 	free(c->nominated.items);
 	free_arrays(c);
 	free(c);
@@ -136,21 +137,31 @@ uint32_t view_owner_pods(const struct view *v, uint32_t node, const char *owner_
 	return group ? group_count_at(group, place, place->serial) : 0;
 }
 
+/* Into `out`, which holds the first `room` by name. Returns how many it holds now. */
+static uint32_t keep_first(const struct cached_pod **out, uint32_t count, uint32_t room, const struct cached_pod *pod)
+{
+	uint32_t at = count < room ? count++ : room;
+
+	for (; at && strcmp(out[at - 1]->pod->name, pod->pod->name) > 0; at--)
+		if (at < room)
+			out[at] = out[at - 1];
+	if (at < room)
+		out[at] = pod;
+	return count;
+}
+
 uint32_t view_pods_pending(const struct view *v, const char *namespace_, const char *key, const char *value,
 			   const struct cached_pod **out, uint32_t room)
 {
-	const struct list *all = &v->cache->all;
+	const struct list *pending = &v->cache->pending;
 	uint32_t count = 0, i;
 
-	for (i = 0; i < all->count && count < room; i++) {
-		const struct entry *e = entry_of(all->items[i]);
-		const char *have;
+	for (i = 0; i < pending->count; i++) {
+		const struct pod *pod = pending->items[i]->pod;
+		const char *have = STREQ(pod->namespace_, namespace_) ? labels_get(&pod->labels, key) : NULL;
 
-		if (e->at || e->pod->terminal || e->pod->terminating || !STREQ(e->pod->namespace_, namespace_))
-			continue;
-		have = labels_get(&e->pod->labels, key);
 		if (have && STREQ(have, value))
-			out[count++] = &e->pub;
+			count = keep_first(out, count, room, pending->items[i]);
 	}
 	return count;
 }
