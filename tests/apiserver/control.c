@@ -72,7 +72,8 @@ static void write_stats(struct api *api, struct buf *out)
 	store_lock(api->store);
 	buf_printf(out, "{\"resourceVersion\":\"%lld\",\"objects\":{", (long long)store_version(api->store));
 	for (id = 0; id < RESOURCE_COUNT; id++)
-		buf_printf(out, "%s\"%s\":%zu", id ? "," : "", stored_form[id]->plural, store_table(api->store, (enum resource_id)id)->count);
+		buf_printf(out, "%s\"%s\":%zu", id ? "," : "", stored_form[id]->plural,
+			   store_table(api->store, (enum resource_id)id)->count);
 	store_unlock(api->store);
 	buf_printf(out, "},\"watches\":%lld,\"inFlight\":%lld,\"requests\":%lld,\"binds\":%lld,\"faults\":%llu}\n",
 		   (long long)atomic_load(&api->watches), (long long)atomic_load(&api->in_flight), (long long)atomic_load(&api->requests), (long long)atomic_load(&api->binds),

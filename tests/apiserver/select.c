@@ -60,7 +60,8 @@ static int parse_field(const struct resource *r, const char *term, const char *e
 	field = find_field(r, term, key_len);
 	qualified(r->plural, r->group, full, sizeof(full));
 	if (field < 0)
-		return answer_bad_request(a, "Unable to find \"%s\" that match label selector \"\", field selector \"%s\": field label not supported: %.*s",
+		return answer_bad_request(a, "Unable to find \"%s\" that match label selector \"\", field selector \"%s\": field label not "
+					  "supported: %.*s",
 					  full, whole, (int)key_len, term);
 	add_value(add_term(out, field, NULL, no ? SELECT_NOT_IN : SELECT_IN), value, (size_t)(end - value));
 	return 0;

@@ -4,7 +4,7 @@
  * host ports, nodeSelector, required node affinity with In, tolerations, delay_ labels).
  *
  *	struct fit_input in = {.state = list, .log = lines, .scheduler = "my-latency-scheduler", .rtt_us = rtt};
- *	int wrong = fit_check(&in, &text);		// text: a line a fault
+ *	int wrong = fit_check(&in, &text);	(text: a line a fault)
  *
  * Checked: each pod of the scheduler is bound, to a node that exists; each uid was bound once in the log, to the node where it is; cpu,
  * memory and number of pods of each node; host ports; unschedulable nodes and taints; selectors; delay_<node> limits.
