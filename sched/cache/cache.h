@@ -37,12 +37,15 @@ struct node_state {
 	uint32_t port_count;		/* host ports in use on it: 0 spares the look */
 };
 
+/* No less is shown as free, so that what a pod asks can be taken off without a look. */
+#define FREE_LEAST (INT64_MIN / 2)
+
 /* What a decision reads. Valid until the next call that changes the cache. Parallel arrays are indexed by node. */
 struct view {
 	uint32_t count;
 	const struct node_state *nodes;
 	uint64_t node_epoch;		/* changes when a node is added, deleted or renamed: indices from before are void */
-	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative */
+	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative, at least FREE_LEAST */
 	const int64_t *free_pods;
 	const float *per_cpu_milli, *per_memory_byte;	/* 1 / allocatable; 0 when nothing is: for the share that is free */
 	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE (node.h) */

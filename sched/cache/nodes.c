@@ -56,6 +56,14 @@ static uint8_t taints_of(const struct node *node)
 	return bits;
 }
 
+/* Both are at least 0. */
+static int64_t left_of(int64_t allocatable, int64_t requested)
+{
+	int64_t left = allocatable - requested;
+
+	return left > FREE_LEAST ? left : FREE_LEAST;
+}
+
 void place_sync(struct cache *c, const struct place *place)
 {
 	const struct node *node = place->node;
@@ -67,9 +75,9 @@ void place_sync(struct cache *c, const struct place *place)
 		.node = node, .requested = place->requested, .pods = place->pods.items, .pod_count = place->pods.count,
 		.port_count = place->port_count,
 	};
-	c->free_cpu_milli[i] = node->allocatable.cpu_milli - place->requested.cpu_milli;
-	c->free_memory_bytes[i] = node->allocatable.memory_bytes - place->requested.memory_bytes;
-	c->free_ephemeral_bytes[i] = node->allocatable.ephemeral_bytes - place->requested.ephemeral_bytes;
+	c->free_cpu_milli[i] = left_of(node->allocatable.cpu_milli, place->requested.cpu_milli);
+	c->free_memory_bytes[i] = left_of(node->allocatable.memory_bytes, place->requested.memory_bytes);
+	c->free_ephemeral_bytes[i] = left_of(node->allocatable.ephemeral_bytes, place->requested.ephemeral_bytes);
 	c->free_pods[i] = node->allocatable_pods - place->pods.count;
 	c->per_cpu_milli[i] = node->allocatable.cpu_milli > 0 ? 1.0f / (float)node->allocatable.cpu_milli : 0;
 	c->per_memory_byte[i] = node->allocatable.memory_bytes > 0 ? 1.0f / (float)node->allocatable.memory_bytes : 0;

@@ -237,6 +237,23 @@ static void equals_the_rule_on_random_clusters(void **state)
 	}
 }
 
+/* A pod that names its node may ask for anything. What is left there is so little that no sum with it may wrap around. */
+static void a_node_that_is_owed_everything(void **state)
+{
+	struct world w = world_new();
+
+	(void)state;
+	cache_put_node(w.cache, node_with("a", "%s", ""));
+	cache_put_node(w.cache, node_of_text("{'metadata':{'name':'b'},'status':{'allocatable':{'pods':'9'}}}"));
+	cache_put_pod(w.cache, pod_with("q", "'nodeName':'b','containers':[{'resources':{'requests':{'cpu':'9E','memory':'10E','x/y':'10E'}}}]"));
+	world_expect(&w, pod_with("p", "'containers':[{'resources':{'requests':{'cpu':'2','memory':'2Gi','x/y':'1'}}}]"), "b",
+		     "Insufficient cpu, Insufficient memory, Insufficient x/y");
+	world_expect(&w, pod_with("p", "'containers':[{'resources':{'requests':{'cpu':'2','memory':'2Gi'}}}]"), "b",
+		     "Insufficient cpu, Insufficient memory");
+	assert_int_equal(w.decision.feasible, 1);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +263,7 @@ int main(void)
 		cmocka_unit_test(more_than_the_node_has_is_unresolvable),
 		cmocka_unit_test(nominated_pods_hold_their_place),
 		cmocka_unit_test(nominated_pods_count_as_pods),
+		cmocka_unit_test(a_node_that_is_owed_everything),
 		cmocka_unit_test(equals_the_rule_on_random_clusters),
 	};
 
