@@ -146,6 +146,7 @@ static bool is_there(int dir_fd, const char *name, const void *data, size_t len)
 int file_publish(int dir_fd, const char *name, const void *data, size_t len, struct timespec *mtime, struct lm_err *err)
 {
 	char temporary[TEMPORARY_NAME];
+	struct lm_err failure;
 	int fd = make_temporary(dir_fd, temporary, err);
 
 	if (fd < 0)
@@ -154,12 +155,14 @@ int file_publish(int dir_fd, const char *name, const void *data, size_t len, str
 		unlinkat(dir_fd, temporary, 0);
 		return lm_wrap(err, "publish `%s`", name);
 	}
-	if (renameat(dir_fd, temporary, dir_fd, name) < 0 && !is_there(dir_fd, name, data, len)) {
-		lm_fail_errno(err, "publish `%s`: rename", name);
-		unlinkat(dir_fd, temporary, 0);
-		return -1;
-	}
-	return 0;
+	if (renameat(dir_fd, temporary, dir_fd, name) == 0)
+		return 0;
+	lm_fail_errno(&failure, "publish `%s`: rename", name);
+	unlinkat(dir_fd, temporary, 0); /* also when the bytes are there: they may be those of the old file */
+	if (is_there(dir_fd, name, data, len))
+		return 0;
+	*err = failure;
+	return -1;
 }
 
 int file_server_now(int dir_fd, struct timespec *now, struct lm_err *err)

@@ -1,9 +1,14 @@
-/* file.h: publishing is whole or not at all; reading takes regular files only, within its limit. */
+/*
+ * file.h: publishing is whole or not at all; reading takes regular files only, within its limit. The module is compiled into this test, with
+ * system calls that can be made to fail as an NFS client's do.
+ */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -12,6 +17,72 @@
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "tests/testing/testing.h"
+
+enum call { CALL_OPEN, CALL_READ, CALL_WRITE, CALL_FSYNC, CALL_CLOSE, CALL_RENAME, CALL_COUNT };
+
+static struct {
+	enum call call;
+	int number;	/* errno; 0: nothing fails */
+	int times;	/* so often */
+	bool done;	/* the server did it, and only the answer is lost */
+	size_t at_most;	/* bytes a write takes at once; 0: all */
+} fault;
+
+static bool fails(enum call call)
+{
+	if (!fault.number || fault.call != call || fault.times-- <= 0)
+		return false;
+	errno = fault.number;
+	return true;
+}
+
+static int faulty_openat(int dir, const char *name, int flags, ...)
+{
+	return !(flags & O_CREAT) && fails(CALL_OPEN) ? -1 : openat(dir, name, flags, 0644);
+}
+
+static ssize_t faulty_read(int fd, void *bytes, size_t len)
+{
+	return fails(CALL_READ) ? -1 : read(fd, bytes, len);
+}
+
+static ssize_t faulty_write(int fd, const void *bytes, size_t len)
+{
+	return fails(CALL_WRITE) ? -1 : write(fd, bytes, fault.at_most && len > fault.at_most ? fault.at_most : len);
+}
+
+static int faulty_fsync(int fd)
+{
+	return fails(CALL_FSYNC) ? -1 : fsync(fd);
+}
+
+static int faulty_close(int fd)
+{
+	int result = close(fd);
+
+	return fails(CALL_CLOSE) ? -1 : result;
+}
+
+static int faulty_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (fault.call == CALL_RENAME && fault.number && fault.done)
+		(void)!renameat(from_dir, from, to_dir, to);
+	return fails(CALL_RENAME) ? -1 : renameat(from_dir, from, to_dir, to);
+}
+
+#define openat faulty_openat
+#define read faulty_read
+#define write faulty_write
+#define fsync faulty_fsync
+#define close faulty_close
+#define renameat faulty_renameat
+#include "lib/file.c"
+#undef openat
+#undef read
+#undef write
+#undef fsync
+#undef close
+#undef renameat
 
 static void published_is_read_back(void **state)
 {
@@ -121,6 +192,95 @@ static void a_failed_publish_leaves_the_old_file_and_no_litter(void **state)
 	assert_int_equal(file_read(dir, "f", 1, FILE_NO_LINKS, &text, &err), 0);
 }
 
+static void expect_text(int dir, const char *name, const char *text)
+{
+	auto_file_text struct file_text now = {0};
+	struct lm_err err = {0};
+
+	if (file_read(dir, name, 100, FILE_NO_LINKS, &now, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(now.data, text);
+}
+
+/* NFS tells of a full disk at any of them. */
+static void an_error_at_any_step_keeps_the_old_file(void **state)
+{
+	static const struct {
+		enum call call;
+		int number;
+		const char *message;
+	} cases[] = {
+		{CALL_WRITE, ENOSPC, "publish `f`: write: No space left on device"}, {CALL_FSYNC, EDQUOT, "publish `f`: fsync: Disk quota exceeded"},
+		{CALL_FSYNC, EIO, "publish `f`: fsync: Input/output error"}, {CALL_CLOSE, ENOSPC, "publish `f`: close: No space left on device"},
+		{CALL_CLOSE, EIO, "publish `f`: close: Input/output error"}, {CALL_RENAME, EIO, "publish `f`: rename: Input/output error"},
+	};
+	const char *folder = test_folder();
+	auto_close int dir = open(folder, O_RDONLY | O_DIRECTORY);
+	struct lm_err err = {0};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(file_publish(dir, "f", "old", 3, NULL, &err), 0);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		fault = (typeof(fault)){.call = cases[i].call, .number = cases[i].number, .times = 1};
+		assert_int_equal(file_publish(dir, "f", "new", 3, NULL, &err), -1);
+		fault.number = 0;
+		assert_string_equal(err.msg, cases[i].message);
+		assert_true(err.code == LM_IO && err.os_errno == cases[i].number);
+		expect_text(dir, "f", "old");
+		assert_int_equal(count_entries(folder), 1);
+	}
+	fault = (typeof(fault)){.call = CALL_WRITE, .number = EINTR, .times = 3, .at_most = 2};
+	assert_int_equal(file_publish(dir, "f", "newer", 5, NULL, &err), 0);
+	fault = (typeof(fault)){0};
+	expect_text(dir, "f", "newer");
+}
+
+/* The server may have renamed and lost the answer: what stands under the name decides. No temporary stays in any case. */
+static void a_rename_with_a_lost_answer_is_a_success(void **state)
+{
+	const char *folder = test_folder();
+	auto_close int dir = open(folder, O_RDONLY | O_DIRECTORY);
+	struct lm_err err = {0};
+
+	(void)state;
+	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1, .done = true};
+	assert_int_equal(file_publish(dir, "f", "one", 3, NULL, &err), 0);
+	expect_text(dir, "f", "one");
+	assert_int_equal(count_entries(folder), 1);
+	/* not renamed, but the old file says the same */
+	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1};
+	assert_int_equal(file_publish(dir, "f", "one", 3, NULL, &err), 0);
+	assert_int_equal(count_entries(folder), 1);
+	/* a longer one that only begins the same */
+	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1};
+	assert_int_equal(file_publish(dir, "f", "on", 2, NULL, &err), -1);
+	fault = (typeof(fault)){0};
+	assert_int_equal(count_entries(folder), 1);
+	expect_text(dir, "f", "one");
+}
+
+static void a_stale_handle_is_opened_again_three_times(void **state)
+{
+	static const enum call calls[] = {CALL_OPEN, CALL_READ};
+	auto_close int dir = open(test_folder(), O_RDONLY | O_DIRECTORY);
+	struct file_text text;
+	struct lm_err err = {0};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(file_publish(dir, "f", "x", 1, NULL, &err), 0);
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		fault = (typeof(fault)){.call = calls[i], .number = ESTALE, .times = 2};
+		expect_text(dir, "f", "x");
+		fault = (typeof(fault)){.call = calls[i], .number = ESTALE, .times = 3};
+		assert_int_equal(file_read(dir, "f", 10, FILE_NO_LINKS, &text, &err), -1);
+		assert_true(err.os_errno == ESTALE && err.code == LM_IO);
+		assert_int_equal(fault.times, 0);
+	}
+	fault = (typeof(fault)){0};
+}
+
 static void sweep_takes_only_our_old_litter(void **state)
 {
 	const char *folder = test_folder();
@@ -150,6 +310,9 @@ int main(void)
 		cmocka_unit_test(readers_never_see_a_mixture),
 		cmocka_unit_test(only_regular_files_are_read),
 		cmocka_unit_test(a_failed_publish_leaves_the_old_file_and_no_litter),
+		cmocka_unit_test(an_error_at_any_step_keeps_the_old_file),
+		cmocka_unit_test(a_rename_with_a_lost_answer_is_a_success),
+		cmocka_unit_test(a_stale_handle_is_opened_again_three_times),
 		cmocka_unit_test(sweep_takes_only_our_old_litter),
 	};
 
