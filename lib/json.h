@@ -6,8 +6,8 @@
  * UTF-8, lone surrogates, depth, finite numbers), and duplicate keys of every object are refused after. Errors name the place
  * as line:column, and a member as a path: `peers.edge-2.loss: 7 is not in 0..1`.
  *
- * Members are read with json_want_* (missing is an error) or json_may_* (missing, not null, leaves *out and returns 0;
- * present returns 1). Keys are case-sensitive. Unknown members are ignored. Getters are linear in the number of members: where an
+ * Members are read with json_want_* (missing is an error) or json_may_* (missing or null leaves *out and returns 0; present
+ * returns 1). Keys are case-sensitive. Unknown members are ignored. Getters are linear in the number of members: where an
  * object has many (peers, nodes), walk it once with cJSON_ArrayForEach.
  */
 #ifndef LIB_JSON_H

@@ -11,7 +11,7 @@
 #include "lib/utf8.h"
 
 #define DEPTH_MAX 64
-#define NUMBER_MAX_BYTES 64
+#define NUMBER_MAX_BYTES 63	/* some versions of cJSON read no more of a number */
 
 struct scan {
 	const char *begin, *at, *end;

@@ -46,7 +46,7 @@ static void m7_refuses_what_cjson_lets_through(void **state)
 		{"\"a\nb\"", "control character"}, {"\"\x01\"", "control character"}, {"\"\xff\"", "not UTF-8"}, {"\"\xc0\xaf\"", "not UTF-8"},
 		{"\"\xed\xa0\x80\"", "not UTF-8"}, {"\"\\ud800\"", "lone high surrogate"}, {"\"\\ud800\\u0041\"", "lone high surrogate"},
 		{"\"\\udc00\"", "lone low surrogate"}, {"\"\\u0000\"", "\\u0000"}, {"\"\\x\"", "bad escape"}, {"\"\\u12g4\"", "four hexadecimal"},
-		{"\"abc", "unfinished string"}, {"[1,]", "not a value"}, {"[1 2]", "`,` or `]` is wanted"}, {"{\"a\":1,}", "a key is wanted"},
+		{"\"abc", "unfinished string"}, {"1234567890123456789012345678901234567890123456789012345678901234", "a number is too long"}, {"[1,]", "not a value"}, {"[1 2]", "`,` or `]` is wanted"}, {"{\"a\":1,}", "a key is wanted"},
 		{"{a:1}", "a key is wanted"}, {"{\"a\" 1}", "`:` is wanted"}, {"{\"a\":}", "not a value"}, {"[", "ends too early"}, {"{\"a\":1", "ends too early"},
 		{"[1}", "`,` or `]` is wanted"}, {"// c\n{}", "not a value"}, {"[\n1,\n x]", "line 3, column 2"},
 		{"{\"a\":1,\"a\":2}", "duplicate key \"a\""}, {"{\"p\":{\"q\":[{\"z\":1,\"z\":1}]}}", "p: q: duplicate key \"z\""},
