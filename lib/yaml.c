@@ -10,6 +10,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "lib/names.h"
 
 #define YAML_MAX_BYTES ((size_t)1 << 20)
 #define YAML_DEPTH 16
@@ -136,7 +137,7 @@ static int load_sequence(struct loader *l, cJSON *array, int depth)
 }
 
 /* The key of the next member; *end at the end of the mapping. The caller frees it. */
-static int load_key(struct loader *l, const cJSON *object, char **key, bool *end)
+static int load_key(struct loader *l, struct names *keys, char **key, bool *end)
 {
 	yaml_event_t event;
 	int failed = 0;
@@ -152,7 +153,7 @@ static int load_key(struct loader *l, const cJSON *object, char **key, bool *end
 		failed = refuse(l, &event.start_mark, "a key must be a string");
 	else if (event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && STREQ((const char *)event.data.scalar.value, "<<"))
 		failed = refuse(l, &event.start_mark, "merge keys are not accepted");
-	else if (json_get(object, (const char *)event.data.scalar.value))
+	else if (names_add(keys, (const char *)event.data.scalar.value) == NAMES_NONE)
 		failed = refuse(l, &event.start_mark, "a key for the second time");
 	else
 		*key = xstrdup((const char *)event.data.scalar.value);
@@ -162,13 +163,15 @@ static int load_key(struct loader *l, const cJSON *object, char **key, bool *end
 
 static int load_mapping(struct loader *l, cJSON *object, int depth)
 {
+	__attribute__((cleanup(names_free))) struct names keys = {0};
+
 	for (;;) {
 		auto_free char *key = NULL;
 		yaml_event_t event;
 		cJSON *item;
 		bool end;
 
-		if (load_key(l, object, &key, &end) < 0)
+		if (load_key(l, &keys, &key, &end) < 0)
 			return -1;
 		if (end)
 			return 0;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/buf.h"
 #include "lib/json.h"
@@ -73,6 +74,37 @@ static void size_and_count_are_limited(void **state)
 	assert_non_null(strstr(err.msg, "more than the limit"));
 }
 
+/* CPU seconds of reading a mapping of so many keys; the best of three. */
+static double keys_cost(int keys)
+{
+	auto_buf struct buf b = {0};
+	double best = 1e9;
+	int i;
+
+	for (i = 0; i < keys; i++)
+		buf_printf(&b, "k%x: \n", i);
+	for (i = 0; i < 3; i++) {
+		clock_t begin = clock();
+		struct lm_err err = {0};
+		auto_json cJSON *root = yaml_parse(b.data, b.len, &err);
+		double cost = (double)(clock() - begin) / CLOCKS_PER_SEC;
+
+		assert_int_equal(cJSON_GetArraySize(root), keys);
+		best = cost < best ? cost : best;
+	}
+	return best;
+}
+
+/* A megabyte of keys once took a minute: each was compared with all before it. */
+static void many_keys_cost_no_more_than_their_share(void **state)
+{
+	double few = keys_cost(4000), many = keys_cost(32000);
+
+	(void)state;
+	print_message("# 4,000 keys %.4f s, 32,000 keys %.4f s\n", few, many);
+	assert_true(many < 24 * few);
+}
+
 static void a_file_is_named(void **state)
 {
 	auto_free char *path = xasprintf("%s/x.yaml", test_folder());
@@ -92,6 +124,7 @@ int main(void)
 		cmocka_unit_test(the_same_tree_as_json),
 		cmocka_unit_test(what_is_refused_names_its_place),
 		cmocka_unit_test(size_and_count_are_limited),
+		cmocka_unit_test(many_keys_cost_no_more_than_their_share),
 		cmocka_unit_test(a_file_is_named),
 	};
 
