@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/utf8.h"
 
 void buf_add(struct buf *b, const void *bytes, size_t len)
 {
@@ -95,23 +96,24 @@ void buf_decimal(struct buf *b, double value, int decimals)
 void buf_json_string(struct buf *b, const char *text)
 {
 	const char *plain = text;
+	size_t len;
 
 	if (!text) {
 		buf_add(b, "null", 4);
 		return;
 	}
 	buf_char(b, '"');
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (; *text; text += len) {
+		unsigned code = utf8_control(text, &len);
 
-		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+		if (!code && *text != '"' && *text != '\\')
 			continue;
 		buf_add(b, plain, (size_t)(text - plain));
-		plain = text + 1;
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
+		plain = text + len;
+		if (code)
+			buf_printf(b, "\\u%04x", code);
 		else
-			buf_printf(b, "\\u%04x", c);
+			buf_printf(b, "\\%c", *text);
 	}
 	buf_add(b, plain, (size_t)(text - plain));
 	buf_char(b, '"');

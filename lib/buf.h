@@ -25,7 +25,7 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 void buf_i64(struct buf *b, int64_t value);
 /* Shortest of at most `decimals` (0..6) digits after the point, trailing zeros dropped: 0.25, 3, 412.5. NaN and inf: null. */
 void buf_decimal(struct buf *b, double value, int decimals);
-/* A JSON string with its quotes. Text must be UTF-8; control characters, `"` and `\` are escaped. NULL: null. */
+/* A JSON string with its quotes. Text must be UTF-8; control characters (also C1 and U+2028, U+2029), `"` and `\` are escaped. NULL: null. */
 void buf_json_string(struct buf *b, const char *text);
 void buf_clear(struct buf *b);			/* keeps the memory */
 void buf_free(struct buf *b);			/* and makes it {0} */

@@ -71,6 +71,8 @@ int clock_parse(const char *text, int64_t *wall_ms)
 	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > month_days[tm.tm_mon - 1] ||
 	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return -1;
+	if (tm.tm_mon == 2 && tm.tm_mday == 29 && (tm.tm_year % 4 != 0 || (tm.tm_year % 100 == 0 && tm.tm_year % 400 != 0)))
+		return -1;
 	if (*at == '.')
 		for (at++; *at >= '0' && *at <= '9' && decimals < 9; at++, decimals++)
 			if (decimals < 3)

@@ -5,11 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/utf8.h"
+
+/* Texts that were cut, or come from outside: what is no printable UTF-8 becomes `?` byte by byte. */
 static void one_line(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+	size_t left = strlen(text), len, control;
+
+	for (; left > 0; text += len, left -= len) {
+		len = utf8_len(text, left);
+		if (len == 0)
+			len = 1;
+		else if (!utf8_control(text, &control))
+			continue;
+		memset(text, '?', len);
+	}
 }
 
 int lm_fail(struct lm_err *err, enum lm_code code, const char *fmt, ...)

@@ -14,7 +14,7 @@
  *		return lm_wrap(err, "%s", file_name);		// "edge-1.json: peers.edge-2.loss: 7 is not in 0..1"
  *
  * The caller owns the struct (on its stack); nothing is to be freed and it works when memory is short. `err` is never NULL.
- * The text is one line: control characters that come from input are replaced by `?`.
+ * The text is one line of UTF-8: control characters that come from input, and what a limit cut in two, are replaced by `?`.
  */
 #ifndef LIB_ERR_H
 #define LIB_ERR_H

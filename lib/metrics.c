@@ -161,6 +161,32 @@ static void print_labels(const struct metric_spec *spec, size_t value, const cha
 	buf_char(out, '}');
 }
 
+/* Short where that is exact (0.1, not 0.10000000000000001), and infinite as Go writes it. */
+static void print_number(double value, struct buf *out)
+{
+	char text[32];
+
+	if (isinf(value)) {
+		buf_str(out, value > 0 ? "+Inf" : "-Inf");
+		return;
+	}
+	snprintf(text, sizeof(text), "%.15g", value);
+	if (strtod(text, NULL) < value || strtod(text, NULL) > value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	buf_str(out, text);
+}
+
+/* One line: NAME_SUFFIX{labels} value. */
+static void print_sample(const struct metric_spec *spec, const char *suffix, size_t label, const char *le, double value,
+			 struct buf *out)
+{
+	buf_printf(out, "%s%s", spec->name, suffix);
+	print_labels(spec, label, le, out);
+	buf_char(out, ' ');
+	print_number(value, out);
+	buf_char(out, '\n');
+}
+
 static void print_histogram(const struct metric_spec *spec, const struct series *s, size_t value, struct buf *out)
 {
 	const double *bounds = bounds_of(spec);
@@ -171,15 +197,10 @@ static void print_histogram(const struct metric_spec *spec, const struct series 
 	for (i = 0; i < n; i++) {
 		total += load(&s->buckets[i]);
 		snprintf(le, sizeof(le), i + 1 < n ? "%.9g" : "+Inf", bounds[i]);
-		buf_printf(out, "%s_bucket", spec->name);
-		print_labels(spec, value, le, out);
-		buf_printf(out, " %.17g\n", total);
+		print_sample(spec, "_bucket", value, le, total, out);
 	}
-	buf_printf(out, "%s_sum", spec->name);
-	print_labels(spec, value, NULL, out);
-	buf_printf(out, " %.17g\n%s_count", load(&s->value), spec->name);
-	print_labels(spec, value, NULL, out);
-	buf_printf(out, " %.17g\n", total);
+	print_sample(spec, "_sum", value, NULL, load(&s->value), out);
+	print_sample(spec, "_count", value, NULL, total, out);
 }
 
 static void print_head(const char *name, const char *help, const char *type, struct buf *out)
@@ -197,9 +218,7 @@ static void print_one(const struct metric_spec *spec, const struct series *serie
 		if (spec->type == METRIC_HISTOGRAM) {
 			print_histogram(spec, &series[v], v, out);
 		} else if (!isnan(load(&series[v].value))) {
-			buf_str(out, spec->name);
-			print_labels(spec, v, NULL, out);
-			buf_printf(out, " %.17g\n", load(&series[v].value));
+			print_sample(spec, "", v, NULL, load(&series[v].value), out);
 		}
 	}
 }

@@ -1,5 +1,6 @@
 /*
- * utf8.h - the length of one well-formed UTF-8 sequence (Unicode 15, table 3-7): no surrogates, no overlong forms, up to U+10FFFF.
+ * utf8.h - the length of one well-formed UTF-8 sequence (Unicode 15, table 3-7): no surrogates, no overlong forms, up to U+10FFFF;
+ * and what of it no line of text may hold.
  */
 #ifndef LIB_UTF8_H
 #define LIB_UTF8_H
@@ -36,6 +37,26 @@ static inline size_t utf8_len(const char *text, size_t left)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+/*
+ * 0, or the code of the control character that a NUL-terminated text begins with: C0, DEL, C1 (a terminal may obey them too) and
+ * the line and paragraph separators. *len is the length in bytes.
+ */
+static inline unsigned utf8_control(const char *text, size_t *len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) {
+		*len = 2;
+		return s[1];
+	}
+	if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9)) {
+		*len = 3;
+		return 0x2000u + s[2] - 0x80;
+	}
+	*len = 1;
+	return s[0] < 0x20 || s[0] == 0x7f ? s[0] : 0;
 }
 
 #endif

@@ -39,6 +39,18 @@ static void errors_carry_code_context_and_one_line(void **state)
 	free(longer);
 }
 
+/* Cut texts and what comes from outside: an Event must be UTF-8, and no terminal may obey it. */
+static void errors_are_printable_utf_8(void **state)
+{
+	struct lm_err err = {0};
+
+	(void)state;
+	lm_fail(&err, LM_DATA, "%.3s, %s", "ab\xc3\xa9", "\xff caf\xc3\xa9 \xc2\x9b" "31m \x7f");
+	assert_string_equal(err.msg, "ab?, ? caf\xc3\xa9 ??31m ?");
+	lm_wrap(&err, "\xe2\x80\xa8%s", "\xf0\x9f\x98\x80");
+	assert_string_equal(err.msg, "???\xf0\x9f\x98\x80: ab?, ? caf\xc3\xa9 ??31m ?");
+}
+
 static void decimals_are_the_shortest(void **state)
 {
 	static const struct {
@@ -79,12 +91,16 @@ static void strings_are_json(void **state)
 	value = json_parse(b.data, b.len, 1, &err);
 	assert_non_null(value);
 	assert_string_equal(value->valuestring, "a\"b\\c\n\t\x01\x7f caf\xc3\xa9");
+	buf_clear(&b);
+	buf_json_string(&b, "\xc2\x85\xc2\x9b\xc2\xa0\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9");
+	assert_string_equal(b.data, "\"\\u0085\\u009b\xc2\xa0\xe2\x80\xa7\\u2028\\u2029\"");
 }
 
 static void times_are_read_back(void **state)
 {
 	static const char *const bad[] = {"", "2026-11-21", "2026-13-01T00:00:00Z", "2026-11-21T21:00:00", "2026-11-21T21:00:00.Z",
-					  "2026-11-21T25:00:00Z", "2026-11-21T21:00:00Zx", "2026-11-21 21:00:00Z", "1969-12-31T00:00:00Z", "2026-11-21T21:00:00+01:00"};
+					  "2026-11-21T25:00:00Z", "2026-11-21T21:00:00Zx", "2026-11-21 21:00:00Z", "1969-12-31T00:00:00Z", "2026-11-21T21:00:00+01:00",
+					  "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-11-21T21:00:00.1234567890Z"};
 	struct rng r = rng_make(test_seed());
 	char text[CLOCK_TEXT];
 	int64_t back;
@@ -103,6 +119,8 @@ static void times_are_read_back(void **state)
 	assert_int_equal(clock_parse("2026-11-21T21:00:00Z", &back), 0);
 	assert_int_equal(clock_parse("2026-11-21T21:00:00.123456789Z", &back), 0);
 	assert_int_equal(back, 1795294800123);
+	assert_int_equal(clock_parse("2000-02-29T00:00:00Z", &back), 0);
+	assert_int_equal(clock_parse("2028-02-29T23:59:59Z", &back), 0);
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		if (clock_parse(bad[i], &back) == 0)
 			fail_msg("accepted %s", bad[i]);
@@ -153,7 +171,7 @@ static char *captured(void (*print)(void))
 
 static void print_some(void)
 {
-	log_event(LOG_INFO, "pod bound", FIELDS(LS("pod", "default/web"), LS("note", "two words\n\xff"), LI("n", -3), LF("rtt_ms", 0.25), LB("ok", true), LF("none", (double)NAN)));
+	log_event(LOG_INFO, "pod bound", FIELDS(LS("pod", "default/web"), LS("note", "two words\n\xff"), LS("esc", "\033[2J\xc2\x9b"), LI("n", -3), LF("rtt_ms", 0.25), LB("ok", true), LF("none", (double)NAN)));
 	log_debug("hidden", NULL);
 }
 
@@ -166,7 +184,7 @@ static void log_lines_are_text_or_json(void **state)
 	(void)state;
 	log_setup(LOG_INFO, LOG_TEXT);
 	text = captured(print_some);
-	assert_non_null(strstr(text, "Z INFO pod bound pod=default/web note=\"two words\\u000a?\" n=-3 rtt_ms=0.25 ok=true none=null\n"));
+	assert_non_null(strstr(text, "Z INFO pod bound pod=default/web note=\"two words\\u000a?\" esc=\"\\u001b[2J\\u009b\" n=-3 rtt_ms=0.25 ok=true none=null\n"));
 	assert_null(strstr(text, "hidden"));
 	log_setup(LOG_INFO, LOG_JSON);
 	json = captured(print_some);
@@ -222,16 +240,87 @@ static void metrics_add_up_over_threads(void **state)
 	metrics_free(m);
 }
 
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+	return len >= strlen(end) && memcmp(text + len - strlen(end), end, strlen(end)) == 0;
+}
+
+/* The family that a sample belongs to. */
+static size_t family_len(const char *sample, const char *type)
+{
+	static const char *const ends[] = {"_bucket", "_sum", "_count"};
+	size_t len = strcspn(sample, "{ "), i;
+
+	for (i = 0; STREQ(type, "histogram") && i < ARRAY_SIZE(ends); i++)
+		if (ends_with(sample, len, ends[i]))
+			return len - strlen(ends[i]);
+	return len;
+}
+
+static void check_format(char *text)
+{
+	char name[200] = "", type[20] = "", *line, *end;
+	struct names seen = {0};
+
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		if (strncmp(line, "# HELP ", 7) == 0) {
+			assert_int_equal(sscanf(line, "# HELP %199s", name), 1);
+			assert_int_not_equal(names_add(&seen, name), NAMES_NONE);
+			type[0] = '\0';
+		} else if (line[0] == '#') {
+			assert_int_equal(strncmp(line, "# TYPE ", 7), 0);
+			assert_true(!type[0] && strncmp(line + 7, name, strlen(name)) == 0);
+			assert_int_equal(sscanf(line + 7 + strlen(name), " %19s", type), 1);
+			assert_int_equal(ends_with(name, strlen(name), "_total"), STREQ(type, "counter"));
+		} else {
+			assert_true(type[0] && family_len(line, type) == strlen(name) && strncmp(line, name, strlen(name)) == 0);
+			strtod(strrchr(line, ' ') + 1, &end);
+			assert_true(*end == '\0' && end[-1] != ' ');
+		}
+	}
+	names_free(&seen);
+}
+
+/* The rules of the text format: HELP, then TYPE, once each and before the samples, which stand together; counters end in _total; buckets grow up
+ * to +Inf, which is the count; numbers are Go's. */
+static void metrics_keep_to_the_format(void **state)
+{
+	struct metrics *m = metrics_new(metric_specs, METRIC_COUNT);
+	auto_buf struct buf b = {0};
+
+	(void)state;
+	metrics_set(m, LAST, 0, 0.1);
+	metrics_add(m, RUNS, 0, 12345678);
+	metrics_observe(m, SECONDS, 0, 0.3);
+	metrics_print(m, &b);
+	assert_non_null(strstr(b.data, "\nlatency_test_last 0.1\n"));
+	assert_non_null(strstr(b.data, "{result=\"ok\"} 12345678\n"));
+	assert_non_null(strstr(b.data, "latency_test_seconds_sum 0.3\n"));
+	metrics_set(m, LAST, 0, 1.0 / 3);
+	buf_clear(&b);
+	metrics_print(m, &b);
+	assert_true(strtod(strstr(b.data, "\nlatency_test_last ") + 19, NULL) == 1.0 / 3);
+	metrics_set(m, LAST, 0, -(double)INFINITY);
+	buf_clear(&b);
+	metrics_print(m, &b);
+	assert_non_null(strstr(b.data, "\nlatency_test_last -Inf\n"));
+	check_format(b.data);
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(errors_carry_code_context_and_one_line),
+		cmocka_unit_test(errors_are_printable_utf_8),
 		cmocka_unit_test(decimals_are_the_shortest),
 		cmocka_unit_test(strings_are_json),
 		cmocka_unit_test(times_are_read_back),
 		cmocka_unit_test(names_keep_their_positions),
 		cmocka_unit_test(log_lines_are_text_or_json),
 		cmocka_unit_test(metrics_add_up_over_threads),
+		cmocka_unit_test(metrics_keep_to_the_format),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
