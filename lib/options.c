@@ -87,6 +87,17 @@ static int set_default(struct options *o, const struct entry *e, struct lm_err *
 	return 0;
 }
 
+static char *trimmed(char *text)
+{
+	size_t len;
+
+	text += strspn(text, " ");
+	for (len = strlen(text); len > 0 && text[len - 1] == ' '; len--)
+		;
+	text[len] = '\0';
+	return text;
+}
+
 /* PREFIX_NAME */
 static char *variable_of(const struct options_program *program, const struct option_spec *spec)
 {
@@ -109,7 +120,7 @@ static int set_from_environment(struct options *o, const struct entry *e, struct
 	if (e->spec->type != OPT_LIST)
 		return set(o, e, FROM_ENVIRONMENT, name, value, err);
 	while ((item = strsep(&rest, ",")) != NULL)
-		if (set(o, e, FROM_ENVIRONMENT, name, item, err) < 0)
+		if (set(o, e, FROM_ENVIRONMENT, name, trimmed(item), err) < 0)
 			return -1;
 	return 0;
 }
@@ -187,8 +198,11 @@ static char *scalar_text(const cJSON *value)
 
 static int set_scalar_from_file(struct options *o, const struct entry *e, const char *path, const cJSON *value, struct lm_err *err)
 {
+	bool is_text = e->spec->type == OPT_STRING || e->spec->type == OPT_LIST;
 	auto_free char *text = scalar_text(value);
 
+	if (text && is_text && !cJSON_IsString(value)) /* 1.10 would come out as 1.1 */
+		return lm_fail(err, LM_CONFIG, "%s: is %s, not a string: put it in quotes", path, json_kind(value));
 	if (!text)
 		return lm_fail(err, LM_CONFIG, "%s: is %s", path, json_kind(value));
 	if (set(o, e, FROM_FILE, path, text, err) == 0)
@@ -201,10 +215,14 @@ static int set_from_file(struct options *o, const struct entry *e, const char *p
 {
 	const cJSON *item;
 
+	if (o->priv->origin[e->index] == FROM_FILE)
+		return lm_fail(err, LM_CONFIG, "%s: given twice", path);
 	if (e->spec->type != OPT_LIST)
 		return set_scalar_from_file(o, e, path, value, err);
 	if (!cJSON_IsArray(value))
 		return lm_fail(err, LM_CONFIG, "%s: is %s, not an array", path, json_kind(value));
+	if (!value->child && e->spec->fallback)
+		return lm_fail(err, LM_CONFIG, "%s: the list is empty", path);
 	cJSON_ArrayForEach(item, value)
 		if (set_scalar_from_file(o, e, path, item, err) < 0)
 			return -1;

@@ -11,11 +11,11 @@
  * Where a value comes from: flag > environment (PREFIX_NAME, `-` and `.` become `_`) > configuration file > default. Every
  * program has --help, --version, --log-level, --log-format without listing them; with `config` set also --config FILE and
  * --print-config. `--name VALUE` and `--name=VALUE` both work; a flag may be given once, a list many times (in the environment
- * separated by commas). `--` ends options. An unknown option, a missing, repeated or bad value is LM_USAGE and quotes it:
+ * separated by commas, blanks round them ignored). `--` ends options. An unknown option, a missing, repeated or bad value is LM_USAGE and quotes it:
  * `--interval: "5 parsecs" is no duration (examples: 500ms, 10s, 1m)`.
  *
- * In the configuration file an option is found under its name with dots as levels (`weights.near.latency`); unknown keys are
- * refused with their path and LM_CONFIG. What a flat table cannot say (a list of objects) is a `section`: a top-level key that
+ * In the configuration file an option is found under its name with dots as levels (`weights.near.latency`); strings must be strings
+ * there, and unknown keys are refused with their path and LM_CONFIG. What a flat table cannot say (a list of objects) is a `section`: a top-level key that
  * the program parses itself from the tree that options_parse leaves in `file`.
  *
  * Strings in the settings are owned by struct options and live until options_free.
@@ -85,10 +85,12 @@ struct options {
 	struct options_private *priv;
 };
 
-/* Fills `settings` (zeroed by the caller) and *out. On failure nothing is to be freed. */
+/*
+ * Fills `settings` (zeroed by the caller) and *out. On failure nothing is to be freed. After the configuration file changed: the same
+ * again with a new `out` and new settings, so that the change is taken whole or not at all.
+ */
 int options_parse(const struct options_program *program, int argc, char **argv, void *settings, struct options *out,
 		  struct lm_err *err);
-/* The same again after the configuration file changed: whole or not at all. `out` and `settings` are new ones. */
 void options_free(struct options *o);
 /* True when the value came from flag, environment or file and not from the default. */
 bool options_given(const struct options *o, const char *name);

@@ -70,8 +70,8 @@ void options_help(const struct options_program *program, FILE *to)
 	help_line(&(struct option_spec){.name = "help", .help = "print this and end"}, to);
 	help_line(&(struct option_spec){.name = "version", .help = "print the version and end"}, to);
 	file_only_lines(program, to);
-	fprintf(to, "\nEvery option can be set in the environment as %s_NAME%s.\n", program->environment,
-		program->config ? " and in the configuration file under its name;\nflag > environment > file > default" : "");
+	fprintf(to, "\nOptions can be set in the environment too: --log-level as %s_LOG_LEVEL, lists with commas.%s\n", program->environment,
+		program->config ? "\nIn the configuration file they have their own names. Flag > environment > file > default." : "");
 	if (program->epilogue)
 		fprintf(to, "\n%s", program->epilogue);
 }
@@ -122,7 +122,7 @@ static void print_spec(const struct option_spec *spec, const void *base, enum op
 {
 	if (spec->flags & OPT_FLAG_ONLY)
 		return;
-	if (origin == FROM_NOWHERE && spec->type == OPT_STRING) {
+	if (origin == FROM_NOWHERE && spec->type != OPT_FLAG && spec->type != OPT_LIST) {
 		fprintf(to, "# %s: not set\n", spec->name);
 		return;
 	}

@@ -7,13 +7,14 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/options.h"
+#include "lib/options_private.h"
 #include "tests/testing/testing.h"
 
 struct settings {
 	const char *dir;
 	struct option_list names;
 	bool watch;
-	int64_t tries, interval_ms;
+	int64_t tries, interval_ms, limit;
 	double weight_near, weight_far;
 	int mode;
 };
@@ -28,6 +29,7 @@ static const struct option_spec specs[] = {
 	{"interval", OPT_DURATION, offsetof(struct settings, interval_ms), "TIME", "60s", 0, .min = 500, .max = 3600e3, .help = "how long"},
 	{"weights.near", OPT_NUMBER, offsetof(struct settings, weight_near), "W", "0.7", OPT_FILE_ONLY, .min = 0, .max = 1000, .help = "near"},
 	{"weights.far", OPT_NUMBER, offsetof(struct settings, weight_far), "W", "0.3", OPT_FILE_ONLY, .help = "far"},
+	{"limit", OPT_INTEGER, offsetof(struct settings, limit), "N", NULL, 0, .min = 1, .max = 9, .help = "no default"},
 	{"mode", OPT_CHOICE, offsetof(struct settings, mode), "MODE", "standalone", 0, .choices = modes, .help = "what to be"},
 };
 static const struct options_program program = {
@@ -91,10 +93,10 @@ static void flag_over_environment_over_file_over_default(void **state)
 	assert_non_null(json_get(o.file, "profiles"));
 	options_free(&o);
 	setenv("LATENCY_TEST_TRIES", "6", 1);
-	setenv("LATENCY_TEST_NAME", "e1,e2,e3", 1);
+	setenv("LATENCY_TEST_NAME", "e1, e2,e3 ", 1);
 	setenv("LATENCY_TEST_WEIGHTS_NEAR", "0.5", 1);
 	assert_int_equal(parse(&s, &o, "--dir", "/d", "--config", path, NULL), 0);
-	assert_true(s.tries == 6 && s.names.count == 3 && s.weight_near == 0.5);
+	assert_true(s.tries == 6 && s.names.count == 3 && STREQ(s.names.items[1], "e2") && STREQ(s.names.items[2], "e3") && s.weight_near == 0.5);
 	options_free(&o);
 	assert_int_equal(parse(&s, &o, "--dir", "/d", "--config", path, "--tries", "7", "--name", "n", NULL), 0);
 	assert_true(s.tries == 7 && s.names.count == 1 && STREQ(s.names.items[0], "n"));
@@ -151,7 +153,9 @@ static void bad_files_name_the_place(void **state)
 		{"nonsense: 1\n", "unknown key `nonsense`"}, {"weights:\n  nah: 1\n", "unknown key `weights.nah`"}, {"tries: [1]\n", "tries: is an array"},
 		{"tries: x\n", "tries: \"x\" is no whole number"}, {"name: x\n", "name: is a string, not an array"}, {"weights: 1\n", "unknown key `weights`"},
 		{"- 1\n", "is an array, not an object"}, {"tries: 1\ntries: 2\n", "line 2, column 1: a key for the second time"}, {"a: &x 1\n", "anchors"},
-		{"config: x\n", "unknown key `config`"}, {"print-config: true\n", "unknown key `print-config`"}, {"tries: {", "line 2"}, {"weights:\n  near: 2000\n", "weights.near: \"2000\" is not in"},
+		{"config: x\n", "unknown key `config`"}, {"print-config: true\n", "unknown key `print-config`"}, {"tries: {", "line 2"}, {"dir: 5\n", "dir: is a number, not a string: put it in quotes"}, {"name: [1.10]\n", "name: is a number, not a string: put it in quotes"},
+		{"dir: true\n", "dir: is a boolean, not a string"}, {"name: []\n", "name: the list is empty"}, {"weights.near: 1\nweights: {near: 2}\n", "weights.near: given twice"},
+		{"weights:\n  near: 2000\n", "weights.near: \"2000\" is not in"},
 	};
 	auto_free char *path = xasprintf("%s/c.yaml", test_folder());
 	struct settings s;
@@ -168,6 +172,44 @@ static void bad_files_name_the_place(void **state)
 	unlink(path);
 	assert_int_equal(parse(&s, &o, "--dir=/d", "--config", path, NULL), -1);
 	assert_int_equal(err.code, LM_NOINPUT);
+}
+
+/* A Service named latency-test in the pod's namespace puts these into every container's environment. */
+static void variables_of_a_service_are_not_ours(void **state)
+{
+	static const char *const names[] = {"_PORT", "_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_HTTP", "_PORT_8080_TCP", "_PORT_8080_TCP_PORT"};
+	struct settings s;
+	struct options o;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *name = xasprintf("LATENCY_TEST%s", names[i]);
+
+		setenv(name, "tcp://10.0.0.1:8080", 1);
+	}
+	assert_int_equal(parse(&s, &o, "--dir", "/d", NULL), 0);
+	options_free(&o);
+	setenv("LATENCY_TEST_PRINT_CONFIG", "true", 1); /* a flag alone */
+	assert_int_equal(parse(&s, &o, "--dir", "/d", NULL), 0);
+	assert_false(o.print_config);
+	options_free(&o);
+	unsetenv("LATENCY_TEST_PRINT_CONFIG");
+}
+
+/* "--help" says how an option is called in the environment by an example that exists. */
+static void help_names_a_variable_that_works(void **state)
+{
+	char *bytes = NULL;
+	size_t len;
+	FILE *file = open_memstream(&bytes, &len);
+
+	(void)state;
+	options_help(&program, file);
+	fclose(file);
+	assert_non_null(strstr(bytes, "LATENCY_TEST_LOG_LEVEL"));
+	assert_null(strstr(bytes, "LATENCY_TEST_NAME"));
+	free(bytes);
 }
 
 static void what_is_printed_is_read_back(void **state)
@@ -199,6 +241,8 @@ int main(void)
 		cmocka_unit_test(flag_over_environment_over_file_over_default),
 		cmocka_unit_test(bad_words_are_quoted),
 		cmocka_unit_test(bad_files_name_the_place),
+		cmocka_unit_test(variables_of_a_service_are_not_ours),
+		cmocka_unit_test(help_names_a_variable_that_works),
 		cmocka_unit_test(what_is_printed_is_read_back),
 	};
 
