@@ -83,7 +83,8 @@ void binder_set_flight(struct binder *b, size_t flight)
 static void end(struct open_binding *o, enum bind_end how)
 {
 	struct binder *b = o->binder;
-	struct binding seen = {o->namespace_, o->name, o->uid, o->node, o->scheduler_name, &o->facts, o->posts, o->reason, o->answered};
+	struct binding seen = {o->namespace_, o->name, o->uid, o->node, o->scheduler_name, &o->facts, o->posts, o->reason,
+			       o->answered};
 	size_t i;
 
 	assert(!o->call);
@@ -174,7 +175,8 @@ static void post(struct open_binding *o)
 	buf_json_string(&body, o->node);
 	buf_str(&body, "}}");
 	o->posts++;
-	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS}, on_posted);
+	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS},
+	     on_posted);
 }
 
 static bool node_usable(const struct open_binding *o)

@@ -5,16 +5,16 @@
  *	   POSTING ------------------------------------------------------> BOUND
  *	    ^   |  429, 5xx, timeout, connection lost: nobody knows
  *	    |   +-------------> WAITING (back-off) ---> ASKING (GET pod) --> BOUND   it is on our node
- *	    |   |  409 ------------------------------->    |    |     \----> LOST    it is on another node, deleted, or another uid
+ *	    |   |  409 ------------------------------->    |    |     \----> LOST    it is on another node, or gone
  *	    |   +-- 404 ------------------------------------------------> LOST
  *	    |   +-- other refusals, not sent at all --------------------> FAILED
  *	    +---- still on no node: the same node again ---+    +--------> FAILED   after a plain 409, or when the node is gone
  *
- * While it is not known whether a request was executed the assumption in the cache stays, and no other node is tried. A pod that is on no node
- * BIND_FATE_MS after the last such request will not get there by it any more.
+ * While it is not known whether a request was executed the assumption in the cache stays, and no other node is tried. A pod
+ * that is on no node BIND_FATE_MS after the last such request will not get there by it any more.
  *
- * Each binding ends with exactly one call of `ended`; the owner then confirms (BOUND: the cache keeps the assumption until the watch shows
- * it), or forgets it. One thread, all inside kube_run, bind_start and bind_tick.
+ * Each binding ends with exactly one call of `ended`; the owner then confirms (BOUND: the cache keeps the assumption until the
+ * watch shows it), or forgets it. One thread, all inside kube_run, bind_start and bind_tick.
  */
 #ifndef SCHED_BIND_H
 #define SCHED_BIND_H

@@ -128,8 +128,8 @@ static void post_event(struct events *e, const struct event *event)
 	outbox_put(e->outbox, &letter);
 }
 
-void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid, const char *node,
-		      const char *note)
+void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid,
+		      const char *node, const char *note)
 {
 	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, uid), node);
 	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod, hash);
@@ -193,8 +193,10 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
 	free(s->path);
 	*s = (struct series){.key = key, .seen_ms = mono_ms, .patched_ms = mono_ms, .count = 1};
 	s->path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/%s", pod->namespace_, name);
-	post_event(e, &(struct event){.scheduler = pod->scheduler_name, .namespace_ = pod->namespace_, .pod = pod->name, .uid = pod->uid,
-				      .type = "Warning", .reason = "FailedScheduling", .action = "Scheduling", .note = note, .name = name});
+	post_event(e, &(struct event){.scheduler = pod->scheduler_name, .namespace_ = pod->namespace_, .pod = pod->name,
+				      .uid = pod->uid,
+				      .type = "Warning", .reason = "FailedScheduling", .action = "Scheduling", .note = note,
+					      .name = name});
 	return true;
 }
 
@@ -243,7 +245,8 @@ static bool prepare_condition(void *arg, struct letter *letter)
 
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message)
 {
-	struct letter letter = {.method = "PATCH", .content_type = "application/strategic-merge-patch+json", .prepare = prepare_condition,
+	struct letter letter = {.method = "PATCH", .content_type = "application/strategic-merge-patch+json",
+				.prepare = prepare_condition,
 				.arg = e};
 	struct letter *waiting = outbox_find(e->outbox, pod->uid);
 

@@ -4,9 +4,9 @@
  * Fire and forget (outbox.h): nothing here can delay or fail a binding.
  *
  * Scheduled: its name follows from the pod's uid and node, so that a repeated request makes no second event.
- * FailedScheduling: an equal one of the same pod within 6 minutes belongs to a series, whose count is patched at most every 3 minutes.
- * Condition: patched only when reason or message differ from what the server has. The body is made when it is sent, with the pod's uid and
- * resourceVersion, so that it can never overtake a binding.
+ * FailedScheduling: an equal one of the same pod within 6 minutes belongs to a series, whose count is patched at most every 3
+ * minutes. Condition: patched only when reason or message differ from what the server has. The body is made when it is sent,
+ * with the pod's uid and resourceVersion, so that it can never overtake a binding.
  */
 #ifndef SCHED_EVENTS_H
 #define SCHED_EVENTS_H
@@ -30,8 +30,8 @@ struct events *events_new(struct kube *k, struct cache *cache, struct limit *lim
 void events_free(struct events *e);			/* drops what is not sent; NULL is fine */
 
 /* Normal, reason Scheduled, action Binding. */
-void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid, const char *node,
-		      const char *note);
+void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid,
+		      const char *node, const char *note);
 /* Warning, reason FailedScheduling, action Scheduling. False: an equal one was sent a moment ago, this one only counts. */
 bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */

@@ -26,7 +26,8 @@ struct feed {
 
 bool feed_wants(const struct feed *f, const struct pod *pod)
 {
-	return !*pod->node && !pod->terminal && !pod->terminating && !pod->gated && f->hooks.ours(f->hooks.arg, pod->scheduler_name);
+	return !*pod->node && !pod->terminal && !pod->terminating && !pod->gated &&
+		f->hooks.ours(f->hooks.arg, pod->scheduler_name);
 }
 
 /* --- pods --- */
@@ -173,7 +174,8 @@ static void nodes_end(void *arg)
 static void trouble(struct feed *f, enum stat_resource which, const char *name, const struct lm_err *err, int64_t retry_in_ms)
 {
 	if (log_gate_open(&f->trouble_gate[which], 10000, NULL))
-		log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg), LI("retry_in_ms", retry_in_ms)));
+		log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg),
+						     LI("retry_in_ms", retry_in_ms)));
 }
 
 static void nodes_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
@@ -186,7 +188,8 @@ static void pods_trouble(void *arg, const struct lm_err *err, int64_t retry_in_m
 	trouble(arg, RESOURCE_PODS, "pods", err, retry_in_ms);
 }
 
-struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats, const struct feed_hooks *hooks)
+struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats,
+		      const struct feed_hooks *hooks)
 {
 	static const struct kube_watch_handlers nodes = {nodes_begin, on_node, nodes_end, nodes_trouble};
 	static const struct kube_watch_handlers pods = {pods_begin, on_pod, pods_end, pods_trouble};

@@ -1,7 +1,9 @@
 /*
- * feed.h - what the API server says about the cluster: watches nodes and pods, keeps the cache, and puts pods that wait for us into the queue.
+ * feed.h - what the API server says about the cluster: watches nodes and pods, keeps the cache, and puts pods that wait for us
+ * into the queue.
  *
- * A pod of ours: our scheduler name, on no node, not ended, not terminating, without scheduling gates. All other pods only fill the cache.
+ * A pod of ours: our scheduler name, on no node, not ended, not terminating, without scheduling gates. All other pods only fill
+ * the cache.
  */
 #ifndef SCHED_FEED_H
 #define SCHED_FEED_H
@@ -23,7 +25,8 @@ struct feed_hooks {
 
 struct feed;
 
-struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats, const struct feed_hooks *hooks);
+struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats,
+		      const struct feed_hooks *hooks);
 void feed_free(struct feed *f);				/* before the client; NULL is fine */
 /* Starts what is due; returns milliseconds until the next call. */
 int64_t feed_tick(struct feed *f, int64_t mono_ms);

@@ -84,8 +84,9 @@ static void log_taken(struct intake *i, const struct reader_news *news, bool fir
 
 	if (news && !first)
 		metrics_observe(i->stats, STAT_EDIT_TO_USE_SECONDS, 0, edit_ms / 1e3);
-	log_info("matrix in use", FIELDS(LI("nodes", matrix_nodes(m)), LI("clients", matrix_clients(m)), LS("epoch", matrix_epoch(m)),
-					 LI("generation", matrix_generation(m)), LB("plain", matrix_is_plain(m)), LB("hold", i->hold),
+	log_info("matrix in use", FIELDS(LI("nodes", matrix_nodes(m)), LI("clients", matrix_clients(m)),
+					 LS("epoch", matrix_epoch(m)), LI("generation", matrix_generation(m)),
+					 LB("plain", matrix_is_plain(m)), LB("hold", i->hold),
 					 LF("edit_to_use_ms", edit_ms),
 					 LS("seen_by", news ? (news->by_event ? "inotify" : "poll") : NULL)));
 }
@@ -93,7 +94,7 @@ static void log_taken(struct intake *i, const struct reader_news *news, bool fir
 static void log_older(struct intake *i, const struct matrix *refused)
 {
 	if (log_gate_open(&i->older_gate, REPEAT_MS, NULL))
-		log_warn("latency file refused: its generation is lower than the one in use (a file `hold` beside it would allow it)",
+		log_warn("latency file refused: its generation is lower than the one in use (a file `hold` allows it)",
 			 FIELDS(LI("generation", matrix_generation(refused)), LI("in_use", matrix_generation(i->mesh->matrix))));
 }
 
@@ -110,9 +111,11 @@ static void note_failed(struct intake *i, const struct lm_err *error)
 	if (!log_gate_open(&i->failed_gate, REPEAT_MS, &held_back))
 		return;
 	if (i->mesh)
-		log_warn("latency file cannot be used: the last good one stays", FIELDS(LS("error", error->msg), LI("held_back", held_back)));
+		log_warn("latency file cannot be used: the last good one stays",
+			 FIELDS(LS("error", error->msg), LI("held_back", held_back)));
 	else
-		log_warn("no latency data: pods are placed without it", FIELDS(LS("error", error->msg), LI("held_back", held_back)));
+		log_warn("no latency data: pods are placed without it", FIELDS(LS("error", error->msg),
+									       LI("held_back", held_back)));
 }
 
 static void note_usable(struct intake *i)
@@ -130,17 +133,25 @@ static void note_hold(struct intake *i)
 
 /* --- what is used --- */
 
+static enum stat_reload reload_of(enum mesh_verdict verdict)
+{
+	if (verdict == MESH_OLDER)
+		return RELOAD_OLDER;
+	return verdict == MESH_SAME ? RELOAD_SAME : RELOAD_TAKEN;
+}
+
 /* `news` NULL: the same file under another `hold`. */
 static bool use_latest(struct intake *i, const struct reader_news *news)
 {
 	struct mesh *next = NULL;
 	bool first = !i->mesh;
-	enum mesh_verdict verdict = mesh_take(matrix_ref(i->latest), i->mesh, i->hold, i->accept_any, clock_mono_ms(), clock_wall_ms(), &next);
+	enum mesh_verdict verdict = mesh_take(matrix_ref(i->latest), i->mesh, i->hold, i->accept_any, clock_mono_ms(),
+					      clock_wall_ms(), &next);
 
 	if (verdict == MESH_OLDER)
 		log_older(i, i->latest);
 	if (news)
-		metrics_add(i->stats, STAT_RELOADS, verdict == MESH_TAKEN ? RELOAD_TAKEN : verdict == MESH_SAME ? RELOAD_SAME : RELOAD_OLDER, 1);
+		metrics_add(i->stats, STAT_RELOADS, (int)reload_of(verdict), 1);
 	if (verdict != MESH_TAKEN)
 		return false;
 	if (i->mesh)
@@ -149,7 +160,8 @@ static bool use_latest(struct intake *i, const struct reader_news *news)
 	if (news && !i->hold)
 		i->accept_any = false;
 	metrics_set(i->stats, STAT_MATRIX_NODES, 0, matrix_nodes(next->matrix));
-	metrics_set(i->stats, STAT_MATRIX_GENERATION, 0, matrix_is_plain(next->matrix) ? NAN : (double)matrix_generation(next->matrix));
+	metrics_set(i->stats, STAT_MATRIX_GENERATION, 0,
+		    matrix_is_plain(next->matrix) ? NAN : (double)matrix_generation(next->matrix));
 	log_taken(i, news, first);
 	return true;
 }

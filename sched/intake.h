@@ -1,6 +1,6 @@
 /*
- * intake.h - the matrix in use: takes what the reader process hands over, by the rules for epochs, generations and `hold` (mesh.h), and says so
- * in log and metrics.
+ * intake.h - the matrix in use: takes what the reader process hands over, by the rules for epochs, generations and `hold`
+ * (mesh.h), and says so in log and metrics.
  *
  * Before each decision: intake_settle, then intake_mesh. One thread.
  */

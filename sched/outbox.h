@@ -1,6 +1,6 @@
 /*
- * outbox.h - requests whose outcome nobody waits for: a bounded list, a few in flight, tried again a few times when the server has no time
- * (429, 5xx, connection), else dropped and counted. One thread.
+ * outbox.h - requests whose outcome nobody waits for: a bounded list, a few in flight, tried again a few times when the server
+ * has no time (429, 5xx, connection), else dropped and counted. One thread.
  */
 #ifndef SCHED_OUTBOX_H
 #define SCHED_OUTBOX_H
@@ -12,7 +12,7 @@
 #include "lib/kube/client.h"
 #include "sched/limit.h"
 
-#define OUTBOX_MAX 1000
+#define OUTBOX_MAX 10000
 #define OUTBOX_FLIGHT 8
 #define OUTBOX_TRIES 6
 #define OUTBOX_SPARE_TOKENS 10		/* of the limiter: left to bindings */

@@ -11,8 +11,9 @@
  *	 backing off <-- parked until an event that may help, at most 5 minutes       |
  *	   ^-------------------------------------------------------------------------+
  *
- * Ready pods: higher priority first, then who waits longer. Back-off: 1 s after the first attempt, doubling to 10 s; it begins at the
- * attempt, not at the wake-up, so a pod that was parked for long is ready at once. It starts anew when its user changes the pod.
+ * Ready pods: higher priority first, then who waits longer. Back-off: 1 s after the first attempt, doubling to 10 s; it begins
+ * at the attempt, not at the wake-up, so a pod that was parked for long is ready at once. It starts anew when its user changes
+ * the pod.
  *
  * The queue knows uids only. Times are CLOCK_BOOTTIME milliseconds that the caller gives. Not thread-safe.
  */
@@ -36,8 +37,9 @@ struct queue *queue_new(void);
 void queue_free(struct queue *q);
 
 /*
- * A pending pod of ours. `version` stands for what its user asks (spec, labels, annotations): when it differs from the last one the pod is
- * ready at once and its back-off starts anew; else nothing happens. A taken pod stays taken, and is ready at once if it comes back.
+ * A pending pod of ours. `version` stands for what its user asks (spec, labels, annotations): when it differs from the last one
+ * the pod is ready at once and its back-off starts anew; else nothing happens. A taken pod stays taken, and is ready at once if
+ * it comes back.
  */
 void queue_put(struct queue *q, const char *uid, int32_t priority, uint64_t version, int64_t mono_ms);
 void queue_remove(struct queue *q, const char *uid);			/* in any state; unknown is fine */

@@ -187,7 +187,8 @@ static bool reap_left_behind(struct reader *r)
 
 static void replace_silent(struct reader *r, int64_t mono_ms)
 {
-	auto_free char *why = xasprintf("the reader was silent for %" PRId64 " s and is replaced", (mono_ms - r->heard_ms) / 1000);
+	auto_free char *why = xasprintf("the reader was silent for %" PRId64 " s and is replaced",
+					(mono_ms - r->heard_ms) / 1000);
 
 	kill(r->pid, SIGKILL);
 	if (waitpid(r->pid, NULL, WNOHANG) == 0)
@@ -241,7 +242,8 @@ static int receive(struct reader *r, struct reader_message *m, int *fd)
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.bytes)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				 .msg_controllen = sizeof(control.bytes)};
 	ssize_t len;
 
 	*fd = -1;
@@ -266,7 +268,8 @@ static void failed_news(struct reader *r, const struct reader_message *m, const 
 
 static void matrix_news(struct reader *r, const struct reader_message *m, int fd)
 {
-	struct reader_news news = {.kind = READER_NEWS_MATRIX, .hold = m->hold, .mtime_ms = m->mtime_ms, .noticed_ms = m->noticed_ms,
+	struct reader_news news = {.kind = READER_NEWS_MATRIX, .hold = m->hold, .mtime_ms = m->mtime_ms,
+				   .noticed_ms = m->noticed_ms,
 				   .by_event = m->by_event};
 	struct lm_err err;
 

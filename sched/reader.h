@@ -7,9 +7,10 @@
  *	reader_settle <--- events? --  the same inotify instance: the scheduler polls it, the child reads it
  *	reader_take   <--- messages -  hold, errors, and each new matrix as a sealed memfd
  *
- * A read that hangs (NFS) or a parser that crashes happens there. The scheduler never waits for it: at exit it is killed and not waited
- * for; when it dies it is started again (0.1 s, doubling to 30 s); after 30 s without a sign of life it is killed and replaced, and one
- * that cannot die (state D) is left behind. It starts with an empty environment, no file but its two, and no secrets of this process.
+ * A read that hangs (NFS) or a parser that crashes happens there. The scheduler never waits for it: at exit it is killed and
+ * not waited for; when it dies it is started again (0.1 s, doubling to 30 s); after 30 s without a sign of life it is killed
+ * and replaced, and one that cannot die (state D) is left behind. It starts with an empty environment, no file but its two, and
+ * no secrets of this process.
  *
  *	reader_start(&settings, &reader, &err);
  *	each turn:		wait_ms = reader_tick(reader, now);  poll reader_fd too;
@@ -58,14 +59,15 @@ struct reader;
 
 int reader_start(const struct reader_settings *settings, struct reader **out, struct lm_err *err);
 void reader_end(struct reader *r);			/* kills, does not wait; NULL is fine */
-int reader_fd(const struct reader *r);			/* readable: call reader_take; -1 while there is none. May change at reader_tick */
+/* Readable: call reader_take. -1 while there is none; may be another one after reader_tick. */
+int reader_fd(const struct reader *r);
 /* Restarts and replaces. Returns milliseconds until it is needed again. */
 int64_t reader_tick(struct reader *r, int64_t mono_ms);
 /* True with one piece of news; call until false. */
 bool reader_take(struct reader *r, struct reader_news *news);
 /*
- * Waits until every change that this machine made to the file before the call is loaded or refused, at most limit_ms. A load that once
- * took longer is not waited for again: the old matrix is used until it comes. False when it was given up.
+ * Waits until every change that this machine made to the file before the call is loaded or refused, at most limit_ms. A load
+ * that once took longer is not waited for again: the old matrix is used until it comes. False when it was given up.
  */
 bool reader_settle(struct reader *r, int64_t limit_ms);
 /* Whether the first look at the file is over, with whatever outcome. */

@@ -139,7 +139,8 @@ static bool same_time(struct timespec a, struct timespec b)
 
 static bool same_stamp(const struct stamp *a, const struct stamp *b)
 {
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && same_time(a->mtime, b->mtime) &&
+		same_time(a->ctime, b->ctime);
 }
 
 /* By opening it: a stat alone may be answered from an NFS client's cache. */
@@ -188,7 +189,8 @@ static void refuse(struct child *c, const struct lm_err *err)
 /* Parses text that was not seen before and hands the matrix over. */
 static void hand_over(struct child *c, struct file_text *text, uint64_t digest, const struct look *look)
 {
-	struct reader_message m = {.kind = READER_MATRIX, .load = c->load, .by_event = look->by_event, .noticed_ms = look->noticed_ms};
+	struct reader_message m = {.kind = READER_MATRIX, .load = c->load, .by_event = look->by_event,
+				   .noticed_ms = look->noticed_ms};
 	auto_close int fd = -1;
 
 	m.mtime_ms = (int64_t)text->st.st_mtim.tv_sec * 1000 + text->st.st_mtim.tv_nsec / 1000000;

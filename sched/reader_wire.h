@@ -2,8 +2,9 @@
  * reader_wire.h - what the reader process (reader_child.c) says to the scheduler (reader.c): messages of one fixed size over a
  * SOCK_SEQPACKET pair, one way.
  *
- * LOADING is sent before the inotify events are read and before a file is opened; it is answered by exactly one outcome (any other kind
- * but BEAT) of the same `load`. So a scheduler that sees no unread events and no open LOADING knows that nothing is on its way.
+ * LOADING is sent before the inotify events are read and before a file is opened; it is answered by exactly one outcome (any
+ * other kind but BEAT) of the same `load`. So a scheduler that sees no unread events and no open LOADING knows that nothing is
+ * on its way.
  */
 #ifndef SCHED_READER_WIRE_H
 #define SCHED_READER_WIRE_H

@@ -70,7 +70,8 @@ static void refused(struct scheduler *s, const struct decision_input *in, const 
 
 static struct bind_facts facts_of(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
 {
-	struct bind_facts facts = {.rtt_ms = NAN, .score = (double)decision->total[decision->node], .generation = -1, .decided_mono_ms = in->mono_ms};
+	struct bind_facts facts = {.rtt_ms = NAN, .score = (double)decision->total[decision->node], .generation = -1,
+				   .decided_mono_ms = in->mono_ms};
 	struct buf note = {0};
 
 	if (decision->rtt_us)
@@ -149,7 +150,8 @@ static void bound(struct scheduler *s, const struct binding *b, const char *key,
 	metrics_observe(s->stats, STAT_BIND_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms) / 1e3);
 	metrics_observe(s->stats, STAT_WAIT_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms + f->waited_ms) / 1e3);
 	log_info("pod bound", FIELDS(LS("pod", key), LS("node", b->node), LF("rtt_ms", f->rtt_ms), LF("score", f->score),
-				     LS("runner_up", f->runner_up), LF("generation", f->generation < 0 ? NAN : (double)f->generation),
+				     LS("runner_up", f->runner_up), LF("generation",
+								       f->generation < 0 ? NAN : (double)f->generation),
 				     LS("scheduler", b->scheduler_name), LI("waited_ms", f->waited_ms),
 				     LI("bind_ms", mono_ms - f->decided_mono_ms), LI("posts", b->posts)));
 	events_scheduled(s->events, b->scheduler_name, b->namespace_, b->name, b->uid, b->node, note);
@@ -358,7 +360,8 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 {
 	struct feed_hooks hooks = {is_ours, on_seen, s};
 
-	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake, err) < 0 ||
+	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake,
+						     err) < 0 ||
 	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
 		return -1;
 	s->kube = kube_new(api, "latency-sched", err);
@@ -398,7 +401,8 @@ int scheduler_run(struct settings *settings, const struct kube_config *api, int 
 	s.decider = decider_new();
 	code = start(&s, api, err);
 	if (code == 0) {
-		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server), LS("latency_file", settings->latency_file)));
+		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server),
+					   LS("latency_file", settings->latency_file)));
 		loop(&s);
 	}
 	stop(&s);

@@ -8,8 +8,8 @@
  *	                             +-> no node: park, event,     +-> failed for certain: forget, back-off
  *	                                 condition
  *
- * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is finished within
- * SCHEDULER_DRAIN_MS. SIGHUP reads the configuration again.
+ * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
+ * finished within SCHEDULER_DRAIN_MS. SIGHUP reads the configuration again.
  */
 #ifndef SCHED_SCHEDULER_H
 #define SCHED_SCHEDULER_H
@@ -22,8 +22,8 @@
 #define SCHEDULER_FLUSH_MS 2000		/* of it, for events at the end */
 
 /*
- * Runs until it is told to end; 0, or an error that kept it from starting. Owns `settings` from here on (a reload replaces it). argc and argv
- * are for the reload. To be called without other threads; blocks the signals that it handles.
+ * Runs until it is told to end; 0, or an error that kept it from starting. Owns `settings` from here on (a reload replaces it).
+ * argc and argv are for the reload. To be called without other threads; blocks the signals that it handles.
  */
 int scheduler_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err);
 

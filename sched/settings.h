@@ -5,8 +5,8 @@
  *	if (!s) ...						// err says what and where
  *	if (s->options.done) ...				// --help or --version was answered
  *
- * A reload (SIGHUP) loads a second value from the same command line and swaps it in whole, or keeps the first: settings_may_replace
- * says which options would need a restart. Everything is owned by the value and lives until settings_free.
+ * A reload (SIGHUP) loads a second value from the same command line and swaps it in whole, or keeps the first:
+ * settings_may_replace says which options would need a restart. Everything is owned by the value and lives until settings_free.
  */
 #ifndef SCHED_SETTINGS_H
 #define SCHED_SETTINGS_H

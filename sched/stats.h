@@ -1,5 +1,6 @@
 /*
- * stats.h - the scheduler's metrics: one enum, one table (stats.c). Values are set by the scheduling thread and printed by HTTP's.
+ * stats.h - the scheduler's metrics: one enum, one table (stats.c). Values are set by the scheduling thread and printed by
+ * HTTP's.
  */
 #ifndef SCHED_STATS_H
 #define SCHED_STATS_H

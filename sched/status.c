@@ -41,14 +41,18 @@ static void answer_metrics(void *arg, const struct http_request *request, struct
 int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err)
 {
 	static const struct http_route routes[] = {
-		{"GET", "/healthz", answer_live}, {"GET", "/livez", answer_live}, {"GET", "/readyz", answer_ready}, {"GET", "/metrics", answer_metrics},
+		{"GET", "/healthz", answer_live},
+		{"GET", "/livez", answer_live},
+		{"GET", "/readyz", answer_ready},
+		{"GET", "/metrics", answer_metrics},
 	};
 
 	s->stats = stats;
 	status_beat(s, clock_mono_ms(), "starting");
 	if (!listen)
 		return 0;
-	if (http_start(&(struct http_settings){.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s}, &s->server, err) < 0)
+	if (http_start(&(struct http_settings){.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s},
+		       &s->server, err) < 0)
 		return -1;
 	log_info("listening", FIELDS(LI("port", http_port(s->server))));
 	return 0;

@@ -76,7 +76,8 @@ char *sched_matrix_text(const struct sched *s, const char *epoch, int64_t genera
 	int i;
 
 	clock_format(clock_wall_ms(), now);
-	buf_printf(&b, "{\"version\":1,\"epoch\":\"%s\",\"generation\":%lld,\"written\":\"%s\",\"period_s\":60,\"nodes\":[", epoch,
+	buf_printf(&b, "{\"version\":1,\"epoch\":\"%s\",\"generation\":%lld,\"written\":\"%s\",\"period_s\":60,\"nodes\":[",
+		   epoch,
 		   (long long)generation, now);
 	for (i = 0; i < s->name_count; i++)
 		buf_printf(&b, "%s\"%s\"", i ? "," : "", s->names[i]);
@@ -161,7 +162,8 @@ int sched_stop(struct sched *s, int signal)
 
 /* --- pods --- */
 
-void sched_pod_of(struct sched *s, const char *scheduler, const char *name, const char *annotations, const char *metadata, const char *spec)
+void sched_pod_of(struct sched *s, const char *scheduler, const char *name, const char *annotations, const char *metadata,
+		  const char *spec)
 {
 	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\",\"annotations\":{%s}%s},\"spec\":{\"schedulerName\":\"%s\",\"containers\":"
 					 "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]%s}}",

@@ -47,7 +47,8 @@ int sched_stop(struct sched *s, int signal);	/* the exit code, 128 + signal */
 /* A pod of my-latency-scheduler that asks for 100m cpu. */
 void sched_pod(struct sched *s, const char *name, const char *annotations);
 /* The same with further members of metadata and spec: ",\"x\":..". */
-void sched_pod_of(struct sched *s, const char *scheduler, const char *name, const char *annotations, const char *metadata, const char *spec);
+void sched_pod_of(struct sched *s, const char *scheduler, const char *name, const char *annotations, const char *metadata,
+		  const char *spec);
 /* The node of a pod, waited for at most 10 s; "" when it got none. */
 const char *sched_where(struct sched *s, const char *name);
 const char *sched_node_now(struct sched *s, const char *name);	/* without waiting */

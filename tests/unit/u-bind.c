@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "sched/events.h"
+#include "sched/outbox.h"
 #include "tests/testing/scripted.h"
 #include "tests/unit/objects.h"
 
@@ -44,7 +45,8 @@ struct world {
 
 static void status_answer(struct scripted_request *r, int status)
 {
-	auto_free char *body = xasprintf("{\"kind\":\"Status\",\"code\":%d,\"reason\":\"Some\",\"message\":\"as told %d\"}", status, status);
+	auto_free char *body = xasprintf("{\"kind\":\"Status\",\"code\":%d,\"reason\":\"Some\",\"message\":\"as told %d\"}",
+					 status, status);
 
 	scripted_reply(r, status, NULL, body);
 }
@@ -93,7 +95,8 @@ static void answer_get(struct scripted_request *r, const struct server *s)
 		status_answer(r, 404);
 		return;
 	}
-	body = xasprintf("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"uid\":\"%s\"%s},\"spec\":{\"nodeName\":\"%s\"}}", s->uid,
+	body = xasprintf("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"uid\":\"%s\"%s},\"spec\":{\"nodeName\":\"%s\"}}",
+			 s->uid,
 			 s->deleting ? ",\"deletionTimestamp\":\"2026-11-21T21:00:00Z\"" : "", s->node);
 	scripted_reply(r, 200, NULL, body);
 }
@@ -246,7 +249,8 @@ static void s27_to_s30_each_outcome_has_its_end(void **state)
 		w.server.deleting = o->deleting;
 		start_binding(&w);
 		until_ended(&w);
-		if (w.end != o->end || (o->posts && w.posts != o->posts) || w.server.gets < o->gets_least || w.server.gets > o->gets_most)
+		if (w.end != o->end || (o->posts && w.posts != o->posts) || w.server.gets < o->gets_least ||
+		    w.server.gets > o->gets_most)
 			fail_msg("%s: %s after %d posts and %d gets", o->name, bind_end_names[w.end], w.posts, w.server.gets);
 		for (c = w.server.bound_to; *c; c += 2)
 			assert_memory_equal(c, "a,", 2); /* never a second node */
@@ -425,9 +429,9 @@ static void the_box_of_events_is_bounded(void **state)
 
 	(void)state;
 	begin(&w);
-	for (i = 0; i < 1500; i++)
+	for (i = 0; i < OUTBOX_MAX + 500; i++)
 		events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
-	assert_int_equal(events_open(w.events), 1000);
+	assert_int_equal(events_open(w.events), OUTBOX_MAX);
 	assert_int_equal(events_dropped(w.events), 500);
 	end_world(&w);
 }

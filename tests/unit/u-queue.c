@@ -212,7 +212,8 @@ static int model_take(struct model *m, int64_t now)
 	model_ready(m, now);
 	for (i = 0; i < PODS; i++)
 		if (m[i].there && m[i].state == QUEUE_READY &&
-		    (best < 0 || m[i].priority > m[best].priority || (m[i].priority == m[best].priority && m[i].since < m[best].since)))
+		    (best < 0 || m[i].priority > m[best].priority || (m[i].priority == m[best].priority &&
+								      m[i].since < m[best].since)))
 			best = i;
 	return best;
 }

@@ -98,7 +98,8 @@ static void expect(struct place *p, enum reader_news_kind kind)
 
 static char *text_of(int rtt_us)
 {
-	return xasprintf("{\"version\":1,\"epoch\":\"e\",\"generation\":1,\"nodes\":[\"a\",\"b\"],\"rtt_us\":[[0,%d],[%d,0]]}\n", rtt_us, rtt_us);
+	return xasprintf("{\"version\":1,\"epoch\":\"e\",\"generation\":1,\"nodes\":[\"a\",\"b\"],\"rtt_us\":[[0,%d],[%d,0]]}\n",
+			 rtt_us, rtt_us);
 }
 
 static double rtt_of(const struct place *p)

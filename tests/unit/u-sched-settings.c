@@ -54,8 +54,10 @@ static void defaults_are_those_of_the_design(void **state)
 	(void)state;
 	assert_non_null(p);
 	assert_int_equal(s->profile_count, 1);
-	assert_true(p->weight_asking[SCORE_LATENCY] == 0.7 && p->weight_asking[SCORE_CPU] == 0.3 && p->weight_asking[SCORE_FREE] == 0);
-	assert_true(p->weight_plain[SCORE_LATENCY] == 0.5 && p->weight_plain[SCORE_FREE] == 0.3 && p->weight_plain[SCORE_CPU] == 0.2);
+	assert_true(p->weight_asking[SCORE_LATENCY] == 0.7 && p->weight_asking[SCORE_CPU] == 0.3 &&
+		    p->weight_asking[SCORE_FREE] == 0);
+	assert_true(p->weight_plain[SCORE_LATENCY] == 0.5 && p->weight_plain[SCORE_FREE] == 0.3 &&
+		    p->weight_plain[SCORE_CPU] == 0.2);
 	assert_int_equal(p->default_near.near_count, 1);
 	assert_int_equal(p->default_near.near[0].target.kind, TARGET_MESH);
 	assert_true(p->refuse_latency && p->refuse_cpu && !p->strict_cpu);
@@ -134,7 +136,8 @@ static void a_bad_configuration_is_refused_with_its_place(void **state)
 
 		if (s)
 			fail_msg("taken: %s", cases[i].config);
-		if (err.code != LM_CONFIG || !strstr(err.msg, cases[i].says) || !strstr(err.msg, "sched.yaml") || strchr(err.msg, '\n'))
+		if (err.code != LM_CONFIG || !strstr(err.msg, cases[i].says) || !strstr(err.msg, "sched.yaml") ||
+		    strchr(err.msg, '\n'))
 			fail_msg("%sgives %d: %s", cases[i].config, (int)err.code, err.msg);
 	}
 }
@@ -144,9 +147,12 @@ static void bad_options_are_refused(void **state)
 	static const struct {
 		const char *option, *says;
 	} cases[] = {
-		{"--mode=extender", "extender"}, {"--mode=", "--mode"}, {"--bindings=0", "--bindings"}, {"--bindings=many", "many"},
-		{"--qps=0", "--qps"}, {"--qps=nan", "nan"}, {"--burst=-1", "--burst"}, {"--poll=1", "--poll"}, {"--poll=1h", "--poll"},
-		{"--weights.near.latency=1", "--weights.near.latency"}, {"--latency-file=/x", "twice"}, {"--nonsense", "--nonsense"},
+		{"--mode=extender", "extender"}, {"--mode=", "--mode"}, {"--bindings=0", "--bindings"},
+			{"--bindings=many", "many"},
+		{"--qps=0", "--qps"}, {"--qps=nan", "nan"}, {"--burst=-1", "--burst"}, {"--poll=1", "--poll"},
+			{"--poll=1h", "--poll"},
+		{"--weights.near.latency=1", "--weights.near.latency"}, {"--latency-file=/x", "twice"},
+			{"--nonsense", "--nonsense"},
 		{"--scheduler-name=", "--scheduler-name"}, {"operand", "operand"}, {"--profiles=x", "--profiles"},
 	};
 	size_t i;
@@ -189,8 +195,10 @@ static void what_is_printed_gives_the_same_again(void **state)
 		settings_print(second, to);
 		fclose(to);
 		assert_int_equal(first->profile_count, second->profile_count);
-		assert_memory_equal(first->profiles[0].weight_asking, second->profiles[0].weight_asking, sizeof(double[SCORE_COUNT]));
-		assert_memory_equal(first->profiles[0].weight_plain, second->profiles[0].weight_plain, sizeof(double[SCORE_COUNT]));
+		assert_memory_equal(first->profiles[0].weight_asking, second->profiles[0].weight_asking,
+				    sizeof(double[SCORE_COUNT]));
+		assert_memory_equal(first->profiles[0].weight_plain, second->profiles[0].weight_plain,
+				    sizeof(double[SCORE_COUNT]));
 		assert_string_equal(first->profiles[0].scheduler_name, second->profiles[0].scheduler_name);
 		assert_int_equal(first->poll_ms, second->poll_ms);
 		assert_string_equal(first->profiles[0].default_near.near[0].text, second->profiles[0].default_near.near[0].text);
