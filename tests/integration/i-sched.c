@@ -282,6 +282,34 @@ static void s42_pods_of_other_schedulers_are_never_touched(void **state)
 	end(&s);
 }
 
+static void s9_the_api_server_comes_later_and_goes_for_a_while(void **state)
+{
+	struct sched s;
+	auto_free char *address = NULL;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	address = xstrdup(strstr(s.api.url, "127.0.0.1:"));
+	standin_stop(&s.api);
+	s.api.url = xasprintf("http://%s", address);
+	sched_launch(&s, NULL);
+	assert_int_equal(sched_http(&s, "/livez"), 200);
+	assert_int_equal(sched_http(&s, "/readyz"), 503);
+	assert_true(sched_log_count(&s, "\"watch interrupted\"", 1) >= 1);
+	free(s.api.url);
+
+	standin_start(&s.api, (const char *const[]){"--listen", address, NULL});
+	sched_nodes(&s, "a b");
+	sched_pod(&s, "first", "");
+	assert_true(*sched_where(&s, "first"));
+	assert_int_equal(sched_http(&s, "/readyz"), 200);
+	standin_do(&s.api, 200, "POST", "/standin/close?cut=1", NULL);
+	sched_pod(&s, "second", "");
+	assert_true(*sched_where(&s, "second"));
+	assert_int_equal(sched_bindings(&s, NULL), 2);
+	end(&s);
+}
+
 /* --- names, configuration --- */
 
 static void two_scheduler_names_have_weights_of_their_own(void **state)
@@ -426,6 +454,7 @@ int main(void)
 		cmocka_unit_test(s2_matrix_corrupt_after_good),
 		cmocka_unit_test(s8_nodes_of_only_one_side),
 		cmocka_unit_test(s42_pods_of_other_schedulers_are_never_touched),
+		cmocka_unit_test(s9_the_api_server_comes_later_and_goes_for_a_while),
 		cmocka_unit_test(two_scheduler_names_have_weights_of_their_own),
 		cmocka_unit_test(s40_sigterm_finishes_what_was_begun_and_starts_nothing),
 		cmocka_unit_test(s35_a_restart_after_a_kill_binds_nothing_twice),
