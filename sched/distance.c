@@ -8,8 +8,8 @@
 
 #define LOST (PAIR_HERE_LOST | PAIR_THERE_LOST)
 
-static const struct row_age always_fresh = {.factor = 1, .fresh = true, .reported = true};
-static const struct row_age no_report = {.factor = 1, .dead = true};
+static const struct row_age always_fresh = {.factor = 1, .fresh = true, .linked = true};
+static const struct row_age no_row = {.factor = 1, .dead = true};
 
 static float lesser(float a, float b)
 {
@@ -17,13 +17,6 @@ static float lesser(float a, float b)
 }
 
 /* --- one leg --------------------------------------------------------------------------------------------------------- */
-
-static bool pair_known(uint8_t pair, const struct row_age *here, const struct row_age *there)
-{
-	if (((pair & PAIR_HERE_LOST) && here->fresh) || ((pair & PAIR_THERE_LOST) && there->fresh))
-		return false;
-	return (pair & (PAIR_HERE | PAIR_THERE)) && !((pair & PAIR_HERE) && here->dead) && !((pair & PAIR_THERE) && there->dead);
-}
 
 /* Of the rows that were used. Of an unknown pair: of both, so that what becomes unknown never gains. */
 static float pair_factor(uint8_t pair, bool known, const struct row_age *here, const struct row_age *there)
@@ -33,12 +26,12 @@ static float pair_factor(uint8_t pair, bool known, const struct row_age *here, c
 	return lesser(a, b);
 }
 
-/* A row without an age was not used. */
+/* A row without links or without an age was not used. */
 static const struct row_age *age_of(const struct cycle *c, uint32_t row)
 {
 	const struct row_age *age = row == NAMES_NONE ? &always_fresh : &c->decider->ages[row];
 
-	return age->reported ? age : &no_report;
+	return age->linked ? age : &no_row;
 }
 
 static void fresh_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out)
@@ -63,7 +56,7 @@ static void aged_leg(const struct cycle *c, const struct leg *leg, const float *
 		uint32_t row = c->row_of_node[i];
 		const struct row_age *there = age_of(c, row);
 		uint8_t pair = values && row != NAMES_NONE ? leg->row.pair[row] : 0;
-		bool known = values && row != NAMES_NONE && pair_known(pair, here, there);
+		bool known = values && row != NAMES_NONE && pair_is_known(pair, here, there);
 
 		out[i] = known ? values[row] : NAN;
 		if (factor)
@@ -92,22 +85,22 @@ static void leg_column(const struct cycle *c, const struct leg *leg, const float
 
 /* --- the mesh -------------------------------------------------------------------------------------------------------- */
 
-/* Of a mean over all nodes: the mean factor of the rows that there are. In whole 2^-32, so that their order does not matter. */
+/* The mean factor of the rows that there are. In whole 2^-32, so that their order does not matter. */
 static float mean_factor(const struct mesh *mesh, const struct row_age *ages)
 {
-	uint32_t i, rows = matrix_nodes(mesh->matrix), reported = 0;
+	uint32_t i, rows = matrix_nodes(mesh->matrix), counted = 0;
 	uint64_t sum = 0;
 
 	for (i = 0; i < rows; i++) {
-		if (!ages[i].reported)
+		if (!ages[i].linked)
 			continue;
-		reported++;
+		counted++;
 		sum += (uint64_t)((double)ages[i].factor * 0x1p32);
 	}
-	return reported ? (float)((double)sum * 0x1p-32 / reported) : 0;
+	return counted ? (float)((double)sum * 0x1p-32 / counted) : 0;
 }
 
-/* A node without a report of its own is known by the others' rows alone, so that only their mean factor counts. */
+/* A node's own row is in each of its legs: its age counts. A node without one is known by the others' rows alone: their mean counts. */
 static void mesh_column(const struct cycle *c, const float *values, float *out, float *factor)
 {
 	const struct row_age *ages = c->decider->ages;
@@ -116,11 +109,11 @@ static void mesh_column(const struct cycle *c, const float *values, float *out, 
 
 	for (i = 0; i < n; i++) {
 		uint32_t row = c->row_of_node ? c->row_of_node[i] : NAMES_NONE;
-		const struct row_age *own = ages && row != NAMES_NONE && ages[row].reported ? &ages[row] : &always_fresh;
+		const struct row_age *own = ages && row != NAMES_NONE && ages[row].linked ? &ages[row] : NULL;
 
-		out[i] = row == NAMES_NONE || own->dead || all <= 0 ? NAN : values[row];
+		out[i] = row == NAMES_NONE || (own ? own->dead : all <= 0) ? NAN : values[row];
 		if (factor)
-			factor[i] = lesser(own->factor, all);
+			factor[i] = own ? own->factor : all;
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #include "lib/mem.h"
 
-#define SUM_SCALE 1024.0		/* sums are of whole 1/1024 us, so that they do not depend on the order of the nodes */
+#define SUM_SCALE 1024.0f		/* sums are of whole 1/1024 us, so that they do not depend on the order of the nodes */
 
 /* --- ages ----------------------------------------------------------------------------------------------------------- */
 
@@ -62,11 +62,11 @@ void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out
 		double age_s = mesh_row_age_s(mesh, i, mono_ms);
 
 		out[i] = (struct row_age){.factor = (float)mesh_age_factor(mesh, age_s), .fresh = age_s <= mesh_fresh_s(mesh),
-					  .dead = !(age_s <= mesh_dead_s(mesh)), .reported = !isnan(age_s)};
+					  .dead = !(age_s <= mesh_dead_s(mesh)), .linked = mesh->linked[i] && !isnan(age_s)};
 	}
 }
 
-static bool row_has_data(const struct matrix *m, uint32_t node)
+static bool row_is_linked(const struct matrix *m, uint32_t node)
 {
 	struct matrix_row row = matrix_node_row(m, node);
 	uint32_t i, nodes = matrix_nodes(m), clients = matrix_clients(m);
@@ -80,16 +80,18 @@ static bool row_has_data(const struct matrix *m, uint32_t node)
 	return false;
 }
 
-static double oldest_row_s(const struct matrix *m)
+/* Which rows hold links, and how old the oldest is that holds anything. */
+static void look_at_rows(struct mesh *mesh)
 {
-	const float *age_s = matrix_age_s(m);
-	uint32_t i, nodes = matrix_nodes(m);
-	double oldest_s = 0;
+	const float *age_s = matrix_age_s(mesh->matrix), *cpu = matrix_cpu(mesh->matrix);
+	uint32_t i, nodes = matrix_nodes(mesh->matrix);
 
-	for (i = 0; i < nodes; i++)
-		if (!(age_s[i] <= oldest_s) && row_has_data(m, i))
-			oldest_s = isnan(age_s[i]) ? INFINITY : (double)age_s[i];
-	return oldest_s;
+	mesh->linked = xcalloc(nodes + 1, sizeof(*mesh->linked));
+	for (i = 0; i < nodes; i++) {
+		mesh->linked[i] = row_is_linked(mesh->matrix, i);
+		if (!(age_s[i] <= mesh->oldest_s) && (mesh->linked[i] || !isnan(cpu[i])))
+			mesh->oldest_s = isnan(age_s[i]) ? INFINITY : (double)age_s[i];
+	}
 }
 
 /* --- load classes ---------------------------------------------------------------------------------------------------- */
@@ -124,9 +126,7 @@ static void classify(struct mesh *mesh, const struct mesh *previous)
 /* Known as of the moment at which the mesh is taken. */
 static bool leg_known(const struct matrix_row *row, const struct row_age *age, uint32_t here, uint32_t there)
 {
-	if (isnan(row->cost_us[there]))
-		return false;
-	return !((row->pair[there] & PAIR_HERE_LOST) && age[here].fresh) && !((row->pair[there] & PAIR_THERE_LOST) && age[there].fresh);
+	return pair_is_known(row->pair[there], &age[here], &age[there]);
 }
 
 /* Can anyone tell the round trip to it? A node that no one reaches says nothing about the others. */
@@ -141,12 +141,22 @@ static bool heard_of(const struct matrix *m, const struct row_age *age, uint32_t
 	return false;
 }
 
+static float lesser(float a, float b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t scaled(float us)
+{
+	return (int64_t)(us * SUM_SCALE);
+}
+
 static void mean_of(struct mesh *mesh, uint32_t here, const bool *heard, const struct row_age *age)
 {
 	struct matrix_row row = matrix_node_row(mesh->matrix, here);
 	uint32_t i, nodes = matrix_nodes(mesh->matrix), legs = 0, known = 0;
+	float unknown_us = (float)mesh->unknown_us, nearest_us = INFINITY, nearest_rtt_us = INFINITY;
 	int64_t cost = 0, rtt = 0;
-	float nearest_us = INFINITY, nearest_rtt_us = INFINITY;
 
 	for (i = 0; i < nodes; i++) {
 		if (i == here || !heard[i])
@@ -155,17 +165,15 @@ static void mean_of(struct mesh *mesh, uint32_t here, const bool *heard, const s
 		if (!leg_known(&row, age, here, i))
 			continue;
 		known++;
-		cost += llrint(fmin((double)row.cost_us[i], mesh->unknown_us) * SUM_SCALE);
-		rtt += llrint((double)row.rtt_us[i] * SUM_SCALE);
-		nearest_us = fminf(nearest_us, row.cost_us[i]);
-		nearest_rtt_us = fminf(nearest_rtt_us, row.rtt_us[i]);
+		cost += scaled(lesser(row.cost_us[i], unknown_us));
+		rtt += scaled(row.rtt_us[i]);
+		nearest_us = lesser(row.cost_us[i], nearest_us);
+		nearest_rtt_us = lesser(row.rtt_us[i], nearest_rtt_us);
 	}
-	if (!known)
-		nearest_us = nearest_rtt_us = NAN;
 	mesh->mean_us[here] = known ? (float)(((double)cost / SUM_SCALE + (legs - known) * mesh->unknown_us) / legs) : NAN;
 	mesh->mean_rtt_us[here] = known ? (float)((double)rtt / SUM_SCALE / known) : NAN;
-	mesh->nearest_us[here] = nearest_us;
-	mesh->nearest_rtt_us[here] = nearest_rtt_us;
+	mesh->nearest_us[here] = known ? nearest_us : NAN;
+	mesh->nearest_rtt_us[here] = known ? nearest_rtt_us : NAN;
 }
 
 static void means(struct mesh *mesh, int64_t mono_ms)
@@ -201,7 +209,7 @@ static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previou
 	mesh->serial = atomic_fetch_add(&serial, 1) + 1;
 	mesh->hold = hold;
 	mesh->seen_mono_ms = mono_ms;
-	mesh->oldest_s = oldest_row_s(matrix);
+	look_at_rows(mesh);
 	mesh->unknown_us = fmax(MATRIX_UNKNOWN_US, matrix_worst_us(matrix));
 	classify(mesh, previous);
 	return mesh;
@@ -240,6 +248,7 @@ void mesh_free(struct mesh *mesh)
 		return;
 	matrix_unref(mesh->matrix);
 	free(mesh->load);
+	free(mesh->linked);
 	free(mesh->mean_us);
 	free(mesh);
 }

@@ -29,7 +29,8 @@ struct mesh {
 	bool hold;
 	uint8_t *load;			/* enum load_class by matrix node */
 	uint32_t full_count;		/* nodes of LOAD_FULL */
-	double oldest_s;		/* largest age_s of a row that holds data; INFINITY when such a row has none */
+	bool *linked;			/* by matrix node: its own row holds links */
+	double oldest_s;		/* largest age_s of a row that holds links or a load; INFINITY when such a row has none */
 	double unknown_us;		/* what an unknown leg counts in a mean: 1 s, or the worst RTT if that is larger */
 	/*
 	 * By matrix node, over the other nodes that anyone knows a round trip to; NaN: no leg of this node is known.
@@ -62,8 +63,16 @@ struct row_age {
 	float factor;			/* mesh_age_factor */
 	bool fresh;			/* at most 3 periods */
 	bool dead;			/* more than 10 periods, or unknown */
-	bool reported;			/* the row has an age */
+	bool linked;			/* the row holds links and has an age; else its age says nothing about any pair */
 };
 void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out);	/* by matrix node */
+
+/* Is a pair with these PAIR bits known? Not when a fresh row says it is lost, when it was never measured, or when a row that was used is dead. */
+static inline bool pair_is_known(uint8_t pair, const struct row_age *here, const struct row_age *there)
+{
+	if (((pair & PAIR_HERE_LOST) && here->fresh) || ((pair & PAIR_THERE_LOST) && there->fresh))
+		return false;
+	return (pair & (PAIR_HERE | PAIR_THERE)) && !((pair & PAIR_HERE) && here->dead) && !((pair & PAIR_THERE) && there->dead);
+}
 
 #endif

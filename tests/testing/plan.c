@@ -235,6 +235,20 @@ static double effective(double rtt_us, double jitter_us, double loss)
 	return rtt_us + (jitter_us > 50 ? jitter_us - 50 : 0) + (loss > 0.01 ? (loss - 0.01) * 200e3 : 0);
 }
 
+/* The age of a row as far as it says anything. */
+static double row_age_s(const struct plan *p, int node)
+{
+	int i;
+
+	for (i = 0; i < p->nodes; i++)
+		if (i != node && (!isnan(p->link[node][i].rtt_us) || lost(&p->link[node][i])))
+			return p->age_s[node];
+	for (i = 0; i < PLAN_CLIENTS; i++)
+		if (!isnan(p->client[node][i].rtt_us) || lost(&p->client[node][i]))
+			return p->age_s[node];
+	return 0;
+}
+
 /* Nothing is known, from rows of these ages. */
 static struct plan_leg unknown_leg(double older_s)
 {
@@ -244,7 +258,7 @@ static struct plan_leg unknown_leg(double older_s)
 struct plan_leg plan_pair(const struct plan *p, int here, int there)
 {
 	const struct plan_link *out = &p->link[here][there], *back = &p->link[there][here];
-	double age_s = 0, older_s = fmax(p->age_s[here], p->age_s[there]);
+	double age_s = 0, older_s = fmax(row_age_s(p, here), row_age_s(p, there));
 
 	if (here == there)
 		return (struct plan_leg){0, 0, 1};
@@ -266,7 +280,7 @@ struct plan_leg plan_client(const struct plan *p, int node, int client)
 	const struct plan_link *link = &p->client[node][client];
 
 	if (isnan(link->rtt_us) || p->age_s[node] > DEAD_S)
-		return unknown_leg(p->age_s[node]);
+		return unknown_leg(row_age_s(p, node));
 	return (struct plan_leg){link->rtt_us, effective(link->rtt_us, link->jitter_us, link->loss), age_factor(p->age_s[node])};
 }
 

@@ -165,14 +165,16 @@ static void row_ages_in_one_go(void **state)
 	struct row_age ages[3];
 
 	(void)state;
+	rtt(0, 1, 100);
+	rtt(1, 0, 100);
 	snapshot.age_s[1] = 390;
 	snapshot.age_s[2] = NAN;
 	take_at(0, 1000000, false, false);
 	mesh_row_ages(mesh, 0, ages);
-	assert_true(ages[0].fresh && !ages[0].dead && ages[0].reported);
-	assert_true(!ages[1].fresh && !ages[1].dead && ages[1].reported);
+	assert_true(ages[0].fresh && !ages[0].dead && ages[0].linked);
+	assert_true(!ages[1].fresh && !ages[1].dead && ages[1].linked);
 	assert_float_equal(ages[1].factor, 0.5, 1e-6);
-	assert_true(!ages[2].fresh && ages[2].dead && !ages[2].reported);
+	assert_true(!ages[2].fresh && ages[2].dead && !ages[2].linked);
 	mesh_row_ages(mesh, 601000, ages);
 	assert_true(ages[0].dead);
 }

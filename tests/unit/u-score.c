@@ -210,13 +210,18 @@ static void the_age_factor_is_of_the_older_row(void **state)
 	assert_latency("c", 100 * 5 / 7.0);
 }
 
-static void the_mesh_ages_by_own_row_and_mean(void **state)
+static void the_mesh_ages_by_the_own_row(void **state)
 {
 	(void)state;
 	world_age(&w, "b", 390);
 	world_decide(&w, "web", "", "");
-	assert_latency("b", 50);			/* its own row */
-	assert_latency("a", 60 * 0.875);		/* the mean of 1, 0.5, 1, 1 */
+	assert_latency("b", 50);
+	assert_latency("a", 60);
+	world_link(&w, "c", "a", NAN, NAN, NAN);	/* c reports nothing: the mean of the rows of a and b counts */
+	world_link(&w, "c", "b", NAN, NAN, NAN);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_latency("c", 50 * 0.75);
 }
 
 static void s2_old_data_decay_to_neutral(void **state)
@@ -394,7 +399,7 @@ int main(void)
 		T(several_nodes_are_a_mean_by_pods), T(an_unknown_leg_counts_a_second), T(a_leg_that_is_unknown_everywhere_drops),
 		T(several_items_are_one_weighted_mean), T(an_item_unknown_on_every_node_drops),
 		T(soft_max_latency_is_full_marks_up_to_its_value), T(the_default_is_the_mean_over_the_mesh),
-		T(limits_alone_rank_by_their_targets), T(the_age_factor_is_of_the_older_row), T(the_mesh_ages_by_own_row_and_mean),
+		T(limits_alone_rank_by_their_targets), T(the_age_factor_is_of_the_older_row), T(the_mesh_ages_by_the_own_row),
 		T(s2_old_data_decay_to_neutral), T(cpu_is_what_is_left), T(a_busy_node_loses_15_points),
 		T(the_cpu_term_drops_when_a_feasible_node_lacks_it), T(dead_load_counts_as_the_worst), T(free_counts_the_pod),
 		T(nothing_is_free_where_nothing_is_allocatable), T(weights_of_the_profile), T(ties_go_to_the_fewest_pods_of_the_owner),
