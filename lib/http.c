@@ -12,11 +12,15 @@
 
 #include "lib/mem.h"
 
-#define IDLE_TIMEOUT_S 10
 #define CONNECTIONS 256
 #define CONNECTIONS_PER_ADDRESS 64
 #define CONNECTION_MEMORY ((size_t)32 * 1024)
 #define BACKLOG 128
+#define DISCARD_MAX_BYTES ((size_t)4 << 20)
+#define FDS_WANTED 65536
+
+/* Not a constant: the tests cannot wait so long. */
+static unsigned idle_timeout_s = 10;
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -27,7 +31,7 @@ struct http_server {
 /* What is known of a request between the calls of libmicrohttpd. */
 struct exchange {
 	struct buf body;
-	bool too_large;
+	size_t discarded;	/* of a body that is too large: it is read to its end, so that the client sees the answer */
 };
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
@@ -73,7 +77,7 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	auto_buf struct buf query = {0};
 	bool known = false;
 
-	if (x->too_large)
+	if (x->discarded)
 		return send_text(connection, 413, "the body is too large\n");
 	for (; route < end; route++) {
 		bool same = STREQ(route->path, path);
@@ -107,11 +111,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	}
 	if (*size == 0)
 		return answer(server, connection, method, path, x);
-	if (x->body.len + *size > server->settings.max_body_bytes)
-		x->too_large = true;
+	if (x->discarded || *size > server->settings.max_body_bytes - x->body.len)
+		x->discarded += *size;
 	else
 		buf_add(&x->body, data, *size);
 	*size = 0;
+	if (x->discarded > DISCARD_MAX_BYTES)
+		return MHD_NO; /* but not for ever: this closes the connection */
 	return MHD_YES;
 }
 
@@ -201,15 +207,22 @@ static int port_of(int fd)
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
+static rlim_t raised(rlim_t soft, rlim_t hard)
+{
+	rlim_t wanted = hard < FDS_WANTED ? hard : FDS_WANTED;
+
+	return soft < wanted ? wanted : soft;
+}
+
 /* Accepting needs descriptors; a low soft limit is a default of shells, not a decision. */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = raised(limit.rlim_cur, limit.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
@@ -226,7 +239,7 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? settings->threads : 2u, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);

@@ -11,12 +11,12 @@
  * Where a value comes from: flag > environment (PREFIX_NAME, `-` and `.` become `_`) > configuration file > default. Every
  * program has --help, --version, --log-level, --log-format without listing them; with `config` set also --config FILE and
  * --print-config. `--name VALUE` and `--name=VALUE` both work; a flag may be given once, a list many times (in the environment
- * separated by commas, blanks round them ignored). `--` ends options. An unknown option, a missing, repeated or bad value is LM_USAGE and quotes it:
- * `--interval: "5 parsecs" is no duration (examples: 500ms, 10s, 1m)`.
+ * separated by commas, blanks round them ignored). `--` ends options. An unknown option, a missing, repeated or bad value is LM_USAGE
+ * and quotes it: `--interval: "5 parsecs" is no duration (examples: 500ms, 10s, 1m)`.
  *
  * In the configuration file an option is found under its name with dots as levels (`weights.near.latency`); strings must be strings
- * there, and unknown keys are refused with their path and LM_CONFIG. What a flat table cannot say (a list of objects) is a `section`: a top-level key that
- * the program parses itself from the tree that options_parse leaves in `file`.
+ * there, and unknown keys are refused with their path and LM_CONFIG. What a flat table cannot say (a list of objects) is a
+ * `section`: a top-level key that the program parses itself from the tree that options_parse leaves in `file`.
  *
  * Strings in the settings are owned by struct options and live until options_free.
  */

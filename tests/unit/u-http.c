@@ -1,6 +1,8 @@
 /* http.h: routes, refusals, limits and bad addresses, by a plain socket as a client. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
-#include "lib/http.h"
+#include "lib/http.c"
 #include "lib/mem.h"
 #include "tests/testing/testing.h"
 
@@ -24,7 +26,19 @@ static void answer_echo(void *arg, const struct http_request *request, struct ht
 	buf_add(&reply->body, request->body, request->body_len);
 }
 
-static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"POST", "/echo", answer_echo}};
+static atomic_int slow_begun, slow_ended;
+
+static void answer_slowly(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg;
+	(void)request;
+	atomic_fetch_add(&slow_begun, 1);
+	usleep(200000);
+	buf_str(&reply->body, "slow\n");
+	atomic_fetch_add(&slow_ended, 1);
+}
+
+static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"POST", "/echo", answer_echo}, {"GET", "/slow", answer_slowly}};
 static char greeting[] = "hello";
 
 static struct http_server *start(const char *listen)
@@ -38,16 +52,23 @@ static struct http_server *start(const char *listen)
 	return server;
 }
 
+static int dial(int port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
 /* Sends the text and reads until the server closes. */
 static char *talk(int port, const char *text)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	auto_close int fd = socket(AF_INET, SOCK_STREAM, 0);
+	auto_close int fd = dial(port);
 	struct buf b = {0};
 	char block[4096];
 	ssize_t got;
 
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 	while ((got = recv(fd, block, sizeof(block), 0)) > 0)
 		buf_add(&b, block, (size_t)got);
@@ -109,11 +130,206 @@ static void addresses(void **state)
 	http_stop(NULL);
 }
 
+static void head_is_get_without_a_body(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	auto_free char *got = talk(http_port(server), "HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	auto_free char *none = talk(http_port(server), "HEAD /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+	(void)state;
+	assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n");
+	assert_non_null(strstr(none, "405"));
+	http_stop(server);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	auto_buf struct buf text = {0};
+	auto_free char *got = NULL;
+	const char *at;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 50; i++)
+		buf_printf(&text, "POST /echo HTTP/1.1\r\nHost: x\r\n%sContent-Length: 4\r\n\r\n<%02d>", i == 49 ? "Connection: close\r\n" : "", i);
+	got = talk(http_port(server), text.data);
+	for (i = 0, at = got; i < 50; i++) {
+		char want[24];
+
+		snprintf(want, sizeof(want), "\r\n\r\n<%02d>", i);
+		at = strstr(at, want);
+		if (!at)
+			fail_msg("answer %d is missing", i);
+	}
+	http_stop(server);
+}
+
+static void a_header_that_is_too_large_is_refused(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	auto_buf struct buf text = {0};
+	int i;
+
+	(void)state;
+	buf_str(&text, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ");
+	for (i = 0; i < 40000; i++)
+		buf_char(&text, 'x');
+	buf_str(&text, "\r\n\r\n");
+	expect(http_port(server), text.data, "431 Request Header Fields Too Large", "");
+	http_stop(server);
+}
+
+/* Bytes that the server took until it closed; at most `most`. */
+static size_t push(int fd, const char *bytes, size_t len, size_t most)
+{
+	size_t sum = 0;
+	ssize_t put;
+
+	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
+		sum += (size_t)put;
+	return sum;
+}
+
+static void an_endless_body_is_cut_off(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	auto_close int fd = dial(http_port(server));
+	static const char head[] = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static char chunk[0x10000 + 9] = "10000\r\n";
+
+	(void)state;
+	memset(chunk + 7, 'x', 0x10000);
+	memcpy(chunk + 7 + 0x10000, "\r\n", 2);
+	assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
+	assert_true(push(fd, chunk, sizeof(chunk), 64u << 20) < 64u << 20);
+	expect(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "hello");
+	http_stop(server);
+}
+
+static bool is_closed(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&poll_fd, 1, 0) == 1 && recv(fd, &byte, 1, MSG_PEEK) <= 0;
+}
+
+/* Before its first byte, in the middle of a header, in the middle of a body, between two requests. */
+static void a_silent_client_is_closed(void **state)
+{
+	static const char *const words[] = {"", "GET /hel", "GET /hello HTTP/1.1\r\nHost:", 
+					    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"};
+	int fds[ARRAY_SIZE(words)];
+	struct http_server *server;
+	size_t i;
+
+	(void)state;
+	idle_timeout_s = 1;
+	server = start("127.0.0.1:0");
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		fds[i] = dial(http_port(server));
+		assert_int_equal(send(fds[i], words[i], strlen(words[i]), MSG_NOSIGNAL), (ssize_t)strlen(words[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		char block[1000];
+
+		while (recv(fds[i], block, sizeof(block), 0) > 0) /* perhaps 408 */
+			;
+		close(fds[i]);
+	}
+	http_stop(server);
+	idle_timeout_s = 10;
+}
+
+struct crowd {
+	int fds[300];
+};
+
+static bool has_settled(void *arg)
+{
+	const struct crowd *crowd = arg;
+	int open_count = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(crowd->fds); i++)
+		open_count += !is_closed(crowd->fds[i]);
+	return open_count == CONNECTIONS_PER_ADDRESS;
+}
+
+static bool is_served(void *port)
+{
+	auto_free char *got = talk(*(int *)port, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+	return strstr(got, "200 OK") != NULL;
+}
+
+/* Of 300 from one address 64 stay, the others are closed; when they go it serves again. */
+static void one_address_does_not_take_everything(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	int port = http_port(server);
+	struct crowd crowd;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(crowd.fds); i++)
+		crowd.fds[i] = dial(port);
+	assert_true(test_wait(has_settled, &crowd, 8000));
+	for (i = 0; i < ARRAY_SIZE(crowd.fds); i++)
+		close(crowd.fds[i]);
+	assert_true(test_wait(is_served, &port, 8000));
+	http_stop(server);
+}
+
+static bool has_begun(void *arg)
+{
+	(void)arg;
+	return atomic_load(&slow_begun) > 0;
+}
+
+/* What a handler reads may be freed once http_stop is back. */
+static void a_stop_waits_for_handlers(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	static const char request[] = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fds[8];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = dial(http_port(server));
+		assert_int_equal(send(fds[i], request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+	}
+	assert_true(test_wait(has_begun, NULL, 5000));
+	http_stop(server);
+	assert_int_equal(atomic_load(&slow_begun), atomic_load(&slow_ended));
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
+static void the_fd_limit_is_never_lowered(void **state)
+{
+	(void)state;
+	assert_int_equal(raised(1024, 1 << 20), FDS_WANTED);
+	assert_int_equal(raised(1024, 4096), 4096);
+	assert_int_equal(raised(100000, 1 << 20), 100000);
+	assert_true(raised(100000, RLIM_INFINITY) == 100000 && raised(RLIM_INFINITY, RLIM_INFINITY) == RLIM_INFINITY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes_and_refusals),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(head_is_get_without_a_body),
+		cmocka_unit_test(pipelined_requests_are_answered_in_order),
+		cmocka_unit_test(a_header_that_is_too_large_is_refused),
+		cmocka_unit_test(an_endless_body_is_cut_off),
+		cmocka_unit_test(a_silent_client_is_closed),
+		cmocka_unit_test(one_address_does_not_take_everything),
+		cmocka_unit_test(a_stop_waits_for_handlers),
+		cmocka_unit_test(the_fd_limit_is_never_lowered),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, NULL, NULL);
