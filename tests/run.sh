@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 70
 logs=build/logs
 limit_s=${TEST_TIMEOUT:-300}
+# What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
+threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-kube-.*'
 
 # one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
 one() {
@@ -47,15 +49,17 @@ step() {
 	fi
 }
 
+# programs BUILD [NAMES]: the test programs of a build, the slow ones first
 programs() {
-	ls "$1"/tests/u-* "$1"/tests/i-* 2>/dev/null | grep -v '\.[a-z]*$'
-	ls tests/integration/i-*.sh 2>/dev/null
+	{
+		ls "$1"/tests/i-* tests/integration/i-*.sh
+		ls "$1"/tests/u-*
+	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$"
 }
 
-# suite BUILD: every unit and integration test of a build, two at a time
+# suite BUILD [NAMES]: unit and integration tests of a build, two at a time
 suite() {
-	export BUILD=$1
-	programs "$1" | xargs -P 2 -I{} "$0" one {}
+	programs "$@" | BUILD=$1 xargs -P 2 -I{} "$0" one {}
 }
 
 headers_alone() {
@@ -75,7 +79,7 @@ fuzz() {
 
 build() { # TITLE VARIABLES...
 	title=$1; shift
-	step "build: $title" make -s -j2 "$@"
+	step "build: $title" env -u BUILD make -s -j2 "$@"
 }
 
 all() {
@@ -83,7 +87,7 @@ all() {
 	build "clang, hardened, warning-free" CC=clang tests lab-tools
 	step "each header compiles alone" headers_alone
 	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
-	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread
+	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 }
