@@ -20,7 +20,7 @@
 
 enum call { CALL_OPEN, CALL_READ, CALL_WRITE, CALL_FSYNC, CALL_CLOSE, CALL_RENAME, CALL_COUNT };
 
-static struct {
+static struct fault {
 	enum call call;
 	int number;	/* errno; 0: nothing fails */
 	int times;	/* so often */
@@ -222,7 +222,7 @@ static void an_error_at_any_step_keeps_the_old_file(void **state)
 	(void)state;
 	assert_int_equal(file_publish(dir, "f", "old", 3, NULL, &err), 0);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		fault = (typeof(fault)){.call = cases[i].call, .number = cases[i].number, .times = 1};
+		fault = (struct fault){.call = cases[i].call, .number = cases[i].number, .times = 1};
 		assert_int_equal(file_publish(dir, "f", "new", 3, NULL, &err), -1);
 		fault.number = 0;
 		assert_string_equal(err.msg, cases[i].message);
@@ -230,9 +230,9 @@ static void an_error_at_any_step_keeps_the_old_file(void **state)
 		expect_text(dir, "f", "old");
 		assert_int_equal(count_entries(folder), 1);
 	}
-	fault = (typeof(fault)){.call = CALL_WRITE, .number = EINTR, .times = 3, .at_most = 2};
+	fault = (struct fault){.call = CALL_WRITE, .number = EINTR, .times = 3, .at_most = 2};
 	assert_int_equal(file_publish(dir, "f", "newer", 5, NULL, &err), 0);
-	fault = (typeof(fault)){0};
+	fault = (struct fault){0};
 	expect_text(dir, "f", "newer");
 }
 
@@ -244,18 +244,18 @@ static void a_rename_with_a_lost_answer_is_a_success(void **state)
 	struct lm_err err = {0};
 
 	(void)state;
-	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1, .done = true};
+	fault = (struct fault){.call = CALL_RENAME, .number = EIO, .times = 1, .done = true};
 	assert_int_equal(file_publish(dir, "f", "one", 3, NULL, &err), 0);
 	expect_text(dir, "f", "one");
 	assert_int_equal(count_entries(folder), 1);
 	/* not renamed, but the old file says the same */
-	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1};
+	fault = (struct fault){.call = CALL_RENAME, .number = EIO, .times = 1};
 	assert_int_equal(file_publish(dir, "f", "one", 3, NULL, &err), 0);
 	assert_int_equal(count_entries(folder), 1);
 	/* a longer one that only begins the same */
-	fault = (typeof(fault)){.call = CALL_RENAME, .number = EIO, .times = 1};
+	fault = (struct fault){.call = CALL_RENAME, .number = EIO, .times = 1};
 	assert_int_equal(file_publish(dir, "f", "on", 2, NULL, &err), -1);
-	fault = (typeof(fault)){0};
+	fault = (struct fault){0};
 	assert_int_equal(count_entries(folder), 1);
 	expect_text(dir, "f", "one");
 }
@@ -271,14 +271,14 @@ static void a_stale_handle_is_opened_again_three_times(void **state)
 	(void)state;
 	assert_int_equal(file_publish(dir, "f", "x", 1, NULL, &err), 0);
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		fault = (typeof(fault)){.call = calls[i], .number = ESTALE, .times = 2};
+		fault = (struct fault){.call = calls[i], .number = ESTALE, .times = 2};
 		expect_text(dir, "f", "x");
-		fault = (typeof(fault)){.call = calls[i], .number = ESTALE, .times = 3};
+		fault = (struct fault){.call = calls[i], .number = ESTALE, .times = 3};
 		assert_int_equal(file_read(dir, "f", 10, FILE_NO_LINKS, &text, &err), -1);
 		assert_true(err.os_errno == ESTALE && err.code == LM_IO);
 		assert_int_equal(fault.times, 0);
 	}
-	fault = (typeof(fault)){0};
+	fault = (struct fault){0};
 }
 
 static void sweep_takes_only_our_old_litter(void **state)

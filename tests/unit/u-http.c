@@ -218,7 +218,7 @@ static bool is_closed(int fd)
 /* Before its first byte, in the middle of a header, in the middle of a body, between two requests. */
 static void a_silent_client_is_closed(void **state)
 {
-	static const char *const words[] = {"", "GET /hel", "GET /hello HTTP/1.1\r\nHost:", 
+	static const char *const words[] = {"", "GET /hel", "GET /hello HTTP/1.1\r\nHost:", "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n",
 					    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"};
 	int fds[ARRAY_SIZE(words)];
 	struct http_server *server;
