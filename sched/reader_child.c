@@ -384,6 +384,15 @@ static void run(struct child *c)
 	}
 }
 
+/* Where memory is short (a giant file under the name) this process is to go, not the scheduler beside it. */
+static void be_the_first_victim(void)
+{
+	auto_close int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) < 0)
+		return; /* only a help */
+}
+
 int reader_child_main(int argc, char **argv)
 {
 	struct child c = {.watch = -1};
@@ -399,6 +408,7 @@ int reader_child_main(int argc, char **argv)
 	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 	prctl(PR_SET_NAME, "latency-reader");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	be_the_first_victim();
 	signal(SIGPIPE, SIG_IGN);
 	c.next_ms = clock_mono_ms();
 	run(&c);

@@ -437,10 +437,10 @@ static void one_that_talks_nonsense_is_killed(void **state)
 	end(&p);
 }
 
-static void it_has_no_environment_and_no_file_but_its_own(void **state)
+static void it_has_no_environment_no_file_but_its_own_and_goes_first(void **state)
 {
 	struct place p;
-	auto_free char *environment = NULL, *folder = NULL, *text = NULL;
+	auto_free char *environment = NULL, *folder = NULL, *text = NULL, *oom = NULL, *score = NULL;
 	struct dirent *entry;
 	DIR *dir;
 	int fds = 0;
@@ -454,6 +454,9 @@ static void it_has_no_environment_and_no_file_but_its_own(void **state)
 	folder = xasprintf("/proc/%d/fd", reader_pid(p.reader));
 	text = test_read(environment);
 	assert_true(!text || !*text);
+	oom = xasprintf("/proc/%d/oom_score_adj", reader_pid(p.reader));
+	score = test_read(oom);
+	assert_string_equal(score, "1000\n");
 	dir = opendir(folder);
 	assert_non_null(dir);
 	while ((entry = readdir(dir)) != NULL)
@@ -533,7 +536,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_reader_is_started_again),
 		cmocka_unit_test(one_that_always_dies_is_started_ever_more_seldom),
 		cmocka_unit_test(one_that_talks_nonsense_is_killed),
-		cmocka_unit_test(it_has_no_environment_and_no_file_but_its_own),
+		cmocka_unit_test(it_has_no_environment_no_file_but_its_own_and_goes_first),
 #ifndef SANITIZED
 		cmocka_unit_test(a_thousand_nodes_need_at_most_64_mib),
 #endif
