@@ -23,9 +23,17 @@ static const char *environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
+/* A pod's environment always names the API, but a pod that is not to use it has no token (kubectl decides alike). */
+static bool is_in_cluster(void)
+{
+	auto_free char *token = xasprintf("%s/token", service_account);
+
+	return environment("KUBERNETES_SERVICE_HOST") && access(token, F_OK) == 0;
+}
+
 bool kube_config_present(const struct kube_source *source)
 {
-	return source->server || source->kubeconfig || environment("KUBECONFIG") || environment("KUBERNETES_SERVICE_HOST");
+	return source->server || source->kubeconfig || environment("KUBECONFIG") || is_in_cluster();
 }
 
 static int load_url(const struct kube_source *source, struct kube_config *out, struct lm_err *err)

@@ -33,7 +33,7 @@ struct kube_source {
 	bool insecure;			/* --insecure */
 };
 
-/* True when any source is there (an option, $KUBECONFIG, or the in-cluster environment). */
+/* True when any source is there: an option, $KUBECONFIG, or the in-cluster environment together with a token. */
 bool kube_config_present(const struct kube_source *source);
 int kube_config_load(const struct kube_source *source, struct kube_config *out, struct lm_err *err);
 void kube_config_free(struct kube_config *config);	/* wipes secrets; makes it {0} */

@@ -369,6 +369,24 @@ static void s48_in_cluster_with_ipv6(void **state)
 	unsetenv("KUBERNETES_SERVICE_PORT");
 }
 
+/* A pod without a service account token (automountServiceAccountToken: false) has no API, though its environment names one. */
+static void in_cluster_needs_a_token(void **state)
+{
+	auto_free char *token = in_folder("token");
+
+	(void)state;
+	service_account = folder;
+	unlink(token);
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	assert_false(kube_config_present(&(struct kube_source){0}));
+	put("token", "abc\n");
+	assert_true(kube_config_present(&(struct kube_source){0}));
+	unsetenv("KUBERNETES_SERVICE_HOST");
+	assert_false(kube_config_present(&(struct kube_source){0}));
+	unsetenv("KUBERNETES_SERVICE_PORT");
+}
+
 static void encode(const unsigned char *bytes, size_t len, char *text)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -424,6 +442,7 @@ int main(void)
 		cmocka_unit_test(list_of_files),
 		cmocka_unit_test(nothing_there),
 		cmocka_unit_test(s48_in_cluster_with_ipv6),
+		cmocka_unit_test(in_cluster_needs_a_token),
 		cmocka_unit_test(base64_gives_back_what_was_encoded),
 	};
 
