@@ -9,7 +9,7 @@
 #include "lib/http.h"
 #include "lib/mem.h"
 
-#define FAR_US 500e3		/* scores 0 */
+#define FAR_US 500e3		/* scores 1 */
 #define SILENT_MS 60000
 
 struct status {
@@ -30,7 +30,15 @@ static void add_score(struct buf *out, const char *node, double cpu, double late
 	buf_decimal(out, cpu, 4);
 	buf_str(out, ",\"latencyEwmaScore\":");
 	buf_decimal(out, latency, 6);
-	buf_char(out, '}');
+	buf_str(out, ",\"better\":\"lower\"}");
+}
+
+/* Silence is as bad as the farthest; unknown before the first ping. */
+static double latency_score(const struct window_summary *now)
+{
+	if (isnan(now->rtt_us))
+		return now->sent > 0 ? 1 : (double)NAN;
+	return fmin(1, now->rtt_us / FAR_US);
 }
 
 void status_scores(const char *node, const struct links *links, const struct load *load, struct buf *out)
@@ -38,13 +46,10 @@ void status_scores(const char *node, const struct links *links, const struct loa
 	size_t i;
 
 	buf_clear(out);
-	add_score(out, node, 1 - load->cpu, 1);
-	for (i = 0; i < links->count; i++) {
-		double rtt_us = links->items[i].now.rtt_us;
-
+	add_score(out, node, load->cpu, 0);
+	for (i = 0; i < links->count; i++)
 		if (!links->items[i].is_client)
-			add_score(out, links->items[i].name, NAN, isnan(rtt_us) ? 0 : fmax(0, 1 - rtt_us / FAR_US));
-	}
+			add_score(out, links->items[i].name, NAN, latency_score(&links->items[i].now));
 	buf_str(out, "]\n");
 }
 

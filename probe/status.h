@@ -4,10 +4,10 @@
  *	/metrics	latency_probe_*; with --metrics-peers also a line for each peer
  *	/healthz	200 with one line: "ok", or what is waited for. 503 only when the probing thread has not come round for a minute
  *			and ten intervals: a restart would help then, and does not help against a missing peer list or a hung volume
- *	/scores		[{"hostname":"edge-2","cpuEwmaScore":null,"latencyEwmaScore":0.99}, ...] for nodes, ourselves first
+ *	/scores		[{"hostname":"n1","cpuEwmaScore":0.2,"latencyEwmaScore":0.6,"better":"lower"}, ...] for nodes, ourselves first
  *
- * Scores are in 0..1 and 1 is good: cpuEwmaScore is the idle share of the processors (known of ourselves only, else null),
- * latencyEwmaScore is 1 - median round trip / 500 ms, not below 0; a peer that does not answer has 0.
+ * Scores are in 0..1 and lower is better, which each entry says: cpuEwmaScore is the share of the processors in use (known of ourselves
+ * only), latencyEwmaScore the median round trip / 500 ms, not above 1; a peer that does not answer has 1. null is unknown.
  *
  * The probing thread hands over finished text after each round; handlers only copy it.
  */
