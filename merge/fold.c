@@ -21,7 +21,7 @@ struct row {
 	bool reported;
 	enum fold_verdict verdict;
 	uint32_t previous;		/* its index in the previous snapshot, NAMES_NONE */
-	double report_age_s;
+	double report_age_s, interval_s;
 	struct snapshot_seen seen;	/* of the report */
 	struct snapshot_load load;
 	struct client_cell *cells;
@@ -47,6 +47,13 @@ static float rounded(double value, double scale)
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 /* The union of two sets, sorted. `b` may be NULL. */
@@ -139,10 +146,23 @@ enum fold_verdict fold_report(struct fold *f, const struct report *report, doubl
 	memcpy(row->seen.boot_id, report->boot_id, sizeof(row->seen.boot_id));
 	row->seen.seq = report->seq;
 	row->load = (struct snapshot_load){report->cpu, report->rx_bytes_per_s, report->tx_bytes_per_s};
-	f->period_s = fmax(f->period_s, report->interval_s);
+	row->interval_s = report->interval_s;
 	take_peers(f, node, &report->peers);
 	take_clients(f, row, &report->clients);
 	return FOLD_FRESH;
+}
+
+/* The lower median: one probe that has another interval, or a file that says so, must not keep the dead rows of all others alive. */
+static double probe_interval_s(const struct fold *f)
+{
+	auto_free double *each = xcalloc(f->nodes.count, sizeof(*each));
+	uint32_t count = 0, i;
+
+	for (i = 0; i < f->nodes.count; i++)
+		if (f->rows[i].reported)
+			each[count++] = f->rows[i].interval_s;
+	qsort(each, count, sizeof(*each), by_size);
+	return count ? each[(count - 1) / 2] : 0;
 }
 
 /* --- judging it ---------------------------------------------------------------------------------------------------- */
@@ -191,7 +211,7 @@ static enum fold_verdict judge(const struct fold *f, uint32_t node)
 		return FOLD_REPLAYED;
 	if (contradicts(f, node))
 		return FOLD_CONFLICT;
-	if (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * f->period_s)
+	if (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * fmax(f->period_s, row->interval_s))
 		return FOLD_STALE;
 	return FOLD_FRESH;
 }
@@ -387,6 +407,7 @@ void fold_finish(struct fold *f, struct snapshot *out, struct fold_summary *summ
 	uint32_t i;
 
 	*summary = (struct fold_summary){0};
+	f->period_s = fmax(f->period_s, probe_interval_s(f));
 	for (i = 0; i < f->nodes.count; i++)
 		settle_row(f, i);
 	summary->held_back = f->settings.previous && must_hold_back(f, summary);

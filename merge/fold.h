@@ -13,6 +13,9 @@
  * of the previous snapshot would become unknown or vanish at once, they are kept, aged, and counted in degraded_runs; the third such
  * run in a row is accepted. A node that is not in `nodes` any more loses its row and its column.
  *
+ * A period is the longer of merge and probe interval, at least 60 s; the probe interval is the lower median of what the reports say. A
+ * report that names a longer one is itself fresh for 3 of those.
+ *
  * Values are rounded to what the file holds (0.1 us, loss 0.0001), so that folding what was written and read back changes nothing.
  * Nodes and clients of the result are sorted by name. epoch, generation and written_ms are the publisher's: they are left empty here.
  */

@@ -420,22 +420,46 @@ static void clients_are_those_given_or_those_reported(void **state)
 	world_free(&w);
 }
 
-static void the_period_is_the_longest_interval(void **state)
+static void the_period_is_the_longer_of_probe_and_merge_interval(void **state)
 {
 	struct world w;
+	uint32_t i;
 
 	(void)state;
 	world_init(&w, 2);
 	all_report(&w, 1);
 	run(&w, 0);
 	assert_true(w.last.period_s == 60);
-	w.reports[1].interval_s = 90;
+	for (i = 0; i < 2; i++)
+		w.reports[i].interval_s = 90;
 	run(&w, 0);
 	assert_true(w.last.period_s == 90);
 	w.interval_s = 300;
 	run(&w, 0);
 	assert_true(w.last.period_s == 300);
 	world_free(&w);
+}
+
+/* Else one forgotten file in nodes/ would keep every dead row of the mesh alive for ten hours. */
+static void one_report_does_not_stretch_the_period_of_all(void **state)
+{
+	struct world w;
+	uint32_t nodes;
+
+	(void)state;
+	for (nodes = 2; nodes <= 5; nodes++) {
+		world_init(&w, nodes);
+		all_report(&w, 1);
+		w.reports[nodes - 1].interval_s = 3600;
+		run(&w, 0);
+		assert_true(w.last.period_s == 60);
+		w.age_s[0] = 200;
+		w.age_s[nodes - 1] = 200; /* its own next round is far away: for itself it is believed */
+		run(&w, 60);
+		assert_int_equal(w.verdicts[0], FOLD_STALE);
+		assert_int_equal(w.verdicts[nodes - 1], FOLD_FRESH);
+		world_free(&w);
+	}
 }
 
 /* --- what holds for any reports ------------------------------------------------------------------------------------ */
@@ -623,7 +647,8 @@ int main(void)
 		cmocka_unit_test(a_node_gone_from_the_api_loses_row_and_column),
 		cmocka_unit_test(m11_reports_of_strangers_and_second_ones_are_refused),
 		cmocka_unit_test(clients_are_those_given_or_those_reported),
-		cmocka_unit_test(the_period_is_the_longest_interval),
+		cmocka_unit_test(the_period_is_the_longer_of_probe_and_merge_interval),
+		cmocka_unit_test(one_report_does_not_stretch_the_period_of_all),
 		cmocka_unit_test(holds_for_any_reports),
 	};
 
