@@ -70,6 +70,8 @@ struct snapshot {
 
 /* Everything unknown, for these nodes and clients (copied); the diagonal is 0. */
 void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients);
+/* What a text for so many nodes and clients may have; more is refused. */
+size_t snapshot_max_bytes(uint32_t nodes, uint32_t clients);
 int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm_err *err);
 /* Only the epoch (may be NULL) and generation of a text whose rest may be bad: for who writes the next one. The plain form: "" and 0. */
 int snapshot_peek(const char *text, size_t len, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation, struct lm_err *err);

@@ -9,6 +9,7 @@
 #include "lib/snapshot_private.h"
 
 #define SLICE_MAX_BYTES ((size_t)64 * 1024 + (size_t)512 * SNAPSHOT_MAX_NODES)	/* of a member that cJSON parses */
+#define CELL_MAX_BYTES 48		/* of a number by hand, with its comma and blanks */
 #define WHOLE_MAX ((int64_t)1 << 53)
 #define PERIOD_MAX_S 86400.0
 #define AGE_MAX_S 1e10
@@ -210,11 +211,15 @@ static int read_by_node(const struct reader *r, const char *key, struct snapshot
 	return 0;
 }
 
-/* Before anything is allocated by it: a hand-edited cell is at most a few dozen characters wide. */
+size_t snapshot_max_bytes(uint32_t nodes, uint32_t clients)
+{
+	return ((size_t)1 << 20) + (size_t)1024 * nodes + 3 * (size_t)CELL_MAX_BYTES * nodes * ((size_t)nodes + clients);
+}
+
+/* Before anything is allocated by it. */
 static int check_size(const struct reader *r, const struct snapshot *s)
 {
-	size_t cells = 3 * (size_t)s->nodes.count * (s->nodes.count + s->clients.count);
-	size_t limit = ((size_t)1 << 20) + (size_t)1024 * s->nodes.count + 48 * cells;
+	size_t limit = snapshot_max_bytes(s->nodes.count, s->clients.count);
 
 	if (r->len <= limit)
 		return 0;

@@ -112,24 +112,25 @@ void past_free(struct past *past)
 
 /* --- writing ------------------------------------------------------------------------------------------------------- */
 
+/* What cannot be told counts as there: `hold` and a file of someone else are respected then. */
 static bool exists(int dir_fd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-/* 0 and "" when there is nothing, or nothing that can be understood: an edit that does not parse stops nothing. */
-static void peek(int dir_fd, const char *name, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation)
+/* -1, 0 and "" when there is nothing, or nothing that can be understood: an edit that does not parse stops nothing. */
+static int peek(int dir_fd, const char *name, size_t max_bytes, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation)
 {
 	auto_file_text struct file_text text = {0};
 	struct lm_err ignored;
 
 	epoch[0] = '\0';
 	*generation = 0;
-	if (file_read(dir_fd, name, SNAPSHOT_MAX_BYTES, FILE_NO_LINKS, &text, &ignored) < 0)
-		return;
-	snapshot_peek(text.data, text.len, epoch, generation, &ignored);
+	if (file_read(dir_fd, name, max_bytes, FILE_NO_LINKS, &text, &ignored) < 0)
+		return -1;
+	return snapshot_peek(text.data, text.len, epoch, generation, &ignored);
 }
 
 static int new_epoch(char epoch[SNAPSHOT_EPOCH_MAX + 1], struct lm_err *err)
@@ -168,21 +169,27 @@ static bool is_still_ours(const struct volume *v, const struct snapshot *s)
 	char epoch[SNAPSHOT_EPOCH_MAX + 1];
 	int64_t generation;
 
-	peek(v->snapshot_fd, PUBLISH_STATE, epoch, &generation);
+	peek(v->snapshot_fd, PUBLISH_STATE, SNAPSHOT_MAX_BYTES, epoch, &generation);
 	return generation == s->generation && STREQ(epoch, s->epoch);
 }
 
-/* The state's series goes on; without one, or at its end, a new one begins. */
+/*
+ * The state's series goes on; without one, or at its end, a new one begins. So it does where the file is gone or cannot be understood:
+ * readers may have used an edit of a higher generation before, and would refuse the series until it comes there. The file is anybody's,
+ * so no more of it is read than a matrix of these nodes may have.
+ */
 static int number_next(const struct volume *v, struct snapshot *next, struct lm_err *err)
 {
 	char file_epoch[SNAPSHOT_EPOCH_MAX + 1];
+	size_t max_bytes = snapshot_max_bytes(next->nodes.count, next->clients.count);
 	int64_t of_state, of_file;
+	int found;
 
-	peek(v->snapshot_fd, PUBLISH_STATE, next->epoch, &of_state);
-	peek(v->snapshot_fd, PUBLISH_FILE, file_epoch, &of_file);
+	peek(v->snapshot_fd, PUBLISH_STATE, SNAPSHOT_MAX_BYTES, next->epoch, &of_state);
+	found = peek(v->snapshot_fd, PUBLISH_FILE, max_bytes, file_epoch, &of_file);
 	next->generation = (of_state > of_file ? of_state : of_file) + 1;
 	next->written_ms = clock_wall_ms();
-	if (next->generation <= GENERATION_MAX && next->epoch[0])
+	if (next->generation <= GENERATION_MAX && next->epoch[0] && found == 0)
 		return 0;
 	if (next->generation > GENERATION_MAX)
 		next->generation = 1;

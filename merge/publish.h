@@ -2,8 +2,9 @@
  * publish.h - the merger's files on the volume: what it wrote last (merge-state.json), cluster-latency.json, hold and peers.json.
  *
  * The merger folds from merge-state.json alone, so that nothing edited by hand enters a fold. The next generation is one more than the
- * larger of state and file, read again right before writing; of two mergers at once, one publishes after the other (`.merge-lock`), so that
- * generations do not go back. While `hold` exists cluster-latency.json is left alone; the state goes on.
+ * larger of state and file, read again right before writing; it begins a new epoch where the file is gone or cannot be understood. Of two
+ * mergers at once, one publishes after the other (`.merge-lock`, which never stops one: publish.c), so that generations do not go back.
+ * While `hold` exists cluster-latency.json is left alone; the state goes on.
  */
 #ifndef MERGE_PUBLISH_H
 #define MERGE_PUBLISH_H

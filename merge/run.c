@@ -195,7 +195,8 @@ static int publish(struct run *r, struct lm_err *err)
 		m->published_mono_ms = clock_mono_ms();
 	}
 	sweep(r);
-	if (!m->roster.has_source || r->roster_is_old)
+	/* Held-back rows: their nodes are pinged on, else the probes would soon report nothing about them. */
+	if (!m->roster.has_source || r->roster_is_old || r->summary.held_back)
 		return 0;
 	if (publish_peers(&r->volume, &m->roster.peers, &changed, err) < 0)
 		return -1;

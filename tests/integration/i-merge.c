@@ -245,6 +245,38 @@ static void an_edit_that_does_not_parse_stops_nothing(void **state)
 	assert_int_equal(generation(), 3);
 }
 
+/* Readers refuse a lower generation of an epoch: what an edit had raised it to must not matter once the edit is broken or gone. */
+static void an_edit_that_cannot_be_read_any_more_begins_a_new_epoch(void **state)
+{
+	static const char *const broken[] = {"{\"version\":1,\"gener", "", NULL};
+	auto_free char *path = path_of("cluster-latency.json");
+	size_t i;
+
+	(void)state;
+	put_report(1, "b1", 1, 412);
+	merges(NULL);
+	for (i = 0; i < ARRAY_SIZE(broken); i++) {
+		struct snapshot before = load("cluster-latency.json"), after;
+
+		if (broken[i])
+			put("cluster-latency.json", broken[i]);
+		else
+			assert_int_equal(unlink(path), 0);
+		merges(NULL);
+		after = load("cluster-latency.json");
+		assert_string_not_equal(before.epoch, after.epoch);
+		assert_int_equal(after.generation, before.generation + 1);
+		snapshot_free(&before);
+		snapshot_free(&after);
+		merges(NULL); /* and that one stays */
+		before = load("cluster-latency.json");
+		after = load("merge-state.json");
+		assert_string_equal(before.epoch, after.epoch);
+		snapshot_free(&before);
+		snapshot_free(&after);
+	}
+}
+
 static void a_lost_state_begins_a_new_epoch_above_the_file(void **state)
 {
 	struct snapshot before, after;
@@ -332,6 +364,28 @@ static void m8_a_huge_file_costs_no_memory(void **state)
 #endif
 }
 
+/* The same in place of the matrix: the merger looks there for a generation, and must not die of it each minute. */
+static void m8_a_huge_edit_costs_no_memory(void **state)
+{
+	auto_free char *path = path_of("cluster-latency.json"), *output = path_of("output");
+	const char *argv[] = {test_program("latency-merge"), "--dir", dir, NULL};
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	put_report(1, "b1", 1, 412);
+	merges(NULL);
+	assert_int_equal(truncate(path, 1000000000), 0);
+	pid = test_spawn(argv, NULL, output);
+	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(generation(), 2);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_true(usage.ru_maxrss < 64 * 1024);
+#endif
+}
+
 static void m18_nothing_valid_keeps_the_published_rows(void **state)
 {
 	struct snapshot s;
@@ -386,6 +440,27 @@ static void m19_more_than_half_of_the_nodes_gone_is_believed_the_third_time(void
 		snapshot_free(&s);
 		if (run < 3)
 			says(said, "more than half of the known rows");
+	}
+}
+
+/* While rows are held back their nodes are pinged on: else the probes would soon report nothing about them. */
+static void m19_peers_stay_while_rows_are_held_back(void **state)
+{
+	auto_free char *list = path_of("list");
+	int i, run;
+
+	(void)state;
+	put("list", "{\"edge-1\":[\"10.0.0.1\"],\"edge-2\":[\"10.0.0.2\"]}");
+	for (i = 1; i <= 2; i++)
+		put_report(i, "b", 1, 400);
+	merges(WORDS("--nodes", list));
+	put("list", "{}");
+	for (run = 1; run <= 3; run++) {
+		auto_free char *text = NULL;
+
+		merges(WORDS("--nodes", list));
+		text = get("peers.json");
+		assert_true(run < 3 ? strstr(text, "10.0.0.2") != NULL : strstr(text, "edge") == NULL);
 	}
 }
 
@@ -584,13 +659,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hold_leaves_the_file_alone_and_the_state_goes_on, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(an_edit_never_enters_a_fold, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(an_edit_that_does_not_parse_stops_nothing, new_volume, drop_volume),
+		cmocka_unit_test_setup_teardown(an_edit_that_cannot_be_read_any_more_begins_a_new_epoch, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(a_lost_state_begins_a_new_epoch_above_the_file, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(the_end_of_generations_is_a_new_epoch, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m2_a_report_truncated_at_every_tenth_byte, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m8_a_huge_file_costs_no_memory, new_volume, drop_volume),
+		cmocka_unit_test_setup_teardown(m8_a_huge_edit_costs_no_memory, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m18_nothing_valid_keeps_the_published_rows, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m18_nothing_known_yet_leaves_a_foreign_file_alone, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m19_more_than_half_of_the_nodes_gone_is_believed_the_third_time, new_volume, drop_volume),
+		cmocka_unit_test_setup_teardown(m19_peers_stay_while_rows_are_held_back, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m28_no_space_keeps_the_old_files, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m32_file_times_that_jump, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(refuses_in_one_line_with_the_documented_code, new_volume, drop_volume),
