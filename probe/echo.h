@@ -51,7 +51,7 @@ static inline int echo_family(const struct ping_target *t) { return t->to.any.sa
 void echo_finish(struct echo *e, size_t at, float rtt_us);
 /* Takes all replies and ICMP errors that are there; never waits. */
 void echo_fetch(struct echo *e);
-/* ICMP errors alone: a pending one would fail the next send. */
+/* ICMP errors alone, a bounded number: a pending one would fail the next send. */
 void echo_fetch_errors(struct echo *e, int family);
 
 #endif

@@ -12,6 +12,7 @@
 
 #define STEP_US 500			/* clocks that drift further apart between send and reply were stepped */
 #define BATCH 32			/* replies fetched with one call */
+#define ERRORS_MOST 1024			/* fetched in a row: a flood of them must not keep us */
 #define CONTROL_BYTES 256
 #define MATCHED (-1)			/* none of the DISCARD_ reasons */
 
@@ -147,8 +148,9 @@ void echo_fetch_errors(struct echo *e, int family)
 	char data[2048], control[CONTROL_BYTES];
 	struct iovec iov = {data, sizeof(data)};
 	ssize_t len;
+	int turns;
 
-	for (;;) {
+	for (turns = 0; turns < ERRORS_MOST; turns++) {
 		struct msghdr msg = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
 				     .msg_control = control, .msg_controllen = sizeof(control)};
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/sock_diag.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,22 @@
 
 const char *const pinger_names[] = {"auto", "oping", "socket", NULL};
 
+/* What answers at such an address is not one host: all of a network, or ourselves. */
+static bool is_nobodys_v4(const struct in_addr *v4)
+{
+	in_addr_t host = ntohl(v4->s_addr);
+
+	return host == INADDR_ANY || host == INADDR_BROADCAST || IN_MULTICAST(host);
+}
+
 static int set_v6(struct ping_target *t, const struct in6_addr *addr, const char *zone, struct lm_err *err)
 {
 	char plain[INET6_ADDRSTRLEN];
 
 	t->to.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = *addr};
 	inet_ntop(AF_INET6, addr, plain, sizeof(plain));
+	if (IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_MULTICAST(addr))
+		return lm_fail(err, LM_DATA, "%s is not the address of a host", plain);
 	if (zone) {
 		t->to.v6.sin6_scope_id = if_nametoindex(zone + 1);
 		if (!t->to.v6.sin6_scope_id)
@@ -32,11 +43,14 @@ static int set_v6(struct ping_target *t, const struct in6_addr *addr, const char
 	return 0;
 }
 
-static void set_v4(struct ping_target *t, const void *addr)
+static int set_v4(struct ping_target *t, const void *addr, struct lm_err *err)
 {
 	t->to.v4 = (struct sockaddr_in){.sin_family = AF_INET};
 	memcpy(&t->to.v4.sin_addr, addr, sizeof(t->to.v4.sin_addr));
 	inet_ntop(AF_INET, addr, t->addr, sizeof(t->addr));
+	if (is_nobodys_v4(&t->to.v4.sin_addr))
+		return lm_fail(err, LM_DATA, "%s is not the address of a host", t->addr);
+	return 0;
 }
 
 int ping_target_init(struct ping_target *target, const char *addr, struct lm_err *err)
@@ -49,11 +63,11 @@ int ping_target_init(struct ping_target *target, const char *addr, struct lm_err
 	*target = (struct ping_target){0};
 	snprintf(plain, sizeof(plain), "%.*s", zone ? (int)(zone - addr) : (int)strlen(addr), addr);
 	if (!zone && inet_pton(AF_INET, plain, &v4) == 1)
-		return set_v4(target, &v4), 0;
+		return set_v4(target, &v4, err);
 	if (inet_pton(AF_INET6, plain, &v6) != 1)
 		return lm_fail(err, LM_DATA, "\"%.80s\" is not a numeric IP address", addr);
 	if (IN6_IS_ADDR_V4MAPPED(&v6))
-		return set_v4(target, &v6.s6_addr[12]), 0;
+		return set_v4(target, &v6.s6_addr[12], err);
 	return set_v6(target, &v6, zone, err);
 }
 

@@ -37,7 +37,7 @@ struct ping_target {
 	} to;
 };
 
-/* LM_DATA when the text is no address, or its %zone names no interface of this machine. */
+/* LM_DATA when the text is no address, that of no single host (multicast, broadcast, 0.0.0.0), or its %zone no interface of this machine. */
 int ping_target_init(struct ping_target *target, const char *addr, struct lm_err *err);
 
 struct ping_plan {

@@ -218,6 +218,24 @@ static void an_unusable_address_is_left_out(void **state)
 	links_free(&l);
 }
 
+/* Where no single host is: what answers there (ourselves at 0.0.0.0, all of a network at 224.0.0.1) would look near. */
+static void addresses_of_nobody_are_left_out(void **state)
+{
+	static const char *const addrs[] = {"0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255", "::", "ff02::1", "ff02::1%lo", "::ffff:224.0.0.1"};
+	struct links l = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
+		auto_free char *text = xasprintf("{\"version\":1,\"nodes\":{\"a\":[\"%s\"],\"b\":[\"10.0.0.2\"]}}", addrs[i]);
+
+		update(&l, text);
+		if (l.count != 1 || l.target_count != 1 || !l.incomplete || strcmp(l.items[0].name, "b") != 0)
+			fail_msg("%s is pinged", addrs[i]);
+	}
+	links_free(&l);
+}
+
 static void void_pings_count_as_nothing(void **state)
 {
 	struct ping_results r = {0};
@@ -240,6 +258,7 @@ int main(void)
 		cmocka_unit_test(shared_address_is_pinged_once), cmocka_unit_test(p19_added_removed_renamed_readdressed),
 		cmocka_unit_test(p19_history_follows_a_model), cmocka_unit_test(moves_worth_a_report),
 		cmocka_unit_test(a_peer_that_falls_silent_is_news), cmocka_unit_test(an_unusable_address_is_left_out),
+		cmocka_unit_test(addresses_of_nobody_are_left_out),
 		cmocka_unit_test(void_pings_count_as_nothing),
 	};
 
