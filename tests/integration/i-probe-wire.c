@@ -16,8 +16,6 @@
 #include "probe/rounds.h"
 #include "probe/stats.h"
 
-#define HOSTS_MAX 5000
-
 /* A pinger with targets, and what came of a round. */
 struct bench {
 	struct metrics *m;
@@ -26,34 +24,43 @@ struct bench {
 	size_t count;
 	struct ping_results results;
 	int64_t took_ms;
+	int missed;			/* expectations that a stalled machine can break, too */
 };
 
 static enum pinger_kind kind;	/* of the tests that run now */
 
-static int setup(void **state)
+static uint32_t random_range;		/* 0: all of it */
+
+/* liboping draws its idents here. */
+long random(void);
+long random(void)
+{
+	static struct rng rng;
+
+	return (long)(random_range ? rng_below(&rng, random_range) : rng_next(&rng) >> 33);
+}
+
+static struct bench *bench_open(void)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 	struct lm_err err;
 
 	wire_reset();
+	random_range = 0;
 	b->m = probe_stats_new();
 	if (pinger_open(kind, b->m, &b->p, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(b->p->ops->name, pinger_names[kind]);
-	*state = b;
-	return 0;
+	return b;
 }
 
-static int teardown(void **state)
+static void bench_close(struct bench *b)
 {
-	struct bench *b = *state;
-
 	pinger_close(b->p);
 	ping_results_free(&b->results);
 	metrics_free(b->m);
 	free(b->targets);
 	free(b);
-	return 0;
 }
 
 static void add(struct bench *b, const char *addr)
@@ -92,49 +99,67 @@ static double discarded(const struct bench *b, int reason)
 	return metrics_get(b->m, STAT_DISCARDED, reason);
 }
 
-static void expect_all(const struct bench *b, size_t target, float fate)
+/*
+ * What must never be, fails at once: a reply that is believed and was none, or came sooner than the wire sent it. That a reply is missed or
+ * late, a stalled machine can bring about, too: such a case is run anew, and has to be free of it once in TRIES.
+ */
+#define TRIES 5
+#define SLACK_US 150000.0		/* by which a wake-up may be late; what has to be told apart lies far apart */
+
+static void expect(struct bench *b, bool held, const char *what)
+{
+	if (held)
+		return;
+	if (b->missed++ < 3)
+		printf("# not seen: %s\n", what);
+}
+#define EXPECT(condition) expect(b, condition, #condition)
+
+static void expect_lost(struct bench *b, size_t target)
 {
 	uint32_t i;
 
-	for (i = 0; i < b->results.pings; i++)
-		assert_true(*ping_result(&b->results, target, i) == fate);
+	for (i = 0; i < b->results.pings; i++) {
+		float fate = *ping_result(&b->results, target, i);
+
+		if (fate >= 0)
+			fail_msg("target %zu ping %u: answered after %.1f us, and there was no answer", target, i, (double)fate);
+		EXPECT(fate == PING_LOST);
+	}
 }
 
-static void expect_rtt(const struct bench *b, size_t target, double least_us, double most_us)
+static void expect_rtt(struct bench *b, size_t target, double least_us, double most_us)
 {
 	uint32_t i;
 
 	for (i = 0; i < b->results.pings; i++) {
 		double rtt_us = (double)*ping_result(&b->results, target, i);
 
-		if (rtt_us < least_us || rtt_us > most_us)
-			fail_msg("target %zu ping %u: %.1f us is not in %.0f..%.0f", target, i, rtt_us, least_us, most_us);
+		if (rtt_us >= 0 && rtt_us < least_us)
+			fail_msg("target %zu ping %u: answered after %.1f us, before the wire did (%.0f us)", target, i, rtt_us, least_us);
+		EXPECT(rtt_us >= 0);
+		EXPECT(rtt_us <= most_us);
 	}
 }
 
-/* A machine under load delays a wake-up; what has to be told apart lies far apart. */
-#define SLACK_US 150000.0
+/* --- cases ----------------------------------------------------------------------------------------------------------- */
 
-static void p1_silent_peer(void **state)
+static void p1_silent_peer(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 4);
 	wire_rule(0x0102, (struct wire_answer){.silent = true});
 	wire_rule(0x0104, (struct wire_answer){.delay_us = 20000});
 	round_of(b, 2000, 3, 500);
-	expect_all(b, 1, PING_LOST);
+	expect_lost(b, 1);
 	expect_rtt(b, 0, 1, SLACK_US);
 	expect_rtt(b, 2, 1, SLACK_US);
 	expect_rtt(b, 3, 20000, 20000 + SLACK_US);
-	assert_true(metrics_get(b->m, STAT_LOST, 0) == 3 && metrics_get(b->m, STAT_RECEIVED, 0) == 9);
+	EXPECT(metrics_get(b->m, STAT_LOST, 0) == 3 && metrics_get(b->m, STAT_RECEIVED, 0) == 9);
 	test_deadline("round with a silent peer", (double)b->took_ms, 2000, "ms");
 }
 
-static void p3_duplicate_replies(void **state)
+static void p3_duplicate_replies(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 2);
 	wire_rule(0x0101, (struct wire_answer){.more_copies = 2, .copy_delay_us = 15000});
 	wire_rule(0x0102, (struct wire_answer){.delay_us = 80000});
@@ -142,112 +167,102 @@ static void p3_duplicate_replies(void **state)
 	expect_rtt(b, 0, 1, 14900);
 	expect_rtt(b, 1, 80000, 80000 + SLACK_US);
 	if (kind == PINGER_SOCKET)
-		assert_true(discarded(b, DISCARD_DUPLICATE) >= 2);
+		EXPECT(discarded(b, DISCARD_DUPLICATE) >= 2);
 }
 
 /* The first reply comes 150 ms after its deadline: into the second round, or between the rounds. */
-static void p4_late_reply(void **state)
+static void p4_late_reply(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 3);
 	wire_rule_nth(0x0102, 0, (struct wire_answer){.delay_us = 400000});
 	round_of(b, 1000, 1, 250);
-	assert_true(*ping_result(&b->results, 1, 0) == PING_LOST);
+	expect_lost(b, 1);
 	usleep(kind == PINGER_SOCKET ? 200000 : 10000);
 	round_of(b, 1000, 1, 250);
 	expect_rtt(b, 0, 1, SLACK_US);
 	expect_rtt(b, 1, 1, SLACK_US);
 	expect_rtt(b, 2, 1, SLACK_US);
 	if (kind == PINGER_SOCKET)
-		assert_true(discarded(b, DISCARD_LATE) == 1);
+		EXPECT(discarded(b, DISCARD_LATE) == 1);
 }
 
 /* A host that always answers too late is lost for ever, and nobody else looks lost because of it. */
-static void p4_always_late(void **state)
+static void p4_always_late(struct bench *b)
 {
-	struct bench *b = *state;
 	int i;
 
 	add_hosts(b, 0x0101, 3);
 	wire_rule(0x0102, (struct wire_answer){.delay_us = 330000});
 	for (i = 0; i < 4; i++) {
 		round_of(b, 1000, 2, 250);
-		assert_false(*ping_result(&b->results, 1, 0) >= 0 || *ping_result(&b->results, 1, 1) >= 0);
+		expect_lost(b, 1);
 		expect_rtt(b, 0, 1, SLACK_US);
 		expect_rtt(b, 2, 1, SLACK_US);
 	}
 }
 
 /*
- * 600 hosts: by chance alone, two of them share a 16-bit ident in 94 of 100 runs. Even ones answer after 5 ms, odd ones after 300 ms,
- * every tenth never.
+ * Idents are drawn from 80 values only, so that among 60 hosts some dozen pairs draw the same one. Even ones answer after 5 ms, odd
+ * ones after 200 ms, every tenth never.
  */
-static void p5_p6_equal_idents(void **state)
+static void p5_p6_equal_idents(struct bench *b)
 {
-	struct bench *b = *state;
-	uint32_t i;
+	uint32_t i, turn;
 
-	add_hosts(b, 0x0200, 600);
-	for (i = 0; i < 600; i++) {
-		wire_rule(0x0200 + i, (struct wire_answer){.delay_us = i % 2 ? 300000 : 5000, .silent = i % 10 == 0});
-	}
-	round_of(b, 10000, 2, 1000);
-	for (i = 0; i < 600; i++) {
-		if (i % 10 == 0)
-			expect_all(b, i, PING_LOST);
-		else
-			expect_rtt(b, i, i % 2 ? 300000 : 5000, i % 2 ? 300000 + SLACK_US : 280000);
+	random_range = 80;
+	add_hosts(b, 0x0200, 60);
+	for (i = 0; i < 60; i++)
+		wire_rule(0x0200 + i, (struct wire_answer){.delay_us = i % 2 ? 200000 : 5000, .silent = i % 10 == 0});
+	for (turn = 0; turn < 2; turn++) {
+		round_of(b, 2000, 2, 500);
+		for (i = 0; i < 60; i++) {
+			if (i % 10 == 0)
+				expect_lost(b, i);
+			else
+				expect_rtt(b, i, i % 2 ? 200000 : 5000, i % 2 ? 200000 + SLACK_US : 180000);
+		}
 	}
 }
 
-static void p7_wrong_source(void **state)
+static void p7_wrong_source(struct bench *b)
 {
-	struct bench *b = *state;
-
 	if (kind == PINGER_OPING)	/* liboping does not look at it: stated in pinger.h */
 		return;
 	add_hosts(b, 0x0101, 2);
 	wire_rule(0x0101, (struct wire_answer){.from_host = 0x0102});
 	round_of(b, 1000, 2, 300);
-	expect_all(b, 0, PING_LOST);
+	expect_lost(b, 0);
 	expect_rtt(b, 1, 1, SLACK_US);
-	assert_true(discarded(b, DISCARD_SOURCE) == 2);
+	EXPECT(discarded(b, DISCARD_SOURCE) == 2);
 }
 
-static void p8_wrong_nonce(void **state)
+static void p8_wrong_nonce(struct bench *b)
 {
-	struct bench *b = *state;
-
 	if (kind == PINGER_OPING)
 		return;
 	add_hosts(b, 0x0101, 2);
 	wire_rule(0x0101, (struct wire_answer){.spoil_payload = true});
 	round_of(b, 1000, 2, 300);
-	expect_all(b, 0, PING_LOST);
+	expect_lost(b, 0);
 	expect_rtt(b, 1, 1, SLACK_US);
-	assert_true(discarded(b, DISCARD_NONCE) == 2);
+	EXPECT(discarded(b, DISCARD_NONCE) == 2);
 }
 
-static void p10_garbage(void **state)
+static void p10_garbage(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 3);
 	wire_rule(0x0101, (struct wire_answer){.spoil_checksum = true});
 	wire_rule(0x0102, (struct wire_answer){.cut_to = 8});
 	round_of(b, 1000, 2, 300);
-	expect_all(b, 0, PING_LOST);
+	expect_lost(b, 0);
 	if (kind == PINGER_SOCKET)	/* liboping takes a reply without payload */
-		expect_all(b, 1, PING_LOST);
+		expect_lost(b, 1);
 	expect_rtt(b, 2, 1, SLACK_US);
 }
 
 /* Refused by a rule of our own kernel: that peer alone is lost, at once, and stderr stays clean. */
-static void p14_send_is_refused(void **state)
+static void p14_send_is_refused(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 2);
 	add(b, "10.66.0.1");
 	add(b, "10.66.1.1");
@@ -255,60 +270,55 @@ static void p14_send_is_refused(void **state)
 	round_of(b, 1000, 2, 400);
 	expect_rtt(b, 0, 1, SLACK_US);
 	expect_rtt(b, 1, 1, SLACK_US);
-	expect_all(b, 2, PING_LOST);
-	expect_all(b, 3, PING_LOST);
-	assert_true(metrics_get(b->m, STAT_SEND_ERRORS, 0) == 4);
+	expect_lost(b, 2);
+	expect_lost(b, 3);
+	EXPECT(metrics_get(b->m, STAT_SEND_ERRORS, 0) == 4);
 }
 
-static void p16_unreachable(void **state)
+static void p16_unreachable(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add_hosts(b, 0x0101, 2);
 	wire_rule(0x0101, (struct wire_answer){.unreachable = true});
 	add(b, "10.66.2.1");
 	wire_run("ip route replace unreachable 10.66.2.0/24");
-	round_of(b, 4000, 1, 3000);
-	expect_all(b, 0, PING_LOST);
+	round_of(b, 4000, 1, kind == PINGER_SOCKET ? 3000 : 400);	/* liboping waits for the timeout */
+	expect_lost(b, 0);
 	expect_rtt(b, 1, 1, SLACK_US);
-	expect_all(b, 2, PING_LOST);
+	expect_lost(b, 2);
 	if (kind != PINGER_SOCKET)
 		return;
-	assert_true(metrics_get(b->m, STAT_UNREACHABLE, 0) == 1);
+	EXPECT(metrics_get(b->m, STAT_UNREACHABLE, 0) == 1);
 	test_deadline("round with unreachable peers ends without their timeout", (double)b->took_ms, 900, "ms");
 }
 
-static void p18_none(void **state)
+static void p18_none(struct bench *b)
 {
-	struct bench *b = *state;
-
 	round_of(b, 300, 3, 100);
-	assert_true(metrics_get(b->m, STAT_SENT, 0) == 0);
+	EXPECT(metrics_get(b->m, STAT_SENT, 0) == 0);
 }
 
-/* Each answers after 1 to 20 ms. The wire saw them spread out: never more than a quarter of a pass at once. */
-static void p18_five_thousand(void **state)
+/* Each answers after 1 to 20 ms. The wire saw them spread out: never half of a pass within a tenth of a second. */
+static void p18_five_thousand(struct bench *b)
 {
-	struct bench *b = *state;
 	uint32_t i, lost = 0;
 
 	add_hosts(b, 0x1000, 5000);
 	for (i = 0; i < 5000; i++)
 		wire_rule(0x1000 + i, (struct wire_answer){.delay_us = 1000 + i % 20 * 1000});
 	round_of(b, 10000, 3, 1000);
-	assert_int_equal(wire_seen(), 15000);
+	EXPECT(wire_seen() == 15000);
+	EXPECT(wire_busiest() <= 2500);
 	for (i = 0; i < 15000; i++)
 		lost += !(b->results.rtt_us[i] >= 1000);
 	printf("# %s: 5000 peers, 15000 pings: %u not answered, %.0f packets dropped by a full socket\n", b->p->ops->name, lost,
 	       metrics_get(b->m, STAT_SOCKET_DROPS, 0));
-	assert_true(lost <= 15);
+	EXPECT(lost <= 15);
 	test_deadline("round of 5000 peers", (double)b->took_ms, 10000, "ms");
 }
 
 /* The figure of the brief: 1,000 peers, a tenth of them dead, from the first round on. */
-static void thousand_with_a_tenth_dead(void **state)
+static void thousand_with_a_tenth_dead(struct bench *b)
 {
-	struct bench *b = *state;
 	uint32_t i, turn;
 
 	add_hosts(b, 0x1000, 1000);
@@ -316,19 +326,17 @@ static void thousand_with_a_tenth_dead(void **state)
 		wire_rule(0x1000 + i, (struct wire_answer){.delay_us = 1000 + i % 50 * 1000, .silent = i % 10 == 3});
 	}
 	for (turn = 0; turn < 2; turn++) {
-		round_of(b, 10000, 3, 1000);
+		round_of(b, 5000, 3, 500);
 		for (i = 0; i < 1000; i++)
 			if (i % 10 == 3)
-				expect_all(b, i, PING_LOST);
-		assert_true(metrics_get(b->m, STAT_RECEIVED, 0) >= 2690 * (turn + 1));
-		test_deadline("round of 1000 peers, a tenth dead", (double)b->took_ms, 10000, "ms");
+				expect_lost(b, i);
+		EXPECT(metrics_get(b->m, STAT_RECEIVED, 0) >= 2690 * (turn + 1));
+		test_deadline("round of 1000 peers, a tenth dead", (double)b->took_ms, 5000, "ms");
 	}
 }
 
-static void p20_families(void **state)
+static void p20_families(struct bench *b)
 {
-	struct bench *b = *state;
-
 	add(b, "10.77.1.1");
 	add(b, "fd77::102");
 	add(b, "::ffff:10.77.1.3");
@@ -345,13 +353,12 @@ static void p20_families(void **state)
 	expect_rtt(b, 1, 350000, 350000 + SLACK_US);
 	expect_rtt(b, 2, 180000, 340000);
 	expect_rtt(b, 3, 1, SLACK_US);
-	expect_all(b, 4, PING_LOST);
+	expect_lost(b, 4);
 }
 
 /* A link-local address needs its zone; one whose interface is not there is an error of that address. */
-static void p20_link_local(void **state)
+static void p20_link_local(struct bench *b)
 {
-	struct bench *b = *state;
 	struct ping_target target;
 	struct lm_err err;
 
@@ -363,15 +370,14 @@ static void p20_link_local(void **state)
 }
 
 /* Targets come, go and come back while rounds go on. */
-static void p19_targets_change(void **state)
+static void p19_targets_change(struct bench *b)
 {
-	struct bench *b = *state;
 	struct rng rng = rng_make(test_seed());
 	uint32_t turn, i;
 
 	for (i = 0; i < 40; i++)
 		wire_rule(0x0300 + i, (struct wire_answer){.silent = i % 4 == 0});
-	for (turn = 0; turn < 12; turn++) {
+	for (turn = 0; turn < 10; turn++) {
 		uint32_t from = rng_below(&rng, 20), count = rng_below(&rng, 20);
 
 		b->count = 0;
@@ -379,29 +385,49 @@ static void p19_targets_change(void **state)
 		round_of(b, 200, 1, 300);
 		for (i = 0; i < count; i++)
 			if ((from + i) % 4 == 0)
-				expect_all(b, i, PING_LOST);
+				expect_lost(b, i);
 			else
 				expect_rtt(b, i, 1, SLACK_US);
 	}
 }
 
-static int run_kind(enum pinger_kind which)
-{
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = {
-		CASE(p1_silent_peer), CASE(p3_duplicate_replies), CASE(p4_late_reply), CASE(p4_always_late), CASE(p5_p6_equal_idents),
-		CASE(p7_wrong_source), CASE(p8_wrong_nonce), CASE(p10_garbage), CASE(p14_send_is_refused), CASE(p16_unreachable),
-		CASE(p18_none), CASE(p18_five_thousand), CASE(thousand_with_a_tenth_dead), CASE(p19_targets_change), CASE(p20_families),
-		CASE(p20_link_local),
-	};
+static const struct wire_case {
+	const char *name;
+	void (*run)(struct bench *b);
+} cases[] = {
+#define CASE(name) {#name, name}
+	CASE(p1_silent_peer), CASE(p3_duplicate_replies), CASE(p4_late_reply), CASE(p4_always_late), CASE(p5_p6_equal_idents),
+	CASE(p7_wrong_source), CASE(p8_wrong_nonce), CASE(p10_garbage), CASE(p14_send_is_refused), CASE(p16_unreachable),
+	CASE(p18_none), CASE(p18_five_thousand), CASE(thousand_with_a_tenth_dead), CASE(p19_targets_change), CASE(p20_families),
+	CASE(p20_link_local),
+};
 
-	kind = which;
-	return cmocka_run_group_tests_name(pinger_names[which], tests, NULL, NULL);
+static void run_case(void **state)
+{
+	const struct wire_case *c = *state;
+	int tries, missed = 1;
+
+	for (tries = 0; missed && tries < TRIES; tries++) {
+		struct bench *b = bench_open();
+
+		c->run(b);
+		missed = b->missed;
+		if (missed)
+			printf("# %s, try %d: %d expectations missed\n", c->name, tries + 1, missed);
+		bench_close(b);
+	}
+	assert_int_equal(missed, 0);
 }
 
 int main(int argc, char **argv)
 {
+	const char *part = wire_enter_each(argv, (const char *const[]){"socket", "oping", NULL});
+	struct CMUnitTest tests[ARRAY_SIZE(cases)];
+	size_t i;
+
 	(void)argc;
-	wire_enter(argv);
-	return run_kind(PINGER_SOCKET) + run_kind(PINGER_OPING);
+	kind = STREQ(part, "oping") ? PINGER_OPING : PINGER_SOCKET;
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		tests[i] = (struct CMUnitTest){cases[i].name, run_case, NULL, NULL, (void *)(uintptr_t)&cases[i]};
+	return cmocka_run_group_tests_name(part, tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -24,6 +25,8 @@
 
 #define FRAME_MAX 256
 #define HOSTS 65536
+#define PARTS_MAX 4
+#define BUSY_US 100000
 
 struct waiting {
 	int64_t at_us;
@@ -36,6 +39,8 @@ static struct {
 	struct wire_answer rules[HOSTS];
 	uint32_t only_nth[HOSTS];	/* the rule is for this ping alone, minus 1; 0: for all */
 	uint32_t nth[HOSTS], seen;
+	int64_t span;			/* number of the BUSY_US that we are in */
+	uint32_t span_seen, busiest;
 	bool started;
 
 	int fd;				/* of the thread alone */
@@ -49,31 +54,88 @@ void wire_run(const char *command)
 		fail_msg("failed: %s", command);
 }
 
-void wire_enter(char **argv)
+/* Again inside `unshare`; never returns. */
+static void enter_namespace(const char *part)
+{
+	char self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char name[32], *again[] = {(char[]){"unshare"}, (char[]){"-Urnm"}, (char[]){"--"}, self, part ? name : NULL, NULL};
+
+	if (len < 0)
+		exit(1);
+	self[len] = '\0';
+	snprintf(name, sizeof(name), "%s", part ? part : "");
+	setenv("LM_TEST_WIRE", "1", 1);
+	execvp(again[0], again);
+	fprintf(stderr, "unshare: %s\n", strerror(errno));
+	exit(1);
+}
+
+/* True inside the namespace, which is set up then. */
+static bool is_inside(void)
 {
 	static const char setup[] = "ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v0 arp off && "
 				    "echo 1 >/proc/sys/net/ipv6/conf/v1/disable_ipv6; "
 				    "ip link set v1 up && ip link set v0 up && ip addr add 10.77.0.1/16 dev v0 && "
 				    "ip addr add fd77::1/64 dev v0 nodad && echo 0 0 >/proc/sys/net/ipv4/ping_group_range";
-	char self[4096];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *again[] = {(char[]){"unshare"}, (char[]){"-Urnm"}, (char[]){"--"}, self, argv[1], NULL};
 
-	if (getenv("LM_TEST_WIRE")) {
-		unsetenv("LM_TEST_WIRE");
-		if (system(setup) != 0) {
-			fprintf(stderr, "cannot set up the test's network (iproute2 is needed)\n");
-			exit(1);
-		}
-		return;
-	}
-	if (len < 0)
+	if (!getenv("LM_TEST_WIRE"))
+		return false;
+	unsetenv("LM_TEST_WIRE");
+	if (system(setup) != 0) {
+		fprintf(stderr, "cannot set up the test's network (iproute2 is needed)\n");
 		exit(1);
-	self[len] = '\0';
-	setenv("LM_TEST_WIRE", "1", 1);
-	execvp(again[0], again);
-	fprintf(stderr, "unshare: %s\n", strerror(errno));
-	exit(1);
+	}
+	return true;
+}
+
+void wire_enter(char **argv)
+{
+	if (!is_inside())
+		enter_namespace(argv[1]);
+}
+
+static pid_t start_part(const char *part, char **output)
+{
+	char self[4096] = "";
+	const char *argv[] = {self, part, NULL};
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		exit(1);
+	*output = xasprintf("%s/%s", test_folder(), part);
+	return test_spawn(argv, NULL, *output);
+}
+
+static bool end_part(pid_t pid, char *output)
+{
+	auto_free char *path = output, *text = NULL;
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	text = test_read(path);
+	printf("%s", text ? text : "");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+const char *wire_enter_each(char **argv, const char *const *parts)
+{
+	pid_t pids[PARTS_MAX];
+	char *outputs[PARTS_MAX];
+	bool good = true;
+	size_t n = 0, i;
+
+	if (argv[1]) {
+		wire_enter(argv);
+		return argv[1];
+	}
+	for (n = 0; parts[n]; n++) {
+		assert_true(n < PARTS_MAX);
+		pids[n] = start_part(parts[n], &outputs[n]);
+	}
+	for (i = 0; i < n; i++)
+		good = end_part(pids[i], outputs[i]) && good;
+	exit(good ? 0 : 1);
 }
 
 /* --- packets --------------------------------------------------------------------------------------------------------- */
@@ -199,6 +261,10 @@ static void answer_ping(uint8_t *frame, size_t len, bool v6, int64_t now_us)
 
 	pthread_mutex_lock(&wire.lock);
 	wire.seen++;
+	wire.span_seen = wire.span == now_us / BUSY_US ? wire.span_seen + 1 : 1;
+	wire.span = now_us / BUSY_US;
+	if (wire.span_seen > wire.busiest)
+		wire.busiest = wire.span_seen;
 	wire.nth[host]++;
 	if (!wire.only_nth[host] || wire.only_nth[host] == wire.nth[host])
 		answer = wire.rules[host];
@@ -289,7 +355,7 @@ static void start(void)
 void wire_reset(void)
 {
 	pthread_mutex_lock(&wire.lock);
-	wire.seen = 0;
+	wire.seen = wire.busiest = wire.span_seen = 0;
 	memset(wire.rules, 0, sizeof(wire.rules));
 	memset(wire.only_nth, 0, sizeof(wire.only_nth));
 	memset(wire.nth, 0, sizeof(wire.nth));
@@ -322,4 +388,14 @@ uint32_t wire_seen(void)
 	seen = wire.seen;
 	pthread_mutex_unlock(&wire.lock);
 	return seen;
+}
+
+uint32_t wire_busiest(void)
+{
+	uint32_t busiest;
+
+	pthread_mutex_lock(&wire.lock);
+	busiest = wire.busiest;
+	pthread_mutex_unlock(&wire.lock);
+	return busiest;
 }

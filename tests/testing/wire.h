@@ -14,6 +14,11 @@
 #include <stdint.h>
 
 void wire_enter(char **argv);
+/*
+ * The same in parts that run side by side, each in a network of its own: returns the name of ours. The program's first argument chooses one.
+ * Without it, all are run, what they print comes out in one piece each, and the program ends, with 0 when all did.
+ */
+const char *wire_enter_each(char **argv, const char *const *parts);
 /* Runs a shell command in the namespace; fails the test when it fails. */
 void wire_run(const char *command);
 
@@ -37,5 +42,7 @@ void wire_rule(uint32_t host, struct wire_answer answer);
 void wire_rule_nth(uint32_t host, uint32_t nth, struct wire_answer answer);
 /* Echo requests seen since wire_reset. */
 uint32_t wire_seen(void);
+/* Most of them within a tenth of a second. */
+uint32_t wire_busiest(void);
 
 #endif
