@@ -63,7 +63,7 @@ static int list_files(int nodes_fd, struct peer_list *out, struct lm_err *err)
 	return failed;
 }
 
-static int load_nodes(const struct settings *settings, int nodes_fd, struct roster *out, struct lm_err *err)
+static int load_nodes(const struct settings *settings, int nodes_fd, bool (*stop)(void), struct roster *out, struct lm_err *err)
 {
 	struct kube_source source = {.server = settings->server, .kubeconfig = settings->kubeconfig, .insecure = settings->insecure};
 
@@ -71,17 +71,17 @@ static int load_nodes(const struct settings *settings, int nodes_fd, struct rost
 	if (settings->nodes_file)
 		return load_list("--nodes", settings->nodes_file, &out->peers.nodes, err);
 	if (kube_config_present(&source))
-		return roster_list_nodes(settings, &out->peers.nodes, err);
+		return roster_list_nodes(settings, stop, &out->peers.nodes, err);
 	out->has_source = false;
 	return list_files(nodes_fd, &out->peers.nodes, err);
 }
 
-int roster_load(const struct settings *settings, int nodes_fd, struct roster *out, struct lm_err *err)
+int roster_load(const struct settings *settings, int nodes_fd, bool (*stop)(void), struct roster *out, struct lm_err *err)
 {
 	int failed;
 
 	*out = (struct roster){.has_clients = settings->clients_file != NULL};
-	failed = load_nodes(settings, nodes_fd, out, err);
+	failed = load_nodes(settings, nodes_fd, stop, out, err);
 	if (!failed && settings->clients_file)
 		failed = load_list("--clients", settings->clients_file, &out->peers.clients, err);
 	if (!failed && out->peers.nodes.names.count > SNAPSHOT_MAX_NODES)

@@ -19,11 +19,12 @@ struct roster {
 	bool has_clients;		/* --clients was given */
 };
 
-/* Errors name the source. LM_UNAVAILABLE and LM_PERM: the API. LM_NOINPUT, LM_DATA: a file. */
-int roster_load(const struct settings *settings, int nodes_fd, struct roster *out, struct lm_err *err);
+/* `stop` (may be NULL) is asked while the API is waited for; true ends the call as a failure of the API. Errors name the source.
+ * LM_UNAVAILABLE and LM_PERM: the API. LM_NOINPUT, LM_DATA: a file. */
+int roster_load(const struct settings *settings, int nodes_fd, bool (*stop)(void), struct roster *out, struct lm_err *err);
 void roster_free(struct roster *roster);
 
 /* The API's part of it. */
-int roster_list_nodes(const struct settings *settings, struct peer_list *out, struct lm_err *err);
+int roster_list_nodes(const struct settings *settings, bool (*stop)(void), struct peer_list *out, struct lm_err *err);
 
 #endif

@@ -12,6 +12,7 @@
 #define PAGE_LIMIT 500
 #define PAGE_MAX_BYTES ((size_t)64 << 20)
 #define CALL_MS 10000
+#define STOP_MS 100			/* how often it is asked whether to stop */
 #define HTTP_GONE 410
 
 /* The first InternalIP that is an address; a node without one is listed without. */
@@ -90,17 +91,55 @@ static int refuse_status(int status, const char *body, struct lm_err *err)
 	return lm_fail(err, status == 401 || status == 403 ? LM_PERM : LM_UNAVAILABLE, "list the nodes: %s", text);
 }
 
+struct answer {
+	bool done;
+	int status;
+	char *body;
+	struct lm_err error;
+};
+
+static void on_answer(void *arg, const struct kube_response *response)
+{
+	struct answer *a = arg;
+
+	a->done = true;
+	a->status = response->status;
+	a->error = response->error;
+	if (response->status)
+		a->body = xstrndup(response->body, response->len);
+}
+
+/* Like kube_call_wait, but for `stop`, which may be NULL. */
+static int get(struct kube *k, const char *path, bool (*stop)(void), int *status, char **body, struct lm_err *err)
+{
+	struct kube_request request = {.method = "GET", .path = path, .timeout_ms = CALL_MS, .max_bytes = PAGE_MAX_BYTES};
+	struct answer a = {.done = false};
+	struct kube_call *call = kube_send(k, &request, on_answer, &a);
+
+	while (!a.done) {
+		if (stop && stop()) {
+			kube_cancel(k, call);
+			return lm_fail(err, LM_UNAVAILABLE, "list the nodes: asked to stop");
+		}
+		kube_run(k, STOP_MS, NULL, 0);
+	}
+	*status = a.status;
+	*body = a.body;
+	if (!a.status)
+		*err = a.error;
+	return a.status ? 0 : -1;
+}
+
 /* 1: the list is complete, 0: it expired between two pages. */
-static int list_pages(struct kube *k, struct peer_list *out, struct lm_err *err)
+static int list_pages(struct kube *k, bool (*stop)(void), struct peer_list *out, struct lm_err *err)
 {
 	auto_free char *next = xstrdup("");
 
 	do {
 		auto_free char *path = page_path(next), *body = NULL;
-		struct kube_request request = {.method = "GET", .path = path, .timeout_ms = CALL_MS, .max_bytes = PAGE_MAX_BYTES};
-		int status;
+		int status = 0;
 
-		if (kube_call_wait(k, &request, &status, &body, err) < 0)
+		if (get(k, path, stop, &status, &body, err) < 0)
 			return -1;
 		if (status == HTTP_GONE && *next)
 			return 0;
@@ -113,7 +152,7 @@ static int list_pages(struct kube *k, struct peer_list *out, struct lm_err *err)
 	return 1;
 }
 
-int roster_list_nodes(const struct settings *settings, struct peer_list *out, struct lm_err *err)
+int roster_list_nodes(const struct settings *settings, bool (*stop)(void), struct peer_list *out, struct lm_err *err)
 {
 	struct kube_source source = {.server = settings->server, .kubeconfig = settings->kubeconfig, .insecure = settings->insecure};
 	struct kube_config config;
@@ -128,7 +167,7 @@ int roster_list_nodes(const struct settings *settings, struct peer_list *out, st
 		return -1;
 	do {
 		peer_list_free(out);
-		complete = list_pages(k, out, err);
+		complete = list_pages(k, stop, out, err);
 	} while (complete == 0 && ++tries < 3);
 	kube_free(k);
 	if (complete == 0)

@@ -49,20 +49,22 @@ static void roster_from_state(struct roster *roster, const struct snapshot *stat
 		peer_list_add(&roster->peers.nodes, state->nodes.items[i], NULL, &ignored);
 }
 
-/* An API or a file that cannot be read now does not stop the merge while an earlier list is known. */
+/* 1 when it was stopped. An API or a file that cannot be read now does not stop the merge while an earlier list is known. */
 static int know_who(struct run *r, struct lm_err *err)
 {
 	struct merger *m = r->merger;
 	bool api_trouble;
 	struct roster fresh;
 
-	if (roster_load(m->settings, r->volume.nodes_fd, &fresh, err) == 0) {
+	if (roster_load(m->settings, r->volume.nodes_fd, m->stop, &fresh, err) == 0) {
 		roster_free(&m->roster);
 		m->roster = fresh;
 		m->has_roster = true;
 		complaints_over(&m->complaints, "the node list");
 		return 0;
 	}
+	if (m->stop && m->stop())
+		return 1;
 	api_trouble = err->code == LM_UNAVAILABLE || err->code == LM_PERM;
 	if (!m->has_roster && (!api_trouble || !r->past.has_state))
 		return -1;
@@ -210,11 +212,15 @@ static int publish(struct run *r, struct lm_err *err)
 static int run_steps(struct run *r, struct lm_err *err)
 {
 	int64_t start_us = clock_mono_us();
+	int failed;
 
 	if (volume_open(r->merger->settings, &r->volume, err) < 0 || volume_now(&r->volume, &r->now, err) < 0)
 		return -1;
-	if (past_load(&r->volume, &r->past, err) < 0 || know_who(r, err) < 0)
+	if (past_load(&r->volume, &r->past, err) < 0)
 		return -1;
+	failed = know_who(r, err);
+	if (failed)
+		return failed;
 	if (fold_all(r))
 		return 1;
 	if (publish(r, err) < 0)

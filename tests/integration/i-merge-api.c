@@ -1,10 +1,12 @@
 /* latency-merge and the API's node list, on the stand-in: pages, addresses, and a server that fails. */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/peers.h"
 #include "lib/snapshot.h"
@@ -158,6 +160,33 @@ static void a_forbidden_list_is_a_question_of_permission(void **state)
 	assert_int_equal(merge(&said), 77);
 }
 
+static bool was_asked(void *unused)
+{
+	auto_free char *text = standin_text(&api, "/standin/stats");
+
+	(void)unused;
+	return !strstr(text, "\"faults\":0");
+}
+
+static void a_slow_api_does_not_delay_the_end(void **state)
+{
+	const char *argv[] = {test_program("latency-merge"), "--dir", dir, "--server", api.url, "--watch", NULL};
+	auto_free char *output = xasprintf("%s/output", dir), *said = NULL;
+	int64_t asked_ms;
+	pid_t pid;
+
+	(void)state;
+	standin_faults(&api, "{\"rules\":[{\"path\":\"/api/v1/nodes\",\"action\":\"delay\",\"delay_ms\":6000}]}");
+	pid = test_spawn(argv, NULL, output);
+	assert_true(test_wait(was_asked, NULL, 30000));
+	asked_ms = clock_mono_ms();
+	assert_int_equal(test_stop(pid, SIGTERM), 0);
+	test_deadline("SIGTERM during a call of the API to the end", (double)(clock_mono_ms() - asked_ms), 500, "ms");
+	said = test_read(output);
+	assert_non_null(strstr(said, "stopped"));
+	assert_null(strstr(said, "ERROR"));
+}
+
 static int faults_so_far(void)
 {
 	auto_free char *text = standin_text(&api, "/standin/stats");
@@ -202,6 +231,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_large_list_comes_in_pages, begin, end),
 		cmocka_unit_test_setup_teardown(a_failing_api_stops_only_the_first_merge, begin, end),
 		cmocka_unit_test_setup_teardown(a_forbidden_list_is_a_question_of_permission, begin, end),
+		cmocka_unit_test_setup_teardown(a_slow_api_does_not_delay_the_end, begin, end),
 		cmocka_unit_test_setup_teardown(a_list_that_expires_between_pages_is_begun_anew, begin, end),
 	};
 
