@@ -656,6 +656,7 @@ static void watches_that_end_at_once_are_slowed_down(void **state)
 	(void)state;
 	limits.backoff_ms = limits.backoff_max_ms = 100;
 	rig_start(&g, plain_list, STEPS(ENDS("", NULL)), 0);
+	run_until_watches(&g, 2);
 	for (end = clock_mono_ms() + 500; clock_mono_ms() < end;)
 		rig_step(&g);
 	assert_in_range(watches_of(&g), 2, 100);
