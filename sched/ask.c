@@ -9,18 +9,12 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/names.h"
+#include "sched/span.h"
 
 #define DELAY "delay_"
 #define HARD_MAX "hard_max_latency"
 #define SOFT_MAX "soft_max_latency"
 #define FROM_MAX 57			/* Kubernetes allows 63 in the name of a label */
-#define QUOTE 80			/* bytes of user text in a message */
-
-/* A piece of the user's text. */
-struct span {
-	const char *at;
-	size_t len;
-};
 
 /* Where the parser is, for messages: `annotation latency-mesh.io/near, item 2 "app=redis*0": ...` */
 struct place {
@@ -28,16 +22,6 @@ struct place {
 	size_t item;			/* 1..; 0: the whole */
 	struct span text;
 };
-
-/* How much of the user's text is quoted; never half a character. */
-static int quote(struct span s)
-{
-	size_t len = s.len > QUOTE ? QUOTE : s.len;
-
-	while (len < s.len && len > 0 && ((unsigned char)s.at[len] & 0xc0) == 0x80)
-		len--;
-	return (int)len;
-}
 
 static int bad(const struct place *place, struct lm_err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -51,111 +35,8 @@ static int bad(const struct place *place, struct lm_err *err, const char *fmt, .
 	va_end(ap);
 	if (place->item)
 		snprintf(item, sizeof(item), ", item %zu", place->item);
-	return lm_fail(err, LM_DATA, "%s%s \"%.*s%s\": %s", place->what, item, quote(place->text), place->text.at,
-		       place->text.len > QUOTE ? "..." : "", why);
-}
-
-/* --- spans ---------------------------------------------------------------------------------------------------------- */
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static struct span trim(struct span s)
-{
-	while (s.len && is_space(s.at[0]))
-		s = (struct span){s.at + 1, s.len - 1};
-	while (s.len && is_space(s.at[s.len - 1]))
-		s.len--;
-	return s;
-}
-
-static struct span span_of(const char *text)
-{
-	return (struct span){text, strlen(text)};
-}
-
-static bool span_is(struct span s, const char *text)
-{
-	return s.len == strlen(text) && memcmp(s.at, text, s.len) == 0;
-}
-
-/* Splits at the first `separator`; false when it is not there. Both sides are trimmed. */
-static bool split(struct span s, const char *separator, struct span *before, struct span *after)
-{
-	size_t len = strlen(separator);
-	const char *found = s.len < len ? NULL : memmem(s.at, s.len, separator, len);
-	size_t head;
-
-	if (!found)
-		return false;
-	head = (size_t)(found - s.at);
-	*before = trim((struct span){s.at, head});
-	*after = trim((struct span){found + len, s.len - head - len});
-	return true;
-}
-
-/* --- words ---------------------------------------------------------------------------------------------------------- */
-
-/* Digits with at most one point between them: no sign, no exponent, no "1." and no ".5". */
-static bool decimal(struct span s, double *out)
-{
-	size_t i, points = 0;
-	char text[32];
-
-	if (s.len == 0 || s.len >= sizeof(text))
-		return false;
-	for (i = 0; i < s.len; i++) {
-		if (s.at[i] == '.' && i > 0 && i < s.len - 1 && points++ == 0)
-			continue;
-		if (s.at[i] < '0' || s.at[i] > '9')
-			return false;
-	}
-	memcpy(text, s.at, s.len);
-	text[s.len] = '\0';
-	*out = strtod(text, NULL);
-	return true;
-}
-
-static bool alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* A label's value, and the name part of its key: up to 63 of [A-Za-z0-9._-], alphanumeric at both ends. */
-static bool label_word(struct span s)
-{
-	size_t i;
-
-	if (s.len == 0 || s.len > 63 || !alnum(s.at[0]) || !alnum(s.at[s.len - 1]))
-		return false;
-	for (i = 0; i < s.len; i++)
-		if (!alnum(s.at[i]) && s.at[i] != '.' && s.at[i] != '_' && s.at[i] != '-')
-			return false;
-	return true;
-}
-
-/* A node's or client's name, a namespace, the prefix of a label's key. */
-static bool dns_word(struct span s, size_t max_len)
-{
-	char text[NAME_MAX_BYTES + 1];
-
-	if (s.len > max_len || s.len > NAME_MAX_BYTES || memchr(s.at, '\0', s.len))
-		return false;
-	memcpy(text, s.at, s.len);
-	text[s.len] = '\0';
-	return name_is_valid(text);
-}
-
-static bool label_key(struct span s)
-{
-	const char *slash = memrchr(s.at, '/', s.len);
-
-	if (!slash)
-		return label_word(s);
-	return dns_word((struct span){s.at, (size_t)(slash - s.at)}, NAME_MAX_BYTES) &&
-	       label_word((struct span){slash + 1, s.len - (size_t)(slash - s.at) - 1});
+	return lm_fail(err, LM_DATA, "%s%s \"%.*s%s\": %s", place->what, item, span_quote(place->text), place->text.at,
+		       place->text.len > SPAN_QUOTE ? "..." : "", why);
 }
 
 static char *copy(struct span s)
@@ -169,17 +50,17 @@ static int parse_selector(const struct place *place, struct span s, struct targe
 {
 	struct span before = s, value = {0}, namespace_, key;
 
-	split(s, "=", &before, &value);
-	if (!split(before, ":", &namespace_, &key)) {
+	span_split(s, "=", &before, &value);
+	if (!span_split(before, ":", &namespace_, &key)) {
 		namespace_ = (struct span){0};
 		key = before;
-	} else if (!dns_word(namespace_, 63) || memchr(namespace_.at, '.', namespace_.len)) {
-		return bad(place, err, "`%.*s` is no namespace", quote(namespace_), namespace_.at);
+	} else if (!span_is_dns(namespace_, 63) || memchr(namespace_.at, '.', namespace_.len)) {
+		return bad(place, err, "`%.*s` is no namespace", span_quote(namespace_), namespace_.at);
 	}
-	if (!label_key(key))
-		return bad(place, err, "`%.*s` is no label key", quote(key), key.at);
-	if (!label_word(value))
-		return bad(place, err, "`%.*s` is no label value", quote(value), value.at);
+	if (!span_is_label_key(key))
+		return bad(place, err, "`%.*s` is no label key", span_quote(key), key.at);
+	if (!span_is_label_word(value))
+		return bad(place, err, "`%.*s` is no label value", span_quote(value), value.at);
 	out->kind = TARGET_SELECTOR;
 	out->namespace_ = namespace_.at ? copy(namespace_) : NULL;
 	out->key = copy(key);
@@ -196,24 +77,24 @@ static int parse_named(const struct place *place, struct span s, struct target *
 	struct span prefix, name;
 	size_t i;
 
-	for (i = 0; split(s, "/", &prefix, &name) && i < ARRAY_SIZE(kinds); i++) {
+	for (i = 0; span_split(s, "/", &prefix, &name) && i < ARRAY_SIZE(kinds); i++) {
 		if (!span_is(prefix, kinds[i].prefix))
 			continue;
-		if (kinds[i].kind == TARGET_ZONE ? !label_word(name) : !dns_word(name, NAME_MAX_BYTES))
-			return bad(place, err, "`%.*s` is no name of a %s", quote(name), name.at, kinds[i].prefix);
+		if (kinds[i].kind == TARGET_ZONE ? !span_is_label_word(name) : !span_is_dns(name, NAME_MAX_BYTES))
+			return bad(place, err, "`%.*s` is no name of a %s", span_quote(name), name.at, kinds[i].prefix);
 		out->kind = kinds[i].kind;
 		out->name = copy(name);
 		return 0;
 	}
 	return bad(place, err, "`%.*s` is no target (node/NAME, zone/NAME, client/NAME, mesh, KEY=VALUE, NAMESPACE:KEY=VALUE)",
-		   quote(s), s.at);
+		   span_quote(s), s.at);
 }
 
 static int parse_target(const struct place *place, struct span s, struct target *out, struct lm_err *err)
 {
 	struct span any, rest;
 
-	if (split(s, ":", &any, &rest) && span_is(any, "any")) {
+	if (span_split(s, ":", &any, &rest) && span_is(any, "any")) {
 		out->any = true;
 		s = rest;
 	}
@@ -285,12 +166,12 @@ static int parse_limit(const struct place *place, struct span s, double *limit_u
 
 		if (s.len < len || memcmp(s.at + s.len - len, units[i].name, len) != 0)
 			continue;
-		if (!decimal(trim((struct span){s.at, s.len - len}), limit_us))
+		if (!span_decimal(span_trim((struct span){s.at, s.len - len}), limit_us))
 			break;
 		*limit_us *= units[i].us;
 		return 0;
 	}
-	return bad(place, err, "`%.*s` is no limit (a decimal with us, ms or s: 2ms, 0.5ms)", quote(s), s.at);
+	return bad(place, err, "`%.*s` is no limit (a decimal with us, ms or s: 2ms, 0.5ms)", span_quote(s), s.at);
 }
 
 static int parse_near_item(const struct place *place, struct items *items, struct lm_err *err)
@@ -301,8 +182,8 @@ static int parse_near_item(const struct place *place, struct items *items, struc
 
 	if (memmem(target.at, target.len, "<=", 2))
 		return bad(place, err, "a limit belongs into the annotation " ASK_WITHIN);
-	if (split(place->text, "*", &target, &weight) && (!decimal(weight, &value) || value <= 0 || value > 1000))
-		return bad(place, err, "the weight `%.*s` is not in (0,1000]", quote(weight), weight.at);
+	if (span_split(place->text, "*", &target, &weight) && (!span_decimal(weight, &value) || value <= 0 || value > 1000))
+		return bad(place, err, "the weight `%.*s` is not in (0,1000]", span_quote(weight), weight.at);
 	item = add_item(items, target.at, target.len);
 	item->weight = value;
 	return parse_target(place, target, &item->target, err);
@@ -313,7 +194,7 @@ static int parse_within_item(const struct place *place, struct items *items, str
 	struct span target, limit;
 	struct ask_item *item;
 
-	if (!split(place->text, "<=", &target, &limit))
+	if (!span_split(place->text, "<=", &target, &limit))
 		return bad(place, err, "the limit is missing (write TARGET<=2ms)");
 	if (memchr(place->text.at, '*', place->text.len))
 		return bad(place, err, "a weight belongs into the annotation " ASK_NEAR);
@@ -328,7 +209,7 @@ typedef int parse_item(const struct place *place, struct items *items, struct lm
 static int parse_list(const char *what, const char *text, parse_item *parse, struct items *items, struct lm_err *err)
 {
 	struct place place = {.what = what};
-	struct span rest = trim(span_of(text)), after = {0};
+	struct span rest = span_trim(span_of(text)), after = {0};
 	bool more;
 
 	if (strlen(text) > ASK_MAX_BYTES)
@@ -339,7 +220,7 @@ static int parse_list(const char *what, const char *text, parse_item *parse, str
 	do {
 		uint32_t i;
 
-		more = split(rest, ",", &place.text, &after);
+		more = span_split(rest, ",", &place.text, &after);
 		if (!more)
 			place.text = rest;
 		rest = after;
@@ -376,7 +257,7 @@ static int milliseconds(const char *what, const char *text, double *us, struct l
 {
 	struct place place = {.what = what, .text = span_of(text)};
 
-	if (!decimal(trim(place.text), us))
+	if (!span_decimal(span_trim(place.text), us))
 		return bad(&place, err, "it is no decimal number of milliseconds (examples: 25, 0.5)");
 	*us *= 1e3;
 	return 0;
@@ -392,7 +273,7 @@ static int parse_missing(const cJSON *annotations, bool *allow, struct lm_err *e
 		return -1;
 	if (!text)
 		return 0;
-	place.text = trim(span_of(text));
+	place.text = span_trim(span_of(text));
 	*allow = span_is(place.text, "allow");
 	if (!*allow && !span_is(place.text, "deny"))
 		return bad(&place, err, "it is neither allow nor deny");
@@ -427,7 +308,7 @@ static int parse_delay_label(const cJSON *label, struct items *items, struct lm_
 {
 	const char *from = label->string + strlen(DELAY);
 	struct span name = span_of(from);
-	auto_free char *what = xasprintf("label %.*s", quote(span_of(label->string)), label->string);
+	auto_free char *what = xasprintf("label %.*s", span_quote(span_of(label->string)), label->string);
 	struct place place = {.what = what, .text = span_of("")};
 	double us;
 	struct ask_item *item;
@@ -435,7 +316,7 @@ static int parse_delay_label(const cJSON *label, struct items *items, struct lm_
 	if (!cJSON_IsString(label))
 		return lm_fail(err, LM_DATA, "%s is not a string", what);
 	place.text = span_of(label->valuestring);
-	if (!label_word(name))
+	if (!span_is_label_word(name))
 		return bad(&place, err, name.len ? "what follows `delay_` is no name" : "nothing follows `delay_`");
 	if (name.len > FROM_MAX)
 		return bad(&place, err, "the name is longer than %d characters: use the annotation " ASK_WITHIN, FROM_MAX);

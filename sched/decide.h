@@ -9,7 +9,8 @@
  * Filters run a column at a time over the nodes that are still feasible, in kube-scheduler's order, ours last; the first that refuses
  * a node is its reason. No text is made on the way: decision_message makes kube-scheduler's histogram on demand.
  *
- * struct decider is scratch memory and look-up caches (which matrix row belongs to which node); it never changes a result.
+ * struct decider is scratch memory and look-up caches (which matrix row belongs to which node); it never changes a result. It serves one cache:
+ * make another for another. When the pod is refused whole, there are no verdicts: the arrays of the decision are NULL.
  */
 #ifndef SCHED_DECIDE_H
 #define SCHED_DECIDE_H
@@ -39,7 +40,7 @@ struct decision {
 	int32_t node;			/* index in the view; -1: none */
 	uint32_t count, feasible;
 	bool refused_by_pod;		/* the pod itself is the reason (unsupported field, bad annotation): see pod_reason */
-	const char *pod_reason;		/* borrowed from the pod or static; NULL */
+	const char *pod_reason;		/* borrowed from the pod or the decider (until its next decision); NULL */
 	unsigned wake;			/* WAKE bits of cache.h: what could make this pod fit, by the filters that refused */
 	const struct verdict *verdicts;	/* by node; borrowed from the decider until its next decision */
 	const float *total;		/* 0..100 by node; NaN where refused */
@@ -55,7 +56,10 @@ void decider_free(struct decider *d);
 
 void decide(struct decider *d, const struct decision_input *in, struct decision *out);
 
-/* "0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu." As kube-scheduler writes it: sorted, identical reasons counted. */
+/*
+ * "0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu." As kube-scheduler writes it: identical reasons counted,
+ * sorted as text. A pod that is refused whole: "0/5 nodes are available: no pod matches app=redis in namespace default (...)."
+ */
 void decision_message(const struct decider *d, const struct decision_input *in, const struct decision *decision, struct buf *out);
 /* One node's reason: "Insufficient cpu"; several joined by ", ". */
 void decision_reason(const struct decider *d, const struct decision_input *in, const struct decision *decision, uint32_t node,

@@ -100,7 +100,7 @@ static float mean_factor(const struct mesh *mesh, const struct row_age *ages)
 	return counted ? (float)((double)sum * 0x1p-32 / counted) : 0;
 }
 
-/* A node's own row is in each of its legs: its age counts. A node without one is known by the others' rows alone: their mean counts. */
+/* A node's own row is in each of its legs: its age counts. A node without one is known by the others' rows: their mean counts. */
 static void mesh_column(const struct cycle *c, const float *values, float *out, float *factor)
 {
 	const struct row_age *ages = c->decider->ages;
@@ -131,7 +131,7 @@ static bool known_somewhere(const struct cycle *c, const float *cost_us)
 	return false;
 }
 
-/* A weighted mean in the making. Factors are means too, of all parts: what drops from the cost was measured by rows of some age all the same. */
+/* A weighted mean in the making. Factors are means too, of all parts: what drops from the cost has rows of some age all the same. */
 struct mean {
 	float *cost, *factor;		/* sums; factor only where it counts */
 	lane_mask *known;		/* any part is */
@@ -205,7 +205,9 @@ static void rank_several(struct cycle *c, const struct resolved *target, struct 
 		for (i = 0; target->any && i < n; i++) {
 			lanes cost_us = lanes_in(part.cost_us)[i], was = lanes_in(nearest_us)[i];
 
-			lanes_of(nearest_us)[i] = k ? lanes_select((lane_mask)(cost_us < was) | (lane_mask)(was != was), cost_us, was) : cost_us;
+			lane_mask nearer = (lane_mask)(cost_us < was) | (lane_mask)(was != was);
+
+			lanes_of(nearest_us)[i] = k ? lanes_select(nearer, cost_us, was) : cost_us;
 		}
 	}
 	mean_end(c, &mean, out);

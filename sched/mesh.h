@@ -67,7 +67,7 @@ struct row_age {
 };
 void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out);	/* by matrix node */
 
-/* Is a pair with these PAIR bits known? Not when a fresh row says it is lost, when it was never measured, or when a row that was used is dead. */
+/* Is a pair with these PAIR bits known? Not when a fresh row says that it is lost, nor when a row that was used is dead. */
 static inline bool pair_is_known(uint8_t pair, const struct row_age *here, const struct row_age *there)
 {
 	if (((pair & PAIR_HERE_LOST) && here->fresh) || ((pair & PAIR_THERE_LOST) && there->fresh))

@@ -1,4 +1,4 @@
-/* Verdicts: hard limits with and without data, the CPU limit, switches, and the words that a user reads. */
+/* Verdicts: hard limits with and without data, switches, and the words that a user reads. */
 #include "tests/testing/world.h"
 
 #include <math.h>
@@ -403,95 +403,6 @@ static void reasons_are_counted_and_sorted_as_text(void **state)
 	assert_true(w.decision.wake & WAKE_POD_FREED);
 }
 
-/* --- CPU ------------------------------------------------------------------------------------------------------------------- */
-
-static void load(double a, double b, double c, double d)
-{
-	world_cpu(&w, "a", a);
-	world_cpu(&w, "b", b);
-	world_cpu(&w, "c", c);
-	world_cpu(&w, "d", d);
-}
-
-static void a_full_node_is_refused_while_another_is_below(void **state)
-{
-	(void)state;
-	load(0.86, 0.2, 0.85, 0.9);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("b c");
-	assert_string_equal(world_reason(&w, "a"), "node(s) had no CPU headroom");
-}
-
-static void when_all_are_full_none_is_refused(void **state)
-{
-	(void)state;
-	load(0.95, 0.99, 0.9, 0.9);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("a b c d");
-	assert_string_equal(world_chosen(&w), "a");
-}
-
-static void another_has_to_be_feasible_and_known(void **state)
-{
-	(void)state;
-	load(0.95, 0.2, NAN, 0.2);
-	world_decide(&w, "web", "", WITHIN("node/a<=0.5ms"));
-	assert_feasible("a");				/* b and d are below, but not feasible */
-	world_node(&w, "b", "", "\"unschedulable\":true");
-	world_node(&w, "d", "", "\"unschedulable\":true");
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("a c");				/* nobody knows whether c is below */
-}
-
-static void a_full_node_with_old_data_is_not_refused(void **state)
-{
-	(void)state;
-	load(0.95, 0.2, 0.2, 0.2);
-	world_age(&w, "a", 181);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("a b c d");
-}
-
-static void strict_refuses_always(void **state)
-{
-	(void)state;
-	w.profile.strict_cpu = true;
-	load(0.95, 0.99, 0.9, NAN);
-	world_age(&w, "a", 500);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("d");
-	world_cpu(&w, "d", 0.9);
-	world_take(&w);
-	world_again(&w, "web");
-	assert_refused(&w, "0/4 nodes are available: 4 node(s) had no CPU headroom.");
-	assert_true(w.decision.wake & WAKE_MATRIX);
-}
-
-static void hysteresis_keeps_a_node_refused(void **state)
-{
-	(void)state;
-	load(0.86, 0.2, 0.2, 0.2);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("b c d");
-	world_cpu(&w, "a", 0.82);
-	world_take(&w);
-	world_again(&w, "web");
-	assert_feasible("b c d");
-	world_cpu(&w, "a", 0.79);
-	world_take(&w);
-	world_again(&w, "web");
-	assert_feasible("a b c d");
-}
-
-static void the_cpu_refusal_can_be_switched_off(void **state)
-{
-	(void)state;
-	w.profile.refuse_cpu = false;
-	load(0.99, 0.2, 0.2, 0.2);
-	world_decide(&w, "web", "", NEAR("node/a"));
-	assert_feasible("a b c d");
-}
-
 /* --- what a decision shows ---------------------------------------------------------------------------------------------------- */
 
 static void a_decision_tells_the_round_trip_and_the_runner_up(void **state)
@@ -572,9 +483,6 @@ int main(void)
 		T(the_first_pod_of_its_own_target_goes_anywhere), T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
 		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),
 		T(entry_is_refused_by_name), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
-		T(a_full_node_is_refused_while_another_is_below), T(when_all_are_full_none_is_refused),
-		T(another_has_to_be_feasible_and_known), T(a_full_node_with_old_data_is_not_refused), T(strict_refuses_always),
-		T(hysteresis_keeps_a_node_refused), T(the_cpu_refusal_can_be_switched_off),
 		T(a_decision_tells_the_round_trip_and_the_runner_up), T(one_feasible_node_has_no_runner_up),
 		T(a_decider_is_used_again_after_nodes_and_matrix_changed), T(filters_have_names_and_reasons),
 	};

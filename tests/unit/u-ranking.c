@@ -265,6 +265,77 @@ static void worse_never_helps(void **state)
 	assert_true(compared > ROUNDS);
 }
 
+static bool reached_by_anyone(const struct plan *p, int node)
+{
+	int i;
+
+	for (i = 0; i < p->nodes; i++)
+		if (i != node && !isnan(plan_pair(p, i, node).cost_us))
+			return true;
+	return false;
+}
+
+/* The least cost of the other nodes. */
+static double best_without(int node)
+{
+	double best = INFINITY;
+	int i;
+
+	for (i = 0; w.decision.cost_us && i < plan.nodes; i++)
+		if (i != node)
+			best = fmin(best, (double)w.decision.cost_us[cache_find_node(w.cache, plan_node(i))]);
+	return best;
+}
+
+/* A pod that asks nothing is ranked by the mean over the mesh, in which a link counts for both its ends. */
+static void worse_never_helps_over_the_mesh(void **state)
+{
+	struct rng r = rng_make(test_seed() + 78);
+	int round, y, compared = 0;
+
+	(void)state;
+	for (round = 0; round < ROUNDS; round++) {
+		bool comparable = true;
+		double before[PLAN_NODES], best;
+		struct plan kept;
+		int x;
+
+		plan_random(&plan, &r, rng_below(&r, 16));
+		kept = plan;
+		plan_build(&plan, &w, &r);
+		plan_ask(&plan, &r, false, &ask);
+		ask.near_count = 0;
+		plan_decide(&w, "web", &ask);
+		x = (int)rng_below(&r, (uint32_t)plan.nodes);
+		best = best_without(x);
+		for (y = 0; y < plan.nodes; y++) {
+			before[y] = total_of(y);
+			if (y != x && rng_chance(&r, 0.5))
+				worsen_link(&r, rng_chance(&r, 0.5) ? &plan.link[x][y] : &plan.link[y][x]);
+		}
+		if (rng_chance(&r, 0.3))
+			plan.age_s[x] += rng_unit(&r) * 700;
+		plan_measure(&plan, &w);
+		world_again(&w, "web");
+		for (y = 0; y < plan.nodes; y++)
+			comparable = comparable && reached_by_anyone(&plan, y) == reached_by_anyone(&kept, y);
+		/* The other end got worse too: when that was the best, the measure of all is another one. */
+		comparable = comparable && best_without(x) <= best && best_without(x) >= best;
+		for (y = 0; comparable && y < plan.nodes && !uncovered(&kept, x); y++) {
+			double was = plan_pair(&kept, x, y).cost_us, now = plan_pair(&plan, x, y).cost_us;
+
+			if (y == x || !(was <= now && was >= now))	/* that is y's leg too, and got worse or died with x's row */
+				continue;
+			compared++;
+			if (before[x] > 0 && before[x] < before[y] - 1e-2 && total_of(x) > total_of(y) + 1e-2)
+				fail_msg("%s got worse: %g against %g before, now %g against %g", plan_node(x), before[x], before[y], total_of(x),
+					 total_of(y));
+		}
+		world_end(&w);
+	}
+	assert_true(compared > ROUNDS);
+}
+
 /* --- order, repetition, one lost ping ------------------------------------------------------------------------------------------- */
 
 static void results_do_not_depend_on_the_order_of_nodes(void **state)
@@ -374,6 +445,7 @@ int main(void)
 		cmocka_unit_test(unknown_never_beats_known),
 		cmocka_unit_test(neither_do_they_with_old_data),
 		cmocka_unit_test(worse_never_helps),
+		cmocka_unit_test(worse_never_helps_over_the_mesh),
 		cmocka_unit_test(results_do_not_depend_on_the_order_of_nodes),
 		cmocka_unit_test(the_same_input_gives_the_same_result),
 		cmocka_unit_test(one_lost_ping_of_a_window_changes_no_rank),

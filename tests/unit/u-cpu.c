@@ -1,0 +1,144 @@
+/* The CPU limit: a full node is refused while its data are fresh and another feasible node is below. */
+#include "tests/testing/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NEAR(list) "\"latency-mesh.io/near\":\"" list "\""
+#define WITHIN(list) "\"latency-mesh.io/within\":\"" list "\""
+
+static struct world w;
+
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(&w, "a b c d", "milan");
+	world_rtt(&w, "a", "b", 1000);
+	world_rtt(&w, "a", "c", 2000);
+	world_rtt(&w, "b", "c", 3000);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+/* The feasible nodes: "a b". */
+static void assert_feasible(const char *names)
+{
+	char text[64] = "";
+	uint32_t i;
+	static const char *const all[] = {"a", "b", "c", "d"};
+
+	for (i = 0; i < 4; i++)
+		if (!world_reason(&w, all[i])[0])
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", text[0] ? " " : "", all[i]);
+	assert_string_equal(text, names);
+}
+
+static void load(double a, double b, double c, double d)
+{
+	world_cpu(&w, "a", a);
+	world_cpu(&w, "b", b);
+	world_cpu(&w, "c", c);
+	world_cpu(&w, "d", d);
+}
+
+static void a_full_node_is_refused_while_another_is_below(void **state)
+{
+	(void)state;
+	load(0.86, 0.2, 0.85, 0.9);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("b c");
+	assert_string_equal(world_reason(&w, "a"), "node(s) had no CPU headroom");
+}
+
+static void when_all_are_full_none_is_refused(void **state)
+{
+	(void)state;
+	load(0.95, 0.99, 0.9, 0.9);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+	assert_string_equal(world_chosen(&w), "a");
+}
+
+static void another_has_to_be_feasible_and_known(void **state)
+{
+	(void)state;
+	load(0.95, 0.2, NAN, 0.2);
+	world_decide(&w, "web", "", WITHIN("node/a<=0.5ms"));
+	assert_feasible("a");				/* b and d are below, but not feasible */
+	world_node(&w, "b", "", "\"unschedulable\":true");
+	world_node(&w, "d", "", "\"unschedulable\":true");
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a c");				/* nobody knows whether c is below */
+}
+
+static void a_full_node_with_old_data_is_not_refused(void **state)
+{
+	(void)state;
+	load(0.95, 0.2, 0.2, 0.2);
+	world_age(&w, "a", 181);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+}
+
+static void strict_refuses_always(void **state)
+{
+	(void)state;
+	w.profile.strict_cpu = true;
+	load(0.95, 0.99, 0.9, NAN);
+	world_age(&w, "a", 500);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("d");
+	world_cpu(&w, "d", 0.9);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_refused(&w, "0/4 nodes are available: 4 node(s) had no CPU headroom.");
+	assert_true(w.decision.wake & WAKE_MATRIX);
+}
+
+static void hysteresis_keeps_a_node_refused(void **state)
+{
+	(void)state;
+	load(0.86, 0.2, 0.2, 0.2);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("b c d");
+	world_cpu(&w, "a", 0.82);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("b c d");
+	world_cpu(&w, "a", 0.79);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("a b c d");
+}
+
+static void the_cpu_refusal_can_be_switched_off(void **state)
+{
+	(void)state;
+	w.profile.refuse_cpu = false;
+	load(0.99, 0.2, 0.2, 0.2);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(a_full_node_is_refused_while_another_is_below),
+		T(when_all_are_full_none_is_refused),
+		T(another_has_to_be_feasible_and_known),
+		T(a_full_node_with_old_data_is_not_refused),
+		T(strict_refuses_always),
+		T(hysteresis_keeps_a_node_refused),
+		T(the_cpu_refusal_can_be_switched_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
