@@ -152,13 +152,19 @@ static bool run_filters(struct cycle *c, struct decision *out)
 	return true;
 }
 
+/* What pads the last lanes is closed, so that it never wins. */
 static void set_gate(struct cycle *c)
 {
+	uint32_t i, n = c->view->count, padded = lanes_count(n) * LANES;
 	float *gate = column(c);
-	uint32_t i, n = c->view->count;
 
-	for (i = 0; i < n; i++)
-		gate[i] = c->verdicts[i].filter ? NAN : 0;
+	if (c->decider->feasible == n)
+		memset(gate, 0, n * sizeof(*gate));
+	else
+		for (i = 0; i < n; i++)
+			gate[i] = c->verdicts[i].filter ? NAN : 0;
+	for (i = n; i < padded; i++)
+		gate[i] = NAN;
 	c->decider->gate = gate;
 }
 

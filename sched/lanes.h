@@ -7,6 +7,7 @@
 #ifndef SCHED_LANES_H
 #define SCHED_LANES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef float lanes __attribute__((vector_size(16), may_alias));
@@ -38,6 +39,14 @@ static inline lanes lanes_all(float value)
 static inline lanes lanes_select(lane_mask mask, lanes a, lanes b)
 {
 	return (lanes)((mask & (lane_mask)a) | (~mask & (lane_mask)b));
+}
+
+static inline bool lanes_any(lane_mask mask)
+{
+	typedef int64_t halves __attribute__((vector_size(16), may_alias));
+	halves both = (halves)mask;
+
+	return (both[0] | both[1]) != 0;
 }
 
 /* NaN in `value` stays. */

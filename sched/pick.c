@@ -1,6 +1,8 @@
 #include "sched/pick.h"
 
+#include <math.h>
 #include <string.h>
+#include <math.h>
 #include <string.h>
 
 #include "sched/decider.h"
@@ -9,7 +11,7 @@
 /* --- total ----------------------------------------------------------------------------------------------------------- */
 
 /* The terms that are left, with weights of sum 1. A term that dropped stands there with weight 0 over the gate. */
-static const float *make_total(struct cycle *c, const double *weights, const struct decision *decision)
+static float *make_total(struct cycle *c, const double *weights, const struct decision *decision)
 {
 	const lanes *gate = lanes_in(c->decider->gate), *term[SCORE_COUNT], zero = lanes_all(0), full = lanes_all(100);
 	const lanes *minus = lanes_in(c->decider->minus);
@@ -85,27 +87,38 @@ static bool stronger(const struct claim *a, const struct claim *b)
 	return a->hash > b->hash;
 }
 
-static float top_of(const float *total, uint32_t n, int32_t without)
+static float top_of(const float *total, uint32_t n)
 {
-	float top = -1;
+	lanes top = lanes_all(-1);
 	uint32_t i;
 
-	for (i = 0; i < n; i++)
-		if (total[i] > top && (int32_t)i != without)
-			top = total[i];
-	return top;
+	for (i = 0; i < lanes_count(n); i++)
+		top = lanes_select((lane_mask)(lanes_in(total)[i] > top), lanes_in(total)[i], top);
+	top[0] = top[1] > top[0] ? top[1] : top[0];
+	top[2] = top[3] > top[2] ? top[3] : top[2];
+	return top[2] > top[0] ? top[2] : top[0];
+}
+
+/* The first node from `i` on with at least `low`; n: none. */
+static uint32_t next_of(const float *total, uint32_t n, float low, uint32_t i)
+{
+	for (; i < n; i++) {
+		if (i % LANES == 0 && !lanes_any((lane_mask)(lanes_in(total)[i / LANES] >= lanes_all(low))))
+			i += LANES - 1;
+		else if (total[i] >= low)
+			return i;
+	}
+	return n;
 }
 
 static int32_t winner(const struct cycle *c, const float *total)
 {
 	uint32_t i, n = c->view->count;
-	float low = top_of(total, n, -1) - TIE_POINTS;
+	float low = top_of(total, n) - TIE_POINTS;
 	struct claim claim, best = {0};
 	int32_t found = -1;
 
-	for (i = 0; i < n; i++) {
-		if (!(total[i] >= low))
-			continue;
+	for (i = next_of(total, n, low, 0); i < n; i = next_of(total, n, low, i + 1)) {
 		claim = claim_of(c, i);
 		if (found < 0 || stronger(&claim, &best)) {
 			found = (int32_t)i;
@@ -115,16 +128,14 @@ static int32_t winner(const struct cycle *c, const float *total)
 	return found;
 }
 
-/* For tables and events: the highest total of the others; of equal ones the most free, then the first by name. */
-static int32_t second(const struct cycle *c, const float *total, int32_t first)
+/* For tables and events: the highest total; of equal ones the most free, then the first by name. */
+static int32_t highest(const struct cycle *c, const float *total)
 {
 	uint32_t i, n = c->view->count;
-	float top = top_of(total, n, first), free, most = -1;
+	float top = top_of(total, n), free, most = -1;
 	int32_t found = -1;
 
-	for (i = 0; i < n; i++) {
-		if (!(total[i] >= top) || (int32_t)i == first)
-			continue;
+	for (i = top < 0 ? n : next_of(total, n, top, 0); i < n; i = next_of(total, n, top, i + 1)) {
 		free = free_score_of(c->view, c->pod, i);
 		if (free > most || (!(free < most) && strcmp(node_name(c, i), node_name(c, (uint32_t)found)) < 0)) {
 			found = (int32_t)i;
@@ -136,7 +147,12 @@ static int32_t second(const struct cycle *c, const float *total, int32_t first)
 
 void pick(struct cycle *c, const double *weights, struct decision *out)
 {
-	out->total = make_total(c, weights, out);
-	out->node = winner(c, out->total);
-	out->runner_up = second(c, out->total, out->node);
+	float *total = make_total(c, weights, out), kept;
+
+	out->total = total;
+	out->node = winner(c, total);
+	kept = total[out->node];
+	total[out->node] = NAN;			/* the best of the others */
+	out->runner_up = highest(c, total);
+	total[out->node] = kept;
 }
