@@ -5,7 +5,7 @@ set -eu
 build="gcc clang make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libcmocka-dev"
 # the laboratory unpacks user-mode-linux into the build folder by itself
 lab="iproute2"
-test="valgrind openssl git"
+test="valgrind openssl ca-certificates git"
 [ $# -gt 0 ] || set -- $build $lab $test
 
 missing=
