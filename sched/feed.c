@@ -140,6 +140,15 @@ static void pods_end(void *arg)
 
 /* --- nodes --- */
 
+/* What it was before must not be believed any more: nothing is placed on it until it can be read again. */
+static void forget_node(struct feed *f, const cJSON *object)
+{
+	const char *name = cJSON_GetStringValue(json_get(json_get(object, "metadata"), "name"));
+
+	if (name)
+		f->wake |= cache_delete_node(f->cache, name);
+}
+
 static void on_node(void *arg, enum kube_event event, const cJSON *object)
 {
 	struct feed *f = arg;
@@ -148,6 +157,7 @@ static void on_node(void *arg, enum kube_event event, const cJSON *object)
 
 	if (!node) {
 		bad_object(f, RESOURCE_NODES, &err);
+		forget_node(f, object);
 	} else if (event == KUBE_DELETED) {
 		f->wake |= cache_delete_node(f->cache, node->name);
 		node_free(node);

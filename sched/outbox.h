@@ -21,7 +21,7 @@ struct letter {
 	const char *method, *content_type;	/* constants */
 	char *path, *body;			/* the outbox's from outbox_put on; so are the next three */
 	char *uid, *reason, *message;		/* for `prepare` */
-	/* Right before each try; may make the body. False: not wanted any more. A 409 is then a reason to try again. NULL: none. */
+	/* Right before each try; may make the body. False: not wanted any more. A 409 or 422 is then a reason to try again. NULL: none. */
 	bool (*prepare)(void *arg, struct letter *letter);
 	void *arg;
 };

@@ -465,11 +465,24 @@ static void the_condition_is_sent_when_it_differs_and_never_overtakes_a_binding(
 	assert_null(strstr(w.server.last_body, "lastTransitionTime"));
 	assert_non_null(strstr(w.server.last_body, "\"resourceVersion\":\"7\""));
 
+	/* Refused because of the uid or version that it names (409, 422): with the newest ones again. */
+	w.server.patch_status = 422;
+	events_condition(w.events, pod, "Unschedulable", "again");
+	while (w.server.patches < 3)
+		turn(&w);
+	w.server.patch_status = 409;
+	while (w.server.patches < 4 && events_open(w.events))
+		turn(&w);
+	w.server.patch_status = 0;
+	until_sent(&w);
+	assert_int_equal(w.server.patches, 5);
+	assert_int_equal(events_dropped(w.events), 0);
+
 	/* Assumed before it was sent: dropped. */
 	events_condition(w.events, pod, "Unschedulable", "late");
 	assert_true(cache_assume(w.cache, "uid-web", 0));
 	until_sent(&w);
-	assert_int_equal(w.server.patches, 2);
+	assert_int_equal(w.server.patches, 5);
 	end_world(&w);
 }
 
