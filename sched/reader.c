@@ -66,6 +66,7 @@ static int launch(struct reader *r, int64_t mono_ms, struct lm_err *err)
 	pid_t self = getpid(), pid;
 	int pair[2];
 
+	r->started_ms = r->heard_ms = mono_ms;
 	r->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (r->inotify < 0)
 		return lm_fail_errno(err, "inotify");
@@ -80,7 +81,6 @@ static int launch(struct reader *r, int64_t mono_ms, struct lm_err *err)
 		return lm_fail_errno(err, "fork");
 	r->pid = pid;
 	r->starts++;
-	r->started_ms = r->heard_ms = mono_ms;
 	return 0;
 }
 
@@ -200,8 +200,11 @@ static void check_alive(struct reader *r, int64_t mono_ms)
 {
 	auto_free char *why = NULL;
 	int status;
+	pid_t ended = waitpid(r->pid, &status, WNOHANG);
 
-	if (waitpid(r->pid, &status, WNOHANG) == r->pid) {
+	if (ended < 0) { /* who started us told the kernel not to keep children for us (SIGCHLD ignored) */
+		bury(r, "the reader ended", mono_ms);
+	} else if (ended == r->pid) {
 		why = WIFSIGNALED(status) ? xasprintf("the reader was ended by signal %d", WTERMSIG(status))
 					  : xasprintf("the reader ended with code %d", WEXITSTATUS(status));
 		bury(r, why, mono_ms);
@@ -243,7 +246,7 @@ static int receive(struct reader *r, struct reader_message *m, int *fd)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = sizeof(control.bytes)};
+				 .msg_controllen = CMSG_LEN(sizeof(int))}; /* no room for a second one in the padding */
 	ssize_t len;
 
 	*fd = -1;
@@ -266,27 +269,31 @@ static void failed_news(struct reader *r, const struct reader_message *m, const 
 	queue_news(r, news);
 }
 
-static void matrix_news(struct reader *r, const struct reader_message *m, int fd)
+static bool matrix_news(struct reader *r, const struct reader_message *m, int fd)
 {
 	struct reader_news news = {.kind = READER_NEWS_MATRIX, .hold = m->hold, .mtime_ms = m->mtime_ms,
 				   .noticed_ms = m->noticed_ms,
 				   .by_event = m->by_event};
 	struct lm_err err;
 
-	if (matrix_from_memfd(fd, &news.matrix, &err) < 0)
+	if (matrix_from_memfd(fd, &news.matrix, &err) < 0) {
 		failed_news(r, m, &err);
-	else
-		queue_news(r, news);
+		return false;
+	}
+	queue_news(r, news);
+	return true;
 }
 
-static void handle(struct reader *r, const struct reader_message *m, int fd)
+/* False: a matrix was lost. The process believes that we have it, so only a new one sends it again. */
+static bool handle(struct reader *r, const struct reader_message *m, int fd)
 {
 	struct lm_err err = {.code = LM_DATA};
+	bool taken = true;
 
 	if (m->kind == READER_LOADING) {
 		r->loading = m->load;
 		r->gave_up = false;
-		return;
+		return true;
 	}
 	if (m->kind != READER_BEAT) {
 		r->done = m->load;
@@ -295,7 +302,7 @@ static void handle(struct reader *r, const struct reader_message *m, int fd)
 	}
 	if (m->kind == READER_MATRIX) {
 		r->failed = false;
-		matrix_news(r, m, fd);
+		taken = matrix_news(r, m, fd);
 	} else if (m->kind == READER_FAILED) {
 		r->failed = true;
 		lm_fail(&err, (enum lm_code)m->code, "%s", m->text);
@@ -307,6 +314,7 @@ static void handle(struct reader *r, const struct reader_message *m, int fd)
 		queue_news(r, (struct reader_news){.kind = READER_NEWS_HOLD, .hold = m->hold});
 	}
 	r->hold = m->hold;
+	return taken;
 }
 
 /* Everything that is in the socket now. */
@@ -317,7 +325,10 @@ static void drain(struct reader *r)
 
 	while ((got = receive(r, &m, &fd)) > 0) {
 		r->heard_ms = clock_mono_ms();
-		handle(r, &m, fd);
+		if (!handle(r, &m, fd)) {
+			got = -1;
+			break;
+		}
 		cleanup_close(&fd);
 	}
 	if (got < 0) {

@@ -22,7 +22,9 @@
 #include "sched/reader_wire.h"
 
 #define HOLD_NAME "hold"
+#ifndef BEAT_MS
 #define BEAT_MS 1000
+#endif
 #define FULL_READ_MS 30000	/* what stat does not show is seen at last then */
 #define RACY_READS 3		/* a file that changed just now is read so often again: a second change may share its time stamp */
 #define UNFINISHED_TRIES 4	/* before a file that does not parse is called bad */
@@ -194,8 +196,9 @@ static void hand_over(struct child *c, struct file_text *text, uint64_t digest, 
 	auto_close int fd = -1;
 
 	m.mtime_ms = (int64_t)text->st.st_mtim.tv_sec * 1000 + text->st.st_mtim.tv_nsec / 1000000;
-	c->has_bad = build(text, &fd, &c->bad) < 0;
-	if (c->has_bad) {
+	c->has_bad = false;
+	if (build(text, &fd, &c->bad) < 0) {
+		c->has_bad = c->bad.code == LM_DATA; /* a lack of memory passes */
 		c->bad_digest = digest;
 		refuse(c, &c->bad);
 		return;
@@ -235,7 +238,6 @@ static void load(struct child *c, int dir, const struct look *look)
 		hand_over(c, &text, digest, look);
 	}
 }
-
 
 /* --- the folder --- */
 
@@ -282,7 +284,6 @@ static bool drain_events(struct child *c)
 		}
 	return ours;
 }
-
 
 static void schedule(struct child *c)
 {
@@ -371,7 +372,8 @@ static void run(struct child *c)
 	struct pollfd fds[2] = {{.fd = READER_CHILD_INOTIFY, .events = POLLIN}, {.fd = READER_CHILD_SOCKET, .events = POLLRDHUP}};
 
 	for (;;) {
-		int64_t wait = c->next_ms - clock_mono_ms();
+		int64_t now = clock_mono_ms(), beat_ms = c->sent_mono_ms + BEAT_MS;
+		int64_t wait = (c->next_ms < beat_ms ? c->next_ms : beat_ms) - now;
 
 		if (poll(fds, 2, wait > 0 ? (int)wait : 0) < 0 && errno != EINTR)
 			return;
@@ -381,6 +383,8 @@ static void run(struct child *c)
 			look_after_event(c);
 		if (clock_mono_ms() >= c->next_ms)
 			look_by_poll(c);
+		else if (clock_mono_ms() - c->sent_mono_ms >= BEAT_MS) /* a long poll is no silence */
+			say(c, READER_BEAT);
 	}
 }
 

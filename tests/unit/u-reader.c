@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "lib/mem.h"
 #include "lib/snapshot.h"
 #include "sched/reader.h"
+#include "sched/reader_wire.h"
 #include "tests/testing/testing.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -25,6 +27,21 @@
 #define SANITIZED
 #endif
 #endif
+
+/* The process itself, with a memory that can be short: while FILE.full is there. */
+static char full_path[512];
+
+static int scarce_memfd(const struct matrix *m, int *fd, struct lm_err *err)
+{
+	if (access(full_path, F_OK) == 0)
+		return lm_fail(err, LM_IO, "no room for a matrix");
+	return matrix_to_memfd(m, fd, err);
+}
+
+#define BEAT_MS 300
+#define matrix_to_memfd scarce_memfd
+#include "sched/reader_child.c"
+#undef matrix_to_memfd
 
 #define PATIENCE_MS 10000	/* a loaded machine; what is asserted is order, not time */
 
@@ -365,7 +382,7 @@ static void s7_a_stopped_reader_costs_100_ms_once_and_is_replaced(void **state)
 	(void)state;
 	begin(&p);
 	write_file(&p, 1, true);
-	start_as(&p, &(struct reader_settings){.poll_ms = 100, .silent_ms = 3000});
+	start_as(&p, &(struct reader_settings){.poll_ms = 100, .silent_ms = 1500});
 	expect(&p, READER_NEWS_MATRIX);
 	pid = reader_pid(p.reader);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
@@ -434,6 +451,146 @@ static void one_that_talks_nonsense_is_killed(void **state)
 	start_as(&p, &(struct reader_settings){.poll_ms = 1000, .program = program});
 	expect(&p, READER_NEWS_DIED);
 	assert_non_null(strstr(p.news.error.msg, "signal 9"));
+	end(&p);
+}
+
+static void a_long_poll_is_no_silence(void **state)
+{
+	struct place p;
+
+	(void)state;
+	begin(&p);
+	write_file(&p, 1, true);
+	start_as(&p, &(struct reader_settings){.poll_ms = 60000, .silent_ms = 2 * BEAT_MS});
+	expect(&p, READER_NEWS_MATRIX);
+	assert_false(next_news(&p, READER_NEWS_DIED, 2 * BEAT_MS + 500));
+	end(&p);
+}
+
+static void a_lack_of_memory_passes(void **state)
+{
+	struct place p;
+	auto_free char *full = NULL;
+
+	(void)state;
+	begin(&p);
+	full = xasprintf("%s.full", p.file);
+	test_write(full, "");
+	write_file(&p, 33, true);
+	start(&p, 50);
+	expect(&p, READER_NEWS_FAILED);
+	assert_non_null(strstr(p.news.error.msg, "no room"));
+	assert_int_equal(unlink(full), 0);
+	expect(&p, READER_NEWS_MATRIX); /* of the same text */
+	assert_true(rtt_of(&p) == 33);
+	end(&p);
+}
+
+/* Many supervisors ignore SIGCHLD, and exec keeps that: waitpid knows no child then. */
+static void a_death_is_seen_where_children_are_not_kept(void **state)
+{
+	struct place p;
+
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	begin(&p);
+	write_file(&p, 1, true);
+	start(&p, 1000);
+	expect(&p, READER_NEWS_MATRIX);
+	kill(reader_pid(p.reader), SIGKILL);
+	expect(&p, READER_NEWS_DIED);
+	expect(&p, READER_NEWS_MATRIX);
+	end(&p);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* --- a process that means harm: this program again, as main() starts it for a FILE of that name --- */
+
+static void harm_send(enum reader_kind kind, const int *fds, size_t count)
+{
+	struct reader_message m = {.magic = READER_WIRE_MAGIC, .kind = kind};
+	struct iovec part = {&m, sizeof(m)};
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control = {0};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (count) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	if (sendmsg(READER_CHILD_SOCKET, &message, MSG_NOSIGNAL) < 0)
+		_exit(1);
+}
+
+static int harm(const char *what)
+{
+	const int fds[4] = {READER_CHILD_INOTIFY, READER_CHILD_INOTIFY, READER_CHILD_INOTIFY, READER_CHILD_INOTIFY};
+	int i;
+
+	if (STREQ(what, "harm-fds"))
+		for (i = 0; i < 100; i++)
+			harm_send(READER_BEAT, fds, 1 + (size_t)i % 4);
+	if (STREQ(what, "harm-fds"))
+		harm_send(READER_UNFINISHED, NULL, 0);
+	else
+		harm_send(READER_MATRIX, NULL, 0);
+	sleep(60);
+	return 0;
+}
+
+static void start_harm(struct place *p, const char *what)
+{
+	begin(p);
+	free(p->file);
+	p->file = xstrdup(what);
+	start(p, 1000);
+}
+
+static int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void one_that_sends_too_many_files_leaves_none_here(void **state)
+{
+	struct place p;
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+	int before;
+
+	(void)state;
+	start_harm(&p, "harm-fds");
+	before = open_files();
+	while (!reader_looked(p.reader) && clock_mono_ms() < until)
+		reader_take(p.reader, &p.news);
+	assert_true(reader_looked(p.reader));
+	assert_int_equal(open_files(), before);
+	end(&p);
+}
+
+/* Else it would never be sent again: the process believes that it is here. */
+static void a_matrix_that_did_not_arrive_is_asked_for_again(void **state)
+{
+	struct place p;
+
+	(void)state;
+	start_harm(&p, "harm-matrix");
+	expect(&p, READER_NEWS_FAILED);
+	expect(&p, READER_NEWS_DIED);
+	expect(&p, READER_NEWS_FAILED);
+	assert_true(reader_starts(p.reader) >= 2);
 	end(&p);
 }
 
@@ -536,13 +693,25 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_reader_is_started_again),
 		cmocka_unit_test(one_that_always_dies_is_started_ever_more_seldom),
 		cmocka_unit_test(one_that_talks_nonsense_is_killed),
+		cmocka_unit_test(a_long_poll_is_no_silence),
+		cmocka_unit_test(a_lack_of_memory_passes),
+		cmocka_unit_test(a_death_is_seen_where_children_are_not_kept),
+		cmocka_unit_test(one_that_sends_too_many_files_leaves_none_here),
+		cmocka_unit_test(a_matrix_that_did_not_arrive_is_asked_for_again),
 		cmocka_unit_test(it_has_no_environment_no_file_but_its_own_and_goes_first),
 #ifndef SANITIZED
 		cmocka_unit_test(a_thousand_nodes_need_at_most_64_mib),
 #endif
 	};
 
+	if (argc > 2 && STREQ(argv[1], "reader") && strncmp(argv[2], "harm-", 5) == 0)
+		return harm(argv[2]);
+	if (argc > 2)
+		snprintf(full_path, sizeof(full_path), "%s.full", argv[2]);
 	if (argc > 1 && STREQ(argv[1], "reader"))
 		return reader_child_main(argc - 1, argv + 1);
+	/* A file that is cut and written again goes to the disk at once (ext4), a hundred ms each time where it is busy. */
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
