@@ -115,6 +115,8 @@ $(STANDIN): $(BUILD)/tests/apiserver/main.o $(call objects,tests/apiserver) $(LI
 	$(call link)
 $(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
+# These run the programs themselves.
+$(INTEGRATION): | $(PROGRAMS) $(STANDIN)
 $(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
