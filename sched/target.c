@@ -249,3 +249,18 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 		out->near_count = by_default->near_count;
 	}
 }
+
+static uint64_t legs_of(const struct resolved *items, uint32_t count)
+{
+	uint64_t legs = 0;
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		legs += items[i].is_mesh ? 1 : items[i].count;
+	return legs;
+}
+
+uint64_t targets_pairs(const struct targets *targets, uint32_t nodes)
+{
+	return (legs_of(targets->near, targets->near_count) + legs_of(targets->within, targets->within_count)) * nodes;
+}

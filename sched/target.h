@@ -37,6 +37,13 @@ struct targets {
 	bool asking;			/* the pod has near or a limit: which weights apply */
 };
 
+/*
+ * How many pairs of a target's node and a node of the cluster a decision looks at, at 2 to 10 ns each: for limits once, for the ranking once
+ * more. Above TARGETS_MAX_PAIRS (four targets on each of 5,000 nodes) the pod is refused with the reason, so that it does not hold up all others.
+ */
+#define TARGETS_MAX_PAIRS UINT64_C(100000000)
+uint64_t targets_pairs(const struct targets *targets, uint32_t nodes);
+
 /* The result lives in the arena. */
 void targets_resolve(const struct decision_input *in, struct arena *arena, struct targets *out);
 

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,28 +15,45 @@ static uint8_t detail_of(uint32_t item, unsigned why)
 	return (uint8_t)((item < LAST_ITEM ? item : LAST_ITEM) * 2 + why);
 }
 
-static enum filter_start refuse_pod(struct cycle *c, const struct resolved *limit)
+static enum filter_start refuse_pod(struct cycle *c, const struct buf *text)
 {
-	auto_buf struct buf text = {0};
-	char *reason;
+	char *reason = arena_alloc(&c->decider->arena, text->len + 1);
 
-	target_missing_reason(c->in, limit, &text);
-	reason = arena_alloc(&c->decider->arena, text.len + 1);
-	memcpy(reason, text.data, text.len);
+	memcpy(reason, text->data, text->len);
 	c->pod_reason = reason;
 	return FILTER_REFUSE;
+}
+
+static enum filter_start refuse_missing(struct cycle *c, const struct resolved *limit)
+{
+	auto_buf struct buf text = {0};
+
+	target_missing_reason(c->in, limit, &text);
+	return refuse_pod(c, &text);
+}
+
+static enum filter_start refuse_costly(struct cycle *c, uint64_t pairs)
+{
+	auto_buf struct buf text = {0};
+
+	buf_printf(&text, "its latency targets make %" PRIu64 " pairs with the nodes, more than this scheduler looks at for one pod (%" PRIu64 ")",
+		   pairs, TARGETS_MAX_PAIRS);
+	return refuse_pod(c, &text);
 }
 
 static enum filter_start prefilter(struct cycle *c)
 {
 	const struct targets *t = c->targets;
+	uint64_t pairs = targets_pairs(t, c->view->count);
 	uint32_t k, there = 0;
 
+	if (pairs > TARGETS_MAX_PAIRS)
+		return refuse_costly(c, pairs);
 	if (!c->in->profile->refuse_latency)
 		return FILTER_SKIP;
 	for (k = 0; k < t->within_count; k++) {
 		if (t->within[k].missing && !t->within[k].first && !c->pod->ask.allow_missing)
-			return refuse_pod(c, &t->within[k]);
+			return refuse_missing(c, &t->within[k]);
 		there += !t->within[k].missing;
 	}
 	return there ? FILTER_RUN : FILTER_SKIP;
@@ -63,7 +81,7 @@ static void filter(struct cycle *c)
 	float *median_us = column(c);
 	uint32_t k, l;
 
-	for (k = 0; k < t->within_count; k++) {
+	for (k = 0; k < t->within_count && c->decider->feasible; k++) {
 		const struct resolved *limit = &t->within[k];
 
 		if (limit->missing)
@@ -73,7 +91,7 @@ static void filter(struct cycle *c)
 			check(c, k, median_us);
 			continue;
 		}
-		for (l = 0; l < limit->count; l++) {	/* each leg has to hold; one that is unknown follows `missing` */
+		for (l = 0; l < limit->count && c->decider->feasible; l++) {	/* each has to hold; an unknown one follows `missing` */
 			distance_median(c, limit, &limit->legs[l], median_us);
 			check(c, k, median_us);
 		}

@@ -266,6 +266,26 @@ static void more_limits_than_a_verdict_can_name(void **state)
 	assert_string_equal(world_reason(&w, "c"), "node(s) exceeded the latency limit to one of the many targets");
 }
 
+/* Four targets on each of 5,000 nodes would hold up all other pods for a second and more. */
+static void a_pod_whose_targets_cost_too_much_is_refused(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 5010; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%u", i);
+		world_node(&w, name, "\"topology.kubernetes.io/zone\":\"z\"", "");
+	}
+	world_decide(&w, "four", "", WITHIN("zone/z<=1ms, any:zone/z<=1ms") "," NEAR("zone/z, any:zone/z") ALLOW);
+	assert_refused(&w, "0/5014 nodes are available: its latency targets make 100480560 pairs with the nodes, more than this scheduler looks at "
+			   "for one pod (100000000).");
+	assert_true(w.decision.wake & WAKE_POD_FREED);	/* there may be fewer then */
+	world_decide(&w, "one", "", NEAR("zone/z"));
+	assert_int_equal(w.decision.feasible, 5014);
+}
+
 /* --- missing targets ------------------------------------------------------------------------------------------------------- */
 
 static void no_pod_matches(void **state)
@@ -479,7 +499,8 @@ int main(void)
 		T(a_lost_pair_is_unknown_while_its_row_is_fresh), T(without_any_latency_data_only_the_same_node_holds),
 		T(s1_without_a_matrix_pods_are_placed_by_the_rest),
 		T(s8_a_node_without_data_is_placed_last_and_a_row_without_node_is_ignored), T(the_latency_refusal_can_be_switched_off),
-		T(more_limits_than_a_verdict_can_name), T(no_pod_matches), T(other_missing_targets_are_named_too),
+		T(more_limits_than_a_verdict_can_name), T(a_pod_whose_targets_cost_too_much_is_refused), T(no_pod_matches),
+		T(other_missing_targets_are_named_too),
 		T(the_first_pod_of_its_own_target_goes_anywhere), T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
 		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),
 		T(entry_is_refused_by_name), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
