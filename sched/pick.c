@@ -2,8 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <math.h>
-#include <string.h>
 
 #include "sched/decider.h"
 #include "sched/lanes.h"
