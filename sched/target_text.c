@@ -8,6 +8,7 @@
 #define CYCLE_DEPTH 8
 #define CYCLE_BREADTH 32
 #define CYCLE_LOOKS 64			/* of all: the ways through layers of pods that wait are many */
+#define CYCLE_LIMITS 4096		/* of all: a pod may have thousands of its own */
 
 void target_describe(const struct ask_item *item, struct buf *out)
 {
@@ -61,7 +62,7 @@ static bool waits(const struct view *view, const struct wait *w)
 struct path {
 	const struct pod *pods[CYCLE_DEPTH];
 	uint32_t count;
-	uint32_t looks;			/* so far */
+	uint32_t looks, limits;		/* so far */
 };
 
 static bool on_path(const struct path *path, const struct pod *pod)
@@ -83,7 +84,7 @@ static bool pod_leads_back(const struct view *view, const struct pod *pod, struc
 	uint32_t i;
 
 	path->pods[path->count++] = pod;
-	for (i = 0; !pod->ask.allow_missing && i < pod->ask.within_count; i++)
+	for (i = 0; !pod->ask.allow_missing && i < pod->ask.within_count && path->limits++ < CYCLE_LIMITS; i++)
 		if (wait_of(pod, &pod->ask.within[i], &wait) && waits(view, &wait) &&
 		    (selects(&wait, path->pods[0]) || leads_back(view, &wait, path)))
 			return true;

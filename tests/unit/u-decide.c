@@ -327,6 +327,16 @@ static void the_first_pod_of_its_own_target_goes_anywhere(void **state)
 	assert_feasible("a b c d");
 }
 
+static void the_first_pod_of_its_own_controller_goes_anywhere(void **state)
+{
+	(void)state;
+	world_pod_of(&w, "cart-1", "", "\"pod-template-hash\":\"6d4f\",\"delay_cart\":\"1\"", "",
+		     "\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"cart-6d4f\",\"uid\":\"o\",\"controller\":true}]", "");
+	world_again(&w, "cart-1");
+	assert_feasible("a b c d");
+	assert_string_equal(world_note(&w), "limit to delay_cart: this pod is the first");
+}
+
 static void pods_that_wait_for_each_other_are_named(void **state)
 {
 	(void)state;
@@ -349,6 +359,25 @@ static void a_cycle_of_three_by_label(void **state)
 	world_pod(&w, "c-0", "b", "\"app\":\"cc\"", "");	/* now b-1 can go, and then this one */
 	world_again(&w, "a-1");
 	assert_null(strstr(world_message(&w), "cycle"));
+}
+
+/* The search is bounded in all: pods with thousands of limits may wait, and this scheduler must not wait with them. */
+static void a_cycle_behind_thousands_of_limits_is_not_sought(void **state)
+{
+	auto_buf struct buf labels = {0};
+	uint32_t i;
+
+	(void)state;
+	buf_str(&labels, "\"app\":\"bb\"");
+	for (i = 0; i < 5000; i++)
+		buf_printf(&labels, ",\"delay_x%u\":\"1\"", i);
+	buf_str(&labels, ",\"delay_aa\":\"1\"");
+	world_pod(&w, "b-1", "", labels.data, "");
+	world_decide(&w, "a-1", "\"app\":\"aa\",\"delay_bb\":\"1\"", "");
+	assert_null(strstr(world_message(&w), "cycle"));
+	world_pod(&w, "b-0", "", "\"app\":\"bb\",\"delay_cc\":\"1\",\"delay_aa\":\"1\"", "");
+	world_again(&w, "a-1");
+	assert_non_null(strstr(world_message(&w), "cycle: this pod -> default/b-0 -> this pod"));
 }
 
 static void a_pod_that_only_waits_for_a_cycle_is_in_none(void **state)
@@ -501,7 +530,9 @@ int main(void)
 		T(s8_a_node_without_data_is_placed_last_and_a_row_without_node_is_ignored), T(the_latency_refusal_can_be_switched_off),
 		T(more_limits_than_a_verdict_can_name), T(a_pod_whose_targets_cost_too_much_is_refused), T(no_pod_matches),
 		T(other_missing_targets_are_named_too),
-		T(the_first_pod_of_its_own_target_goes_anywhere), T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
+		T(the_first_pod_of_its_own_target_goes_anywhere), T(the_first_pod_of_its_own_controller_goes_anywhere),
+		T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
+		T(a_cycle_behind_thousands_of_limits_is_not_sought),
 		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),
 		T(entry_is_refused_by_name), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
 		T(a_decision_tells_the_round_trip_and_the_runner_up), T(one_feasible_node_has_no_runner_up),
