@@ -78,6 +78,19 @@ static void another_has_to_be_feasible_and_known(void **state)
 	assert_feasible("a c");				/* nobody knows whether c is below */
 }
 
+static void another_with_dead_data_is_not_known_to_be_below(void **state)
+{
+	(void)state;
+	load(0.95, 0.2, NAN, NAN);
+	world_age(&w, "b", 601);
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_feasible("a b c d");
+	world_age(&w, "b", 599);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("b c d");
+}
+
 static void a_full_node_with_old_data_is_not_refused(void **state)
 {
 	(void)state;
@@ -134,6 +147,7 @@ int main(void)
 		T(a_full_node_is_refused_while_another_is_below),
 		T(when_all_are_full_none_is_refused),
 		T(another_has_to_be_feasible_and_known),
+		T(another_with_dead_data_is_not_known_to_be_below),
 		T(a_full_node_with_old_data_is_not_refused),
 		T(strict_refuses_always),
 		T(hysteresis_keeps_a_node_refused),

@@ -121,6 +121,17 @@ static void an_unknown_leg_counts_a_second(void **state)
 	assert_float_equal(w.decision.cost_us[cache_find_node(w.cache, "b")], (1000 + 3e6) / 2, 1);
 }
 
+/* A bad known leg costs no more than an unknown one: else a node would gain by losing it. */
+static void a_known_leg_never_costs_more_than_an_unknown_one(void **state)
+{
+	(void)state;
+	world_link(&w, "b", "d", 990e3, 0, 0.9);	/* loss makes it 1.168 s */
+	world_pod(&w, "x1", "a", "\"app\":\"x\"", "");
+	world_pod(&w, "x2", "d", "\"app\":\"x\"", "");
+	world_decide(&w, "web", "", NEAR("app=x"));
+	assert_float_equal(w.decision.cost_us[cache_find_node(w.cache, "b")], (1000 + 1e6) / 2, 1);
+}
+
 /* A replica on a node that nobody measures would make all nodes look alike. */
 static void a_leg_that_is_unknown_everywhere_drops(void **state)
 {
@@ -397,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(best_over_this), T(both_are_at_least_50_us), T(jitter_and_loss_cost_beyond_what_is_free),
 		T(several_nodes_are_a_mean_by_pods), T(an_unknown_leg_counts_a_second), T(a_leg_that_is_unknown_everywhere_drops),
+		T(a_known_leg_never_costs_more_than_an_unknown_one),
 		T(several_items_are_one_weighted_mean), T(an_item_unknown_on_every_node_drops),
 		T(soft_max_latency_is_full_marks_up_to_its_value), T(the_default_is_the_mean_over_the_mesh),
 		T(limits_alone_rank_by_their_targets), T(the_age_factor_is_of_the_older_row), T(the_mesh_ages_by_the_own_row),
