@@ -55,6 +55,10 @@ static void a_full_node_is_refused_while_another_is_below(void **state)
 	world_decide(&w, "web", "", NEAR("node/a"));
 	assert_feasible("b c");
 	assert_string_equal(world_reason(&w, "a"), "node(s) had no CPU headroom");
+	load(0.95, 0.8, 0.95, 0.95);
+	world_take(&w);
+	world_again(&w, "web");
+	assert_feasible("b");				/* busy is below */
 }
 
 static void when_all_are_full_none_is_refused(void **state)

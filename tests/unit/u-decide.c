@@ -337,6 +337,16 @@ static void the_first_pod_of_its_own_controller_goes_anywhere(void **state)
 	assert_string_equal(world_note(&w), "limit to delay_cart: this pod is the first");
 }
 
+/* As for a pod that is explained after it was placed. */
+static void a_pod_is_never_its_own_target(void **state)
+{
+	(void)state;
+	world_pod(&w, "x1", "c", "\"app\":\"x\"", NEAR("app=x"));
+	world_again(&w, "x1");
+	assert_string_equal(world_note(&w), "near app=x: this pod is the first");
+	assert_null(w.decision.score[SCORE_LATENCY]);
+}
+
 static void pods_that_wait_for_each_other_are_named(void **state)
 {
 	(void)state;
@@ -531,6 +541,7 @@ int main(void)
 		T(more_limits_than_a_verdict_can_name), T(a_pod_whose_targets_cost_too_much_is_refused), T(no_pod_matches),
 		T(other_missing_targets_are_named_too),
 		T(the_first_pod_of_its_own_target_goes_anywhere), T(the_first_pod_of_its_own_controller_goes_anywhere),
+		T(a_pod_is_never_its_own_target),
 		T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
 		T(a_cycle_behind_thousands_of_limits_is_not_sought),
 		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),

@@ -130,6 +130,8 @@ static void a_known_leg_never_costs_more_than_an_unknown_one(void **state)
 	world_pod(&w, "x2", "d", "\"app\":\"x\"", "");
 	world_decide(&w, "web", "", NEAR("app=x"));
 	assert_float_equal(w.decision.cost_us[cache_find_node(w.cache, "b")], (1000 + 1e6) / 2, 1);
+	world_decide(&w, "plain", "", "");		/* in the mean over the mesh too */
+	assert_float_equal(w.decision.cost_us[cache_find_node(w.cache, "b")], (1000 + 2000 + 1e6) / 3, 1);
 }
 
 /* A replica on a node that nobody measures would make all nodes look alike. */
@@ -254,6 +256,19 @@ static void s2_old_data_decay_to_neutral(void **state)
 }
 
 /* --- cpu ------------------------------------------------------------------------------------------------------------------ */
+
+/* At 10 periods data are known still, and worth nothing. */
+static void scores_of_0_alone_drop(void **state)
+{
+	(void)state;
+	world_age(&w, "a", 600);
+	world_age(&w, "b", 600);
+	world_age(&w, "c", 600);
+	close_node("a");
+	world_decide(&w, "web", "", NEAR("node/a"));
+	assert_null(w.decision.score[SCORE_LATENCY]);
+	assert_float_equal(w.decision.rtt_us[cache_find_node(w.cache, "b")], 1000, 0.01);
+}
 
 static void cpu_is_what_is_left(void **state)
 {
@@ -412,7 +427,7 @@ int main(void)
 		T(several_items_are_one_weighted_mean), T(an_item_unknown_on_every_node_drops),
 		T(soft_max_latency_is_full_marks_up_to_its_value), T(the_default_is_the_mean_over_the_mesh),
 		T(limits_alone_rank_by_their_targets), T(the_age_factor_is_of_the_older_row), T(the_mesh_ages_by_the_own_row),
-		T(s2_old_data_decay_to_neutral), T(cpu_is_what_is_left), T(a_busy_node_loses_15_points),
+		T(s2_old_data_decay_to_neutral), T(scores_of_0_alone_drop), T(cpu_is_what_is_left), T(a_busy_node_loses_15_points),
 		T(the_cpu_term_drops_when_a_feasible_node_lacks_it), T(dead_load_counts_as_the_worst), T(free_counts_the_pod),
 		T(nothing_is_free_where_nothing_is_allocatable), T(weights_of_the_profile), T(ties_go_to_the_fewest_pods_of_the_owner),
 		T(then_to_the_most_free), T(then_to_a_hash_that_spreads), T(a_point_is_a_tie_and_more_is_none),
