@@ -68,16 +68,21 @@ static void micro_time(char text[static CLOCK_TEXT + 3])
 	snprintf(text, CLOCK_TEXT + 3, "%.23s000Z", ms);
 }
 
-/* Cut at the beginning of a character. */
+/* At most `max` bytes, cut at the beginning of a character. The caller frees. */
+static char *shortened(const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	if (len > max)
+		for (len = max - 3; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+			;
+	return xasprintf("%.*s%s", (int)len, text, text[len] ? "..." : "");
+}
+
 static void add_note(struct buf *b, const char *note)
 {
-	size_t len = strlen(note);
-	auto_free char *cut = NULL;
+	auto_free char *cut = shortened(note, EVENTS_NOTE_MAX);
 
-	if (len > EVENTS_NOTE_MAX)
-		for (len = EVENTS_NOTE_MAX - 3; len > 0 && ((unsigned char)note[len] & 0xc0) == 0x80; len--)
-			;
-	cut = xasprintf("%.*s%s", (int)len, note, note[len] ? "..." : "");
 	buf_json_string(b, cut);
 }
 
@@ -249,20 +254,21 @@ void events_condition(struct events *e, const struct pod *pod, const char *reaso
 				.prepare = prepare_condition,
 				.arg = e};
 	struct letter *waiting = outbox_find(e->outbox, pod->uid);
+	auto_free char *cut = shortened(message, EVENTS_CONDITION_MAX);
 
 	if (waiting) {
 		free(waiting->reason);
 		free(waiting->message);
 		waiting->reason = xstrdup(reason);
-		waiting->message = xstrdup(message);
+		waiting->message = steal(&cut);
 		return;
 	}
-	if (has_condition(pod, reason, message))
+	if (has_condition(pod, reason, cut))
 		return;
 	letter.path = xasprintf("/api/v1/namespaces/%s/pods/%s/status", pod->namespace_, pod->name);
 	letter.uid = xstrdup(pod->uid);
 	letter.reason = xstrdup(reason);
-	letter.message = xstrdup(message);
+	letter.message = steal(&cut);
 	outbox_put(e->outbox, &letter);
 }
 

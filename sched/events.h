@@ -23,6 +23,7 @@
 #define EVENTS_SERIES_PATCH_MS (3 * 60000)
 #define EVENTS_SERIES_MAX 2000		/* remembered; the oldest goes */
 #define EVENTS_NOTE_MAX 1024		/* the API's limit; longer ones are cut */
+#define EVENTS_CONDITION_MAX 32768	/* of a condition's message (metav1.Condition); longer ones are cut */
 
 struct events;
 

@@ -25,7 +25,7 @@ struct server {
 	bool deleting;
 	int get_status;			/* 0: the pod */
 	char bound_to[64];		/* every node that a POST named: "a,a," */
-	char last_body[4096];
+	char last_body[65536];
 	int event_status, patch_status;	/* 0: 201, 200 */
 };
 
@@ -67,7 +67,7 @@ static void answer_post(struct scripted_request *r, struct server *s)
 	sscanf(node, "\"kind\":\"Node\",\"name\":\"%31[^\"]", name);
 	strncat(s->bound_to, name, sizeof(s->bound_to) - strlen(s->bound_to) - 2);
 	strncat(s->bound_to, ",", sizeof(s->bound_to) - strlen(s->bound_to) - 1);
-	snprintf(s->last_body, sizeof(s->last_body), "%.4000s", r->body);
+	snprintf(s->last_body, sizeof(s->last_body), "%.65000s", r->body);
 	if (strchr(what, '!') || STREQ(what, "201"))
 		snprintf(s->node, sizeof(s->node), "%s", name);
 	if (atoi(what))
@@ -108,11 +108,11 @@ static void answer(struct scripted_request *r)
 	pthread_mutex_lock(&s->lock);
 	if (strstr(r->target, "/events")) {
 		s->events++;
-		snprintf(s->last_body, sizeof(s->last_body), "%.4000s", r->body);
+		snprintf(s->last_body, sizeof(s->last_body), "%.65000s", r->body);
 		status_answer(r, s->event_status ? s->event_status : 201);
 	} else if (STREQ(r->method, "PATCH")) {
 		s->patches++;
-		snprintf(s->last_body, sizeof(s->last_body), "%.4000s", r->body);
+		snprintf(s->last_body, sizeof(s->last_body), "%.65000s", r->body);
 		status_answer(r, s->patch_status ? s->patch_status : 200);
 	} else if (STREQ(r->method, "POST")) {
 		answer_post(r, s);
@@ -486,6 +486,23 @@ static void the_condition_is_sent_when_it_differs_and_never_overtakes_a_binding(
 	end_world(&w);
 }
 
+static void a_message_is_cut_at_the_limit(void **state)
+{
+	struct world w;
+	auto_free char *message = xmalloc(200001);
+
+	(void)state;
+	begin(&w);
+	memset(message, 'x', 200000);
+	message[200000] = '\0';
+	events_condition(w.events, cache_find_pod(w.cache, "uid-web")->pod, "Unschedulable", message);
+	until_sent(&w);
+	assert_int_equal(w.server.patches, 1);
+	assert_in_range(strlen(w.server.last_body), EVENTS_CONDITION_MAX - 4, EVENTS_CONDITION_MAX + 500);
+	assert_non_null(strstr(w.server.last_body, "xxx..."));
+	end_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +515,7 @@ int main(void)
 		cmocka_unit_test(a_note_is_cut_at_the_limit_between_characters),
 		cmocka_unit_test(events_are_tried_again_and_then_dropped),
 		cmocka_unit_test(the_box_of_events_is_bounded),
+		cmocka_unit_test(a_message_is_cut_at_the_limit),
 		cmocka_unit_test(the_condition_is_sent_when_it_differs_and_never_overtakes_a_binding),
 	};
 
