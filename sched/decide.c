@@ -52,6 +52,8 @@ static void lookup_reserve(struct lookup *l, size_t count)
 	l->load = xrealloc(l->load, l->room, sizeof(*l->load));
 	l->cpu_score = xrealloc(l->cpu_score, l->room, sizeof(*l->cpu_score));
 	l->cpu_minus = xrealloc(l->cpu_minus, l->room, sizeof(*l->cpu_minus));
+	memset(l->cpu_score + count, 0, (l->room - count) * sizeof(*l->cpu_score));	/* what pads the last lanes */
+	memset(l->cpu_minus + count, 0, (l->room - count) * sizeof(*l->cpu_minus));
 }
 
 static void lookup_node(struct lookup *l, const struct view *view, const struct mesh *mesh, uint32_t node)
@@ -152,10 +154,10 @@ static bool run_filters(struct cycle *c, struct decision *out)
 	return true;
 }
 
-/* What pads the last lanes is closed, so that it never wins. */
+/* What pads the last lanes is closed (column), so that it never wins. */
 static void set_gate(struct cycle *c)
 {
-	uint32_t i, n = c->view->count, padded = lanes_count(n) * LANES;
+	uint32_t i, n = c->view->count;
 	float *gate = column(c);
 
 	if (c->decider->feasible == n)
@@ -163,8 +165,6 @@ static void set_gate(struct cycle *c)
 	else
 		for (i = 0; i < n; i++)
 			gate[i] = c->verdicts[i].filter ? NAN : 0;
-	for (i = n; i < padded; i++)
-		gate[i] = NAN;
 	c->decider->gate = gate;
 }
 

@@ -7,8 +7,11 @@
 #ifndef SCHED_DECIDER_H
 #define SCHED_DECIDER_H
 
+#include <math.h>
+
 #include "sched/arena.h"
 #include "sched/filter/filter.h"
+#include "sched/lanes.h"
 #include "sched/target.h"
 
 /* What follows from (cache, nodes, mesh) alone and is kept until one of them changes. */
@@ -42,10 +45,15 @@ void lookup_update(struct decider *d, const struct decision_input *in);
 /* The share of cpu and memory that is free with the pod on it, 0..100. */
 float free_score_of(const struct view *view, const struct pod *pod, uint32_t node);
 
-/* A column of floats that lives until the next decision, not initialised. */
+/* A column of floats that lives until the next decision: not initialised, but for NaN in what pads its last lanes. */
 static inline float *column(const struct cycle *c)
 {
-	return arena_alloc_dirty(&c->decider->arena, (c->view->count + 1) * sizeof(float));
+	uint32_t i, n = c->view->count, padded = lanes_count(n) * LANES;
+	float *out = arena_alloc_dirty(&c->decider->arena, (padded + 1) * sizeof(*out));
+
+	for (i = n; i < padded; i++)
+		out[i] = NAN;
+	return out;
 }
 
 #endif
