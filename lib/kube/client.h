@@ -38,6 +38,12 @@ struct kube_request {
 	int64_t timeout_ms;		/* of the whole call; 0: none (a watch) */
 	int64_t idle_ms;		/* with 0: ended after so long without a byte; 0: none */
 	size_t max_bytes;		/* of the answer; 0: 16 MiB */
+	/*
+	 * Asked right before the body goes out, each time: false ends the call unsent (status 0, sent false). Only with a body. For
+	 * writes that are right for a moment only: a leader's. Called from inside libcurl: it must not use the client. NULL: always.
+	 */
+	bool (*may_send)(void *arg);
+	void *may_send_arg;
 };
 
 struct kube_response {

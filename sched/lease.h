@@ -1,0 +1,39 @@
+/*
+ * lease.h - the record of a coordination.k8s.io/v1 Lease that leader election reads and writes: JSON in, JSON out, nothing else.
+ *
+ * What stands in a Lease comes from outside: every field may be absent or nonsense. Only `holder` and `duration_s` steer us. Times of
+ * other machines are carried on and never compared.
+ */
+#ifndef SCHED_LEASE_H
+#define SCHED_LEASE_H
+
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+
+#define LEASE_HOLDER_MAX 300
+
+struct lease {
+	char *holder;			/* "" for nobody; never NULL */
+	int64_t duration_s;		/* 0: absent, or no positive number */
+	int64_t transitions;
+	char *acquire_time;		/* as it stands there; NULL: absent */
+	char *resource_version;		/* opaque */
+	char *spec;			/* the spec's text: it changes with every renewal */
+};
+
+/* An answer of the API. LM_DATA when it is no Lease. */
+int lease_parse(const char *json, struct lease *out, struct lm_err *err);
+void lease_free(struct lease *l);	/* makes it {0} */
+
+struct lease_write {
+	const char *namespace_, *name, *holder;
+	int64_t duration_s, transitions;
+	int64_t renew_wall_us;		/* microseconds since 1970: six decimals are the API's form */
+	const char *acquire_time;	/* kept from the record; NULL: the same as the renewal */
+	const char *resource_version;	/* a PUT is refused when another version stands there; NULL: to create it */
+};
+void lease_print(const struct lease_write *w, struct buf *out);
+
+#endif
