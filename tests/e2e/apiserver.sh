@@ -1,0 +1,52 @@
+#!/bin/bash
+# apiserver.sh start|kill|stop|wait: the API server of a running cluster.sh (E2E_OUT), also in the middle of a test.
+#   start   and waits until /readyz says so (60 s)
+#   kill    SIGKILL      stop   SIGTERM, and waits for its end      wait   until /readyz says so
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+pid_file=$E2E_OUT/kube-apiserver.pid
+
+# A dead one stays as a zombie: process 1 of the namespace does not wait for it.
+alive() { grep -qs '^State:[[:space:]][^ZX]' "/proc/$(cat "$pid_file")/status"; }
+ready() { curl -s -f -m 2 -o /dev/null --cacert "$E2E_OUT/pki/ca.crt" -H 'Authorization: Bearer admin-token' https://127.0.0.1:6443/readyz; }
+
+wait_ready() {
+	for ((i = 0; i < 600; i++)); do
+		! ready || return 0
+		alive || break
+		sleep 0.1
+	done
+	tail -n 5 "$E2E_OUT/kube-apiserver.log" >&2
+	return 1
+}
+
+start() {
+	local pki=$E2E_OUT/pki audit=()
+	[ "$E2E_AUDIT" = off ] || audit=(--audit-policy-file="$here/audit-policy.yaml" --audit-log-path="$E2E_OUT/audit.log")
+	setsid kube-apiserver --etcd-servers=http://127.0.0.1:2379 --cert-dir="$pki" --secure-port=6443 \
+		--advertise-address=10.99.0.1 --endpoint-reconciler-type=none --service-cluster-ip-range=10.96.0.0/16 \
+		--tls-cert-file="$pki/server.crt" --tls-private-key-file="$pki/server.key" --client-ca-file="$pki/ca.crt" \
+		--tls-sni-cert-key="$pki/expired.crt,$pki/expired.key:expired.test" \
+		--tls-sni-cert-key="$pki/other.crt,$pki/other.key:other-ca.test" \
+		--token-auth-file="$pki/tokens.csv" --authorization-mode=RBAC \
+		--service-account-key-file="$pki/accounts.pub" --service-account-signing-key-file="$pki/accounts.key" \
+		--service-account-issuer=https://kubernetes.default.svc \
+		--disable-admission-plugins=ServiceAccount,TaintNodesByCondition "${audit[@]}" \
+		>>"$E2E_OUT/kube-apiserver.log" 2>&1 </dev/null &
+	echo $! >"$pid_file"
+	wait_ready
+}
+
+# Its port and its process are gone, so that a start can follow.
+end() {
+	kill -s "$1" "$(cat "$pid_file")"
+	while alive; do sleep 0.05; done
+}
+
+case ${1:-} in
+start) start ;;
+kill) end KILL ;;
+stop) end TERM ;;
+wait) wait_ready ;;
+*) sed -n 's/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+esac
