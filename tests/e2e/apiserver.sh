@@ -6,8 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 pid_file=$E2E_OUT/kube-apiserver.pid
 
-# A dead one stays as a zombie: process 1 of the namespace does not wait for it.
-alive() { grep -qs '^State:[[:space:]][^ZX]' "/proc/$(cat "$pid_file")/status"; }
+# A dead one stays as a zombie (process 1 of the namespace does not wait for it): it is alive as long as any thread of it is.
+alive() { grep -qs '^State:[[:space:]][^ZX]' "/proc/$(cat "$pid_file")/task"/*/status; }
 ready() { curl -s -f -m 2 -o /dev/null --cacert "$E2E_OUT/pki/ca.crt" -H 'Authorization: Bearer admin-token' https://127.0.0.1:6443/readyz; }
 
 wait_ready() {
