@@ -6,7 +6,10 @@ build="gcc clang libclang-rt-dev make pkg-config libc6-dev libcjson-dev liboping
 # the laboratory unpacks user-mode-linux into the build folder by itself
 lab="iproute2"
 test="valgrind openssl ca-certificates git"
-[ $# -gt 0 ] || set -- $build $lab $test
+# the control plane of tests/e2e; any Go will do: an old one fetches the one that is wanted
+e2e="procps util-linux curl"
+command -v go >/dev/null || e2e="$e2e golang-go"
+[ $# -gt 0 ] || set -- $build $lab $test $e2e
 
 missing=
 for package in "$@"; do
