@@ -45,6 +45,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
 		return MHD_NO;
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, private");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	queued = MHD_queue_response(connection, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
 	return queued;
@@ -68,6 +70,13 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+static bool is_path_of(const struct http_route *route, const char *path)
+{
+	size_t len = strlen(route->path);
+
+	return len > 1 && route->path[len - 1] == '/' ? strncmp(path, route->path, len) == 0 : STREQ(route->path, path);
+}
+
 static enum MHD_Result answer(const struct http_server *server, struct MHD_Connection *connection, const char *method,
 			      const char *path, struct exchange *x)
 {
@@ -80,7 +89,7 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	if (x->discarded)
 		return send_text(connection, 413, "the body is too large\n");
 	for (; route < end; route++) {
-		bool same = STREQ(route->path, path);
+		bool same = is_path_of(route, path);
 
 		known |= same;
 		if (same && (STREQ(route->method, method) || (STREQ(route->method, "GET") && STREQ(method, "HEAD"))))

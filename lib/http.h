@@ -4,9 +4,11 @@
  *	static const struct http_route routes[] = {{"GET", "/healthz", answer_healthz}, {"GET", "/metrics", answer_metrics}};
  *	if (http_start(&(struct http_settings){.listen = "0.0.0.0:3000", .routes = routes, .route_count = 2, .arg = app}, &server, err) < 0)
  *
+ * A route whose path ends in a slash takes all paths below it ("/livez/": /livez/ping). The first route that fits is taken.
+ *
  * A handler runs on a thread of the pool: what it reads must be atomic or locked. It fills the reply; the default is 200
- * text/plain. Unknown paths are 404, a known path with another method 405, a body over the limit 413, a header over 32
- * KiB 431. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
+ * text/plain; answers forbid caching and type guessing. Unknown paths are 404, a known path with another method 405, a body over the
+ * limit 413, a header over 32 KiB 431. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
  * connections, 64 from one address. A client that sends a byte now and then holds its connection: these limits bound what one
  * address can take, and who may connect at all is for the network to say.
  */

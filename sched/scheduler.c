@@ -265,13 +265,10 @@ static int open_signals(struct scheduler *s, struct lm_err *err)
 
 /* --- the loop -------------------------------------------------------------------------------------------------------- */
 
-static const char *not_ready(const struct scheduler *s, int64_t mono_ms)
+static struct status_facts facts_now(const struct scheduler *s, int64_t mono_ms)
 {
-	if (s->drain_until_ms)
-		return "draining";
-	if (!feed_synced(s->feed))
-		return "nodes and pods are not listed yet";
-	return intake_ready(s->intake, mono_ms) ? NULL : "the latency file was not looked at yet";
+	return (struct status_facts){.synced = feed_synced(s->feed), .looked = intake_ready(s->intake, mono_ms),
+				     .draining = s->drain_until_ms != 0};
 }
 
 static void set_gauges(struct scheduler *s)
@@ -310,19 +307,19 @@ static int64_t until_next(struct scheduler *s, int64_t mono_ms)
 static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 {
 	int64_t wait = feed_tick(s->feed, mono_ms), reader_wait;
-	const char *reason;
+	struct status_facts facts;
 
 	if (intake_poll(s->intake, mono_ms, &reader_wait))
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
 	queue_wake(s->queue, feed_take_wake(s->feed), mono_ms);
-	reason = not_ready(s, mono_ms);
+	facts = facts_now(s, mono_ms);
 	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
-	if (!reason) {
+	if (facts.synced && facts.looked && !facts.draining) {
 		decide_some(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
 	wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
-	status_beat(&s->status, mono_ms, reason);
+	status_beat(&s->status, mono_ms, &facts);
 	set_gauges(s);
 	return least(wait, s->drain_until_ms ? 50 : wait);
 }

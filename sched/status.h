@@ -1,7 +1,20 @@
 /*
- * status.h - the scheduler over HTTP: /healthz and /livez (its loop turns), /readyz (it can place pods), /metrics.
+ * status.h - the scheduler over HTTP: /livez, /readyz, /healthz and /metrics, as users of kube-scheduler know them.
  *
- * None of them depends on the latency file or the reach of the API: a cluster-wide outage must not restart schedulers.
+ *	check			in		fails when
+ *	ping			all		never: there is an answer
+ *	scheduling-loop		livez		the loop did not turn for STATUS_STUCK_MS
+ *	leaderElection		livez		we lead, and our renewal is overdue by more than STATUS_OVERDUE_MS
+ *	informer-sync		readyz		nodes and pods were not listed yet
+ *	sched-handler-sync	readyz		the same: lists are handed on as they come
+ *	latency-file		readyz		the latency file was not looked at yet (INTAKE_FIRST_MS at most)
+ *	shutdown		readyz		we are draining
+ *
+ * /healthz is /livez under its old name. "ok" and 200, or 500 and the list of checks with the reasons; with `?verbose` the list comes always.
+ * `?exclude=NAME` leaves a check out, any number of them; /livez/NAME, /readyz/NAME and /healthz/NAME are one check each.
+ *
+ * After the start nothing depends on the reach of the API or on the latency file: a cluster-wide outage must not restart schedulers, nor take them
+ * out of service. A standby is ready.
  */
 #ifndef SCHED_STATUS_H
 #define SCHED_STATUS_H
@@ -14,11 +27,20 @@
 #include "lib/http.h"
 #include "lib/metrics.h"
 
-#define STATUS_STUCK_MS 30000		/* a loop that did not turn for so long is stuck */
+#define STATUS_STUCK_MS 30000
+#define STATUS_OVERDUE_MS 20000		/* kube-scheduler's */
 
-struct status {
-	_Atomic int64_t beat_mono_ms;	/* of the loop's last turn */
-	_Atomic(const char *) not_ready;	/* why; a constant; NULL: ready */
+/* What the loop knows at each of its turns. */
+struct status_facts {
+	bool synced;			/* nodes and pods were listed */
+	bool looked;			/* the latency file was looked at, or there was time enough */
+	bool draining;
+	int64_t overdue_ms;		/* elect_overdue_ms; 0: none */
+};
+
+struct status {				/* written by the loop, read by HTTP's threads */
+	_Atomic int64_t beat_mono_ms, overdue_ms;
+	atomic_bool synced, looked, draining;
 	struct metrics *stats;
 	struct http_server *server;	/* NULL: no HTTP */
 };
@@ -26,6 +48,6 @@ struct status {
 /* `listen` NULL: nothing is served. */
 int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err);
 void status_close(struct status *s);
-void status_beat(struct status *s, int64_t mono_ms, const char *not_ready);
+void status_beat(struct status *s, int64_t mono_ms, const struct status_facts *facts);
 
 #endif

@@ -313,7 +313,7 @@ static void s9_the_api_server_comes_later_and_goes_for_a_while(void **state)
 	s.api.url = xasprintf("http://%s", address);
 	sched_launch(&s, NULL);
 	assert_int_equal(sched_http(&s, "/livez"), 200);
-	assert_int_equal(sched_http(&s, "/readyz"), 503);
+	assert_int_equal(sched_http(&s, "/readyz"), 500);
 	assert_true(sched_log_count(&s, "\"watch interrupted\"", 1) >= 1);
 	free(s.api.url);
 

@@ -38,7 +38,7 @@ static void answer_slowly(void *arg, const struct http_request *request, struct 
 	atomic_fetch_add(&slow_ended, 1);
 }
 
-static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"POST", "/echo", answer_echo}, {"GET", "/slow", answer_slowly}};
+static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"GET", "/below/", answer_hello}, {"POST", "/echo", answer_echo}, {"GET", "/slow", answer_slowly}};
 static char greeting[] = "hello";
 
 static struct http_server *start(const char *listen)
@@ -95,6 +95,8 @@ static void routes_and_refusals(void **state)
 	expect(port, "HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "Content-Length: 14");
 	expect(port, "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody", "201 Created", "\r\n\r\nbody");
 	expect(port, "POST /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "405", "another method");
+	expect(port, "GET /below/a/b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "hello /below/a/b");
+	expect(port, "GET /below HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404", "nosniff");
 	expect(port, "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404", "nothing here");
 	expect(port, "nonsense\r\n\r\n", "", "");
 	buf_str(&large, "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1001\r\n\r\n");
