@@ -4,6 +4,8 @@
 #   make test          everything that proves them: units, properties, integration, laboratory, sanitizers, both compilers
 #   make check         the quick part of it: units, properties and integration, as built
 #   make demo          the whole pipeline on this machine, with real pings, real NFS and real delays (about two minutes)
+#   make e2e           against a real etcd, kube-apiserver and kube-scheduler (KUBERNETES=1.36.3;
+#                      ONLY="e-bind" for some); the first time builds them, about 10 minutes
 #   make bench         the figures of README.md
 #   make nightly       the long runs: fuzzing, valgrind, large random clusters
 #   make deps          installs the Debian packages that are missing (as root or by sudo)
@@ -28,7 +30,7 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2)
 endif
 
-goals_without_tools := deps clean demo
+goals_without_tools := deps clean demo e2e
 needs_tools := $(if $(MAKECMDGOALS),$(filter-out $(goals_without_tools),$(MAKECMDGOALS)),all)
 
 # --- flags -----------------------------------------------------------------------------------------------------------
@@ -72,14 +74,16 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/u-*.c))
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/i-*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/b-*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/f-*.c))
+E2E := $(patsubst tests/e2e/%.c,$(BUILD)/tests/%,$(wildcard tests/e2e/e-*.c))
 LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
 
-.PHONY: all test check demo bench nightly deps install clean tests lab-tools fuzzers
+.PHONY: all test check demo e2e bench nightly deps install clean tests lab-tools e2e-tools fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
 tests: all $(STANDIN) $(UNIT) $(INTEGRATION) $(FUZZ)
 lab-tools: all $(STANDIN) $(LAB)
+e2e-tools: all $(STANDIN) $(E2E) $(BUILD)/tests/i-client
 fuzzers: $(FUZZ)
 
 $(BUILD)/%.o: %.c
@@ -97,6 +101,8 @@ $(BUILD)/merge.a: $(call objects,merge)
 $(BUILD)/sched.a: $(call objects,sched)
 	$(archive)
 $(BUILD)/testing.a: $(call objects,tests/testing)
+	$(archive)
+$(BUILD)/e2e.a: $(filter-out $(BUILD)/tests/e2e/e-%,$(call objects,tests/e2e))
 	$(archive)
 $(BUILD)/lab.a: $(filter-out $(BUILD)/tests/lab/lab-%,$(call objects,tests/lab))
 	$(archive)
@@ -123,6 +129,9 @@ $(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/testing.a $(ARCHIVES) $(
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/lab-%: $(BUILD)/tests/lab/lab-%.o $(BUILD)/lab.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
+$(E2E): | $(PROGRAMS)
+$(BUILD)/tests/e-%: $(BUILD)/tests/e2e/e-%.o $(BUILD)/e2e.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-lcmocka -loping)
 $(BUILD)/tests/f-%: $(BUILD)/tests/fuzz/f-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 
@@ -133,6 +142,8 @@ check: tests
 	@BUILD=$(BUILD) tests/run.sh quick
 demo:
 	@tests/lab/demo.sh
+e2e:
+	@tests/run.sh e2e $(ONLY)
 bench: all $(BENCH) $(STANDIN)
 	@BUILD=$(BUILD) tests/bench/run.sh
 nightly:

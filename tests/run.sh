@@ -1,8 +1,9 @@
 #!/bin/sh
-# run.sh quick|all|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
+# run.sh quick|all|e2e|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
 # line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in build/logs.
 #   quick     what $BUILD holds: units, properties, integration
 #   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
+#   e2e       against a real etcd, kube-apiserver and kube-scheduler of version KUBERNETES (1.36.3); words after it name programs: e2e e-bind
 #   nightly   all, then valgrind, many rounds of new random inputs, and long fuzzing
 # One program: BUILD=build/gcc tests/run.sh one build/gcc/tests/u-json
 set -u
@@ -94,6 +95,16 @@ all() {
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 }
 
+# end_to_end [NAMES]: the programs one after the other in one control plane; the client's suite too
+end_to_end() {
+	build "gcc, hardened, for e2e" CC=gcc e2e-tools || return 1
+	[ $# -gt 0 ] || set -- i-client $(ls tests/e2e/e-*.c | sed 's|.*/||; s|\.c$||')
+	for name; do set -- "$@" "build/gcc/tests/$name"; shift; done
+	step "a control plane of Kubernetes ${KUBERNETES:=1.36.3}, its tools" tests/e2e/tools.sh --kubernetes "$KUBERNETES" || return 1
+	tests/e2e/cluster.sh --kubernetes "$KUBERNETES" --limit "${E2E_LIMIT:-1200}" sh -c 'for program; do LATENCY_API=$KUBECONFIG tests/run.sh one "$program"; done' e2e "$@" ||
+		echo "0 1 0" >>"$logs/results"
+}
+
 # What takes long: each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
 	all
@@ -113,11 +124,13 @@ if [ "$mode" = one ]; then
 	one "$@"
 	exit 0
 fi
-case $mode in quick | all | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 8 >&2; exit 64 ;; esac
+case $mode in quick | all | e2e | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 9 >&2; exit 64 ;; esac
 mkdir -p "$logs"
 rm -f "$logs"/*
 : >"$logs/results"
+shift
 case $mode in
+e2e) tests/deps.sh && LABEL=kubernetes end_to_end "$@" ;;
 quick) suite "${BUILD:-build/gcc}" ;;
 all) tests/deps.sh && all ;;
 nightly) tests/deps.sh && nightly ;;

@@ -121,7 +121,8 @@ void sched_hold(struct sched *s, bool on)
 
 void sched_launch(struct sched *s, const char *const *options)
 {
-	const char *argv[32] = {test_program("latency-sched"), "--server", s->api.url, "--latency-file", s->file,
+	const char *argv[32] = {test_program("latency-sched"), s->kubeconfig ? "--kubeconfig" : "--server",
+				s->kubeconfig ? s->kubeconfig : s->api.url, "--latency-file", s->file,
 				"--log-format", "json", "--log-level", "debug", "--listen", "127.0.0.1:0"};
 	auto_free char *program = xstrdup(argv[0]);
 	int n = 11;

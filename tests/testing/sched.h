@@ -20,6 +20,7 @@ struct sched {
 	struct standin api;
 	const char *folder;		/* of the latency file */
 	char *file, *log;
+	const char *kubeconfig;		/* of the scheduler; NULL: --server api.url */
 	char names[32][64];		/* of sched_nodes */
 	int name_count, starts;
 	pid_t pid;			/* 0: not running */

@@ -1,0 +1,82 @@
+#include "tests/e2e/rival.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/kube/client.h"
+#include "lib/mem.h"
+#include "tests/e2e/e2e.h"
+
+#define READY_MS 60000
+
+/* Its port has a certificate of its own making; the paths are open without an account. */
+static char *fetch(const char *path, int *status)
+{
+	struct kube_config config = {.insecure = true};
+	auto_free char *url = xasprintf("https://127.0.0.1:%d", RIVAL_PORT);
+	char *body = NULL;
+	struct lm_err err;
+	struct kube *k;
+
+	config.server = url;
+	k = kube_new(&config, "latency-test", &err);
+	assert_non_null(k);
+	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = 5000}, status, &body, &err) < 0)
+		*status = 0;
+	kube_free(k);
+	return body;
+}
+
+static bool is_ready(void *arg)
+{
+	int status;
+	auto_free char *body = fetch("/readyz", &status);
+
+	(void)arg;
+	return status == 200;
+}
+
+void rival_start(struct rival *r, const char *profiles)
+{
+	auto_free char *kubeconfig = xasprintf("%s/kube-scheduler.kubeconfig", e2e_out()), *text = NULL, *port = NULL;
+
+	*r = (struct rival){.log = xasprintf("%s/kube-scheduler.log", test_folder()), .config = xasprintf("%s/kube-scheduler.yaml", test_folder())};
+	text = xasprintf("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nleaderElection: {leaderElect: false}\n"
+			 "clientConnection: {kubeconfig: \"%s\", qps: 5000, burst: 5000}\n%s", kubeconfig, profiles ? profiles : "");
+	test_write(r->config, text);
+	port = xasprintf("--secure-port=%d", RIVAL_PORT);
+	r->pid = test_spawn((const char *const[]){"kube-scheduler", "--config", r->config, port, "--bind-address=127.0.0.1", "--cert-dir",
+						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", NULL},
+			    NULL, r->log);
+	if (!test_wait(is_ready, NULL, READY_MS)) {
+		auto_free char *log = test_read(r->log);
+
+		fail_msg("kube-scheduler does not get ready:\n%.4000s", log);
+	}
+}
+
+void rival_stop(struct rival *r)
+{
+	if (r->pid)
+		test_stop(r->pid, SIGTERM);
+	free(r->log);
+	free(r->config);
+	*r = (struct rival){0};
+}
+
+double rival_metric(const struct rival *r, const char *name)
+{
+	int status;
+	auto_free char *body = fetch("/metrics", &status);
+	size_t len = strlen(name);
+	const char *at = body, *value;
+
+	assert_true(r->pid > 0);
+	for (; status == 200 && at && (at = strstr(at, name)) != NULL; at += len)
+		if ((at == body || at[-1] == '\n') && (at[len] == ' ' || at[len] == '{') && (value = strpbrk(at + len, " \n")) && *value == ' ')
+			return strtod(value, NULL);
+	return NAN;
+}
