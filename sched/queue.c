@@ -15,6 +15,7 @@ struct item {
 	uint64_t hash, version;
 	struct item *next_in_bucket;
 	struct item *before, *after;	/* of the parked, the oldest first */
+	struct item *older, *newer;	/* of all, by since_ms */
 	enum queue_state state;
 	size_t place;			/* in its heap */
 	int32_t priority;
@@ -37,6 +38,7 @@ struct queue {
 	size_t bucket_count, total;
 	struct heap ready, backing_off;
 	struct item *parked_first, *parked_last;
+	struct item *oldest, *newest;
 	size_t parked_by_bit[WAKE_BITS];	/* spares the walk when nobody waits for that */
 	size_t counts[QUEUE_STATES];
 };
@@ -210,7 +212,7 @@ static void rehash(struct queue *q, size_t bucket_count)
 	free(old);
 }
 
-static struct item *add(struct queue *q, const char *uid)
+static struct item *add(struct queue *q, const char *uid, int64_t mono_ms)
 {
 	struct item *item = xcalloc(1, sizeof(*item));
 
@@ -218,6 +220,10 @@ static struct item *add(struct queue *q, const char *uid)
 		rehash(q, 2 * q->bucket_count);
 	item->uid = xstrdup(uid);
 	item->hash = hash_of(uid);
+	item->since_ms = mono_ms;
+	item->older = q->newest;
+	*(q->newest ? &q->newest->newer : &q->oldest) = item;
+	q->newest = item;
 	item->next_in_bucket = q->buckets[item->hash % q->bucket_count];
 	q->buckets[item->hash % q->bucket_count] = item;
 	q->total++;
@@ -262,9 +268,9 @@ void queue_put(struct queue *q, const char *uid, int32_t priority, uint64_t vers
 	if (item && item->version == version && item->priority == priority)
 		return;
 	if (!item) {
-		item = add(q, uid);
-		*item = (struct item){.uid = item->uid, .hash = item->hash, .next_in_bucket = item->next_in_bucket,
-				      .version = version, .priority = priority, .since_ms = mono_ms};
+		item = add(q, uid, mono_ms);
+		item->version = version;
+		item->priority = priority;
 		enter(q, item, QUEUE_READY);
 		return;
 	}
@@ -289,6 +295,8 @@ void queue_remove(struct queue *q, const char *uid)
 		return;
 	leave(q, item);
 	*link = item->next_in_bucket;
+	*(item->older ? &item->older->newer : &q->oldest) = item->newer;
+	*(item->newer ? &item->newer->older : &q->newest) = item->older;
 	q->total--;
 	free(item->uid);
 	free(item);
@@ -405,4 +413,9 @@ int64_t queue_since_ms(const struct queue *q, const char *uid)
 	const struct item *item = find(q, uid);
 
 	return item ? item->since_ms : -1;
+}
+
+int64_t queue_oldest_ms(const struct queue *q)
+{
+	return q->oldest ? q->oldest->since_ms : -1;
 }

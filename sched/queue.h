@@ -56,5 +56,6 @@ int64_t queue_next_ms(struct queue *q, int64_t mono_ms, int64_t most);
 size_t queue_count(const struct queue *q, enum queue_state state);
 /* Since when it waits; -1 unknown. */
 int64_t queue_since_ms(const struct queue *q, const char *uid);
+int64_t queue_oldest_ms(const struct queue *q);		/* of all pods that wait; -1: none does */
 
 #endif

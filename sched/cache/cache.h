@@ -95,6 +95,7 @@ const struct cached_pod *cache_find_pod_named(const struct cache *c, const char 
 int32_t cache_find_node(const struct cache *c, const char *name);	/* -1 when not */
 size_t cache_pods(const struct cache *c);
 size_t cache_assumed(const struct cache *c);
+int64_t cache_assumed_since_ms(const struct cache *c);		/* of the oldest assumption, by clock_mono_ms; -1: none. Looks at all of them */
 const struct view *cache_view(struct cache *c);
 
 /*

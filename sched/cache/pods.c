@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "sched/cache/store.h"
 
@@ -117,7 +118,7 @@ static void attach(struct cache *c, struct entry *e, struct place *place, bool a
 {
 	e->at = place;
 	e->pub.assumed = assumed;
-	c->assumed += assumed;
+	list_set(&c->assumed, LIST_ASSUMED, e, assumed);
 	list_add(&place->pods, LIST_PLACE, e);
 	resources_add(&place->requested, &e->pod->requests);
 	place->port_count += e->pod->port_count;
@@ -150,8 +151,8 @@ static void detach(struct cache *c, struct entry *e)
 	list_remove(&place->pods, LIST_PLACE, e);
 	subtract(place, &e->pod->requests);
 	place->port_count -= e->pod->port_count;
-	c->assumed -= e->pub.assumed;
 	e->pub.assumed = false;
+	list_set(&c->assumed, LIST_ASSUMED, e, false);
 	e->at = NULL;
 	entry_seen_at(c, e);
 	place_sync(c, place);
@@ -326,6 +327,7 @@ bool cache_assume(struct cache *c, const char *uid, uint32_t node)
 
 	if (!e || e->at || e->pod->terminal || node >= c->count)
 		return false;
+	e->assumed_mono_ms = clock_mono_ms();
 	attach(c, e, c->by_index[node], true);
 	note_pending(c, e);
 	return true;

@@ -12,7 +12,7 @@
 #include "sched/cache/index.h"
 #include "sched/cache/table.h"
 
-enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_PENDING, LIST_NOMINATED, LIST_COUNT };
+enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_PENDING, LIST_NOMINATED, LIST_ASSUMED, LIST_COUNT };
 
 /* Pods in no order; an entry knows its position in each. */
 struct list {
@@ -25,6 +25,7 @@ struct entry {
 	struct cached_pod pub;		/* first, see entry_of */
 	struct pod *pod;
 	struct place *at;		/* where it holds resources; NULL: nowhere */
+	int64_t assumed_mono_ms;	/* since then, when it is */
 	uint32_t position[LIST_COUNT];	/* + 1; 0: not in that list */
 	struct group **groups;		/* that count it */
 	uint32_t group_count;
@@ -44,8 +45,7 @@ struct place {
 
 struct cache {
 	struct table by_uid, by_name, places, groups;
-	struct list all, anti_affinity, pending, nominated;
-	size_t assumed;
+	struct list all, anti_affinity, pending, nominated, assumed;
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;
 	bool replacing_pods;

@@ -44,6 +44,7 @@ void cache_free(struct cache *c)
 	free(c->anti_affinity.items);
 	free(c->pending.items);
 	free(c->nominated.items);
+	free(c->assumed.items);
 	free_arrays(c);
 	free(c);
 }
@@ -55,7 +56,21 @@ size_t cache_pods(const struct cache *c)
 
 size_t cache_assumed(const struct cache *c)
 {
-	return c->assumed;
+	return c->assumed.count;
+}
+
+int64_t cache_assumed_since_ms(const struct cache *c)
+{
+	int64_t oldest = -1;
+	uint32_t i;
+
+	for (i = 0; i < c->assumed.count; i++) {
+		const struct entry *e = entry_of(c->assumed.items[i]);
+
+		if (oldest < 0 || e->assumed_mono_ms < oldest)
+			oldest = e->assumed_mono_ms;
+	}
+	return oldest;
 }
 
 const struct view *cache_view(struct cache *c)

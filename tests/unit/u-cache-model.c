@@ -385,6 +385,7 @@ static void check_pods(const struct model *m, const struct view *v)
 	}
 	assert_int_equal(cache_pods(m->cache), there);
 	assert_int_equal(cache_assumed(m->cache), assumed);
+	assert_int_equal(cache_assumed_since_ms(m->cache) >= 0, assumed > 0);
 	assert_int_equal(v->anti_affinity_count, anti);
 	assert_int_equal(v->nominated_count, nominated);
 	for (i = 0; i < (int)anti; i++)

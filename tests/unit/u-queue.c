@@ -252,6 +252,17 @@ static void model_put(struct model *m, int32_t priority, uint64_t version, int64
 			    .since = m->there ? m->since : now, .backoff_until = now};
 }
 
+static int64_t model_oldest(const struct model *m)
+{
+	int64_t oldest = -1;
+	int i;
+
+	for (i = 0; i < PODS; i++)
+		if (m[i].there && (oldest < 0 || m[i].since < oldest))
+			oldest = m[i].since;
+	return oldest;
+}
+
 static void it_does_what_a_naive_model_does(void **state)
 {
 	struct rng r = rng_make(test_seed());
@@ -306,6 +317,7 @@ static void it_does_what_a_naive_model_does(void **state)
 				}
 			assert_int_equal(queue_wake(q, bits, now), woken);
 		}
+		assert_int_equal(queue_oldest_ms(q), model_oldest(m));
 	}
 	queue_free(q);
 }
