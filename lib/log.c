@@ -1,5 +1,6 @@
 #include "lib/log.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +12,9 @@
 const char *const log_level_names[] = {"debug", "info", "warn", "error", NULL};
 const char *const log_format_names[] = {"text", "json", NULL};
 
-static enum log_level least_level = LOG_INFO;
-static enum log_format line_format = LOG_TEXT;
-static bool colour;
+static _Atomic(enum log_level) least_level = LOG_INFO;
+static _Atomic(enum log_format) line_format = LOG_TEXT;
+static atomic_bool colour;
 
 void log_setup(enum log_level least, enum log_format format)
 {

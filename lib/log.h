@@ -10,7 +10,7 @@
  * Text values with blanks or quotes are quoted; control characters and bytes that are not UTF-8 never reach the output raw.
  * One write(2) a line, so that lines of threads and processes do not mix. Colour only for levels on a terminal, and not when
  * NO_COLOR is set. Only main() and the parts that run under it log; parsers and the decision return errors instead.
- * log_event may be called by any thread; log_setup once, before there are threads.
+ * Both may be called by any thread: a reload may change level and format.
  *
  * What can repeat for ever is damped by its caller with a log_gate: at once, then at most once an interval with the number
  * of times it was held back.

@@ -1,5 +1,6 @@
 #include "lib/metrics.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -149,15 +150,31 @@ double metrics_get(const struct metrics *m, int which, int value)
 	return total;
 }
 
+/* "a,b" and "1,2": a="1",b="2". */
+static void print_pairs(const char *names, const char *values, struct buf *out)
+{
+	for (;;) {
+		int name = (int)strcspn(names, ","), value = (int)strcspn(values, ",");
+
+		buf_printf(out, "%.*s=\"%.*s\"", name, names, value, values);
+		if (!names[name])
+			return;
+		assert(values[value]);
+		buf_char(out, ',');
+		names += name + 1;
+		values += value + 1;
+	}
+}
+
 static void print_labels(const struct metric_spec *spec, size_t value, const char *le, struct buf *out)
 {
 	if (!spec->label && !le)
 		return;
 	buf_char(out, '{');
 	if (spec->label)
-		buf_printf(out, "%s=\"%s\"%s", spec->label, spec->values[value], le ? "," : "");
+		print_pairs(spec->label, spec->values[value], out);
 	if (le)
-		buf_printf(out, "le=\"%s\"", le);
+		buf_printf(out, "%sle=\"%s\"", spec->label ? "," : "", le);
 	buf_char(out, '}');
 }
 
@@ -236,30 +253,51 @@ static int count_fds(void)
 	return n;
 }
 
-static double resident_bytes(void)
+/* The largest number that a limit allows; what has none is +Inf. */
+static double max_fds(void)
 {
-	auto_file FILE *file = fopen("/proc/self/statm", "re");
-	long total, resident = 0;
+	struct rlimit limit;
 
-	if (!file || fscanf(file, "%ld %ld", &total, &resident) != 2)
-		return 0;
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return (double)INFINITY;
+	return (double)limit.rlim_cur;
 }
 
-static void print_process(const struct metrics *m, struct buf *out)
+static void print_plain(const char *name, const char *help, const char *type, double value, struct buf *out)
+{
+	print_head(name, help, type, out);
+	buf_printf(out, "%s ", name);
+	print_number(value, out);
+	buf_char(out, '\n');
+}
+
+static void print_memory(struct buf *out)
+{
+	auto_file FILE *file = fopen("/proc/self/statm", "re");
+	double page = (double)sysconf(_SC_PAGESIZE);
+	long total, resident;
+
+	if (!file || fscanf(file, "%ld %ld", &total, &resident) != 2)
+		return;
+	print_plain("process_virtual_memory_bytes", "virtual memory", "gauge", (double)total * page, out);
+	print_plain("process_resident_memory_bytes", "resident memory", "gauge", (double)resident * page, out);
+}
+
+static double cpu_seconds(void)
 {
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	print_head("process_cpu_seconds_total", "user and system time", "counter", out);
-	buf_printf(out, "process_cpu_seconds_total %.6f\n", (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-							    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6);
-	print_head("process_resident_memory_bytes", "resident memory", "gauge", out);
-	buf_printf(out, "process_resident_memory_bytes %.0f\n", resident_bytes());
-	print_head("process_open_fds", "open file descriptors", "gauge", out);
-	buf_printf(out, "process_open_fds %d\n", count_fds());
-	print_head("process_start_time_seconds", "start of the process since 1970", "gauge", out);
-	buf_printf(out, "process_start_time_seconds %.3f\n", (double)m->start_wall_ms / 1e3);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+}
+
+static void print_process(const struct metrics *m, struct buf *out)
+{
+	print_plain("process_cpu_seconds_total", "user and system time", "counter", cpu_seconds(), out);
+	print_memory(out);
+	print_plain("process_open_fds", "open file descriptors", "gauge", count_fds(), out);
+	print_plain("process_max_fds", "most file descriptors that may be open", "gauge", max_fds(), out);
+	print_plain("process_start_time_seconds", "start of the process since 1970", "gauge", (double)m->start_wall_ms / 1e3, out);
 	print_head("latency_build_info", "what was built", "gauge", out);
 	buf_printf(out, "latency_build_info{version=\"%s\"} 1\n", LM_VERSION);
 }

@@ -11,7 +11,8 @@
  *	struct metrics *m = metrics_new(specs, M_COUNT);
  *	metrics_add(m, M_REJECTED, REASON_SYNTAX, 1);
  *
- * A metric has no label or one whose values are a fixed list (cardinality is decided at compile time).
+ * A metric has no label, or labels whose values are a fixed list (cardinality is decided at compile time). Several labels stand in one text with
+ * commas between them, and so do their values: "method,code" and {"GET,2xx", "GET,4xx", ...}.
  */
 #ifndef LIB_METRICS_H
 #define LIB_METRICS_H
@@ -25,8 +26,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric_spec {
 	enum metric_type type;
 	const char *name, *help;
-	const char *label;			/* NULL: none */
-	const char *const *values;		/* of the label, NULL-terminated */
+	const char *label;			/* NULL: none; several: "method,code" */
+	const char *const *values;		/* of the label or labels, NULL-terminated */
 	const double *bounds;			/* of a histogram: upper bounds, ascending, ended by INFINITY; NULL: 10 us to 10 s */
 };
 
@@ -39,7 +40,7 @@ void metrics_add(struct metrics *m, int which, int value, double delta);	/* coun
 void metrics_set(struct metrics *m, int which, int value, double to);		/* gauge; NaN hides the line */
 void metrics_observe(struct metrics *m, int which, int value, double seen);	/* histogram */
 double metrics_get(const struct metrics *m, int which, int value);		/* a histogram's count */
-/* Appends the text format, with process_* basics (RSS, CPU, fds, start time) and latency_build_info{version}. */
+/* Appends the text format, with process_* basics (memory, CPU, fds, start time) and latency_build_info{version}. */
 void metrics_print(const struct metrics *m, struct buf *out);
 
 #endif

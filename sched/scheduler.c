@@ -12,9 +12,11 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/bind.h"
+#include "sched/conffile.h"
 #include "sched/decide.h"
 #include "sched/events.h"
 #include "sched/feed.h"
+#include "sched/gauges.h"
 #include "sched/intake.h"
 #include "sched/limit.h"
 #include "sched/queue.h"
@@ -31,6 +33,8 @@ struct scheduler {
 	int signals;			/* signalfd */
 	struct metrics *stats;
 	struct status status;
+	struct conffile conffile;
+	struct gauges gauges;
 	struct kube *kube;
 	struct limit limit;
 	struct cache *cache;
@@ -207,23 +211,39 @@ static void apply_rates(struct scheduler *s)
 	binder_set_flight(s->binder, (size_t)s->settings->bindings);
 }
 
-static void reload(struct scheduler *s)
+static void reload_refused(struct scheduler *s, const struct lm_err *err)
+{
+	metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
+	metrics_set(s->stats, STAT_CONFIG_GOOD, 0, 0);
+	log_error("configuration refused: the one in force stays", FIELDS(LS("error", err->msg)));
+}
+
+static void note_loaded(struct scheduler *s)
+{
+	metrics_set(s->stats, STAT_CONFIG_GOOD, 0, 1);
+	metrics_set(s->stats, STAT_CONFIG_LOADED_SECONDS, 0, (double)clock_wall_ms() / 1e3);
+}
+
+static void reload(struct scheduler *s, const char *because)
 {
 	struct lm_err err;
-	struct settings *next = settings_load(s->argc, s->argv, &err);
+	struct settings *next;
 
+	conffile_known(&s->conffile);
+	next = settings_load(s->argc, s->argv, &err);
 	if (!next || settings_may_replace(s->settings, next, &err) < 0) {
 		settings_free(next);
-		metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
-		log_error("configuration refused: the one in force stays", FIELDS(LS("error", err.msg)));
+		reload_refused(s, &err);
 		return;
 	}
 	settings_free(s->settings);
 	s->settings = next;
+	log_setup(next->options.log_level, next->options.log_format);
 	apply_rates(s);
 	queue_wake(s->queue, ~0u, clock_mono_ms());
 	metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_LOADED, 1);
-	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path)));
+	note_loaded(s);
+	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path), LS("because", because)));
 }
 
 static void drain(struct scheduler *s, int64_t mono_ms)
@@ -242,7 +262,7 @@ static void take_signals(struct scheduler *s, int64_t mono_ms)
 
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			reload(s);
+			reload(s, "SIGHUP");
 		else
 			drain(s, mono_ms);
 	}
@@ -269,22 +289,6 @@ static struct status_facts facts_now(const struct scheduler *s, int64_t mono_ms)
 {
 	return (struct status_facts){.synced = feed_synced(s->feed), .looked = intake_ready(s->intake, mono_ms),
 				     .draining = s->drain_until_ms != 0};
-}
-
-static void set_gauges(struct scheduler *s)
-{
-	int i;
-
-	for (i = 0; i < QUEUE_STATES; i++)
-		metrics_set(s->stats, STAT_PENDING, i, (double)queue_count(s->queue, (enum queue_state)i));
-	metrics_set(s->stats, STAT_ASSUMED, 0, (double)cache_assumed(s->cache));
-	metrics_set(s->stats, STAT_BINDINGS_OPEN, 0, (double)bind_open(s->binder));
-	metrics_set(s->stats, STAT_BINDINGS_UNKNOWN, 0, (double)bind_unknown(s->binder));
-	metrics_set(s->stats, STAT_EVENTS_SENT, 0, (double)events_sent(s->events));
-	metrics_set(s->stats, STAT_EVENTS_DROPPED, 0, (double)events_dropped(s->events));
-	metrics_set(s->stats, STAT_SYNCED, 0, feed_synced(s->feed));
-	metrics_set(s->stats, STAT_NODES, 0, cache_view(s->cache)->count);
-	metrics_set(s->stats, STAT_PODS, 0, (double)cache_pods(s->cache));
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -320,7 +324,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	}
 	wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
 	status_beat(&s->status, mono_ms, &facts);
-	set_gauges(s);
+	gauges_set(&s->gauges, mono_ms);
 	return least(wait, s->drain_until_ms ? 50 : wait);
 }
 
@@ -347,6 +351,8 @@ static void loop(struct scheduler *s)
 		kube_run(s->kube, wait, fds, fds[1].fd < 0 ? 1 : 2);
 		mono_ms = clock_mono_ms();
 		take_signals(s, mono_ms);
+		if (conffile_changed(&s->conffile, mono_ms))
+			reload(s, "the file changed");
 	}
 	log_info("stopped", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
 }
@@ -357,6 +363,8 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 {
 	struct feed_hooks hooks = {is_ours, on_seen, s};
 
+	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
+	note_loaded(s);
 	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake,
 						     err) < 0 ||
 	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
@@ -364,10 +372,13 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	s->kube = kube_new(api, "latency-sched", err);
 	if (!s->kube)
 		return -1;
+	kube_observe(s->kube, stats_request, s->stats);
 	s->binder = binder_new(s->kube, s->cache, &s->limit, on_bind_end, s);
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
+	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder,
+				    .events = s->events, .feed = s->feed};
 	return 0;
 }
 
@@ -382,6 +393,7 @@ static void stop(struct scheduler *s)
 	decider_free(s->decider);
 	queue_free(s->queue);
 	cache_free(s->cache);
+	conffile_close(&s->conffile);
 	metrics_free(s->stats);
 	settings_free(s->settings);
 	cleanup_close(&s->signals);

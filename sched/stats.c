@@ -1,7 +1,9 @@
 #include "sched/stats.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "lib/mem.h"
 #include "sched/bind.h"
 #include "sched/queue.h"
 
@@ -9,6 +11,13 @@ static const char *const decisions[] = {"placed", "no_node", "pod_refused", NULL
 static const char *const reloads[] = {"taken", "same", "older", "failed", NULL};
 static const char *const resources[] = {"nodes", "pods", NULL};
 static const char *const configs[] = {"loaded", "refused", NULL};
+static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "WATCH", NULL};
+static const char *const timed[] = {"GET", "POST", "PUT", "PATCH", NULL};	/* a watch lasts as long as it may */
+
+/* Classes, so that `code=~"5.."` finds what it finds of client-go's rest_client_requests_total; 429 is one of its own: the API has no time for us. */
+#define CODES(method) method ",2xx", method ",3xx", method ",4xx", method ",429", method ",5xx", method ",<error>"
+#define CODE_COUNT 6
+static const char *const outcomes[] = {CODES("GET"), CODES("POST"), CODES("PUT"), CODES("PATCH"), CODES("WATCH"), NULL};
 
 static const double decision_bounds[] = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1, INFINITY};
 static const double wait_bounds[] = {1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100, INFINITY};
@@ -27,7 +36,9 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_BIND_SECONDS] = TIMES("bind_seconds", wait_bounds, "from the decision to the answer, of bound pods"),
 	[STAT_WAIT_SECONDS] = TIMES("pod_wait_seconds", wait_bounds, "from entering the queue to the answer, of bound pods"),
 	[STAT_PENDING] = GAUGES("pending_pods", "queue", queue_state_names, "pods in the queue"),
+	[STAT_PENDING_SECONDS] = GAUGE("oldest_pending_pod_seconds", "since when the pod waits that waits longest; 0: none does"),
 	[STAT_ASSUMED] = GAUGE("assumed_pods", "pods that are promised to a node and not confirmed by the watch"),
+	[STAT_ASSUMED_SECONDS] = GAUGE("oldest_assumed_pod_seconds", "age of the oldest of these promises; 0: none"),
 	[STAT_BINDINGS_OPEN] = GAUGE("bindings_open", "bindings that did not end"),
 	[STAT_BINDINGS_UNKNOWN] = GAUGE("bindings_unknown", "of them: sent, without an answer that says what happened"),
 	[STAT_EVENTS_SENT] = COUNTER("events_sent_total", "events and conditions that the API took"),
@@ -51,10 +62,37 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_WATCH_EVENTS] = COUNTERS("watch_events_total", "resource", resources, "events of watches"),
 	[STAT_WATCH_GONE] = COUNTERS("watch_gone_total", "resource", resources, "watches that had to be listed anew (410)"),
 	[STAT_WATCH_SILENT_SECONDS] = GAUGES("watch_silent_seconds", "resource", resources, "since a list, an event or a bookmark"),
-	[STAT_CONFIG_RELOADS] = COUNTERS("config_reloads_total", "result", configs, "reloads of the configuration (SIGHUP)"),
+	[STAT_CONFIG_RELOADS] = COUNTERS("config_reloads_total", "result", configs, "reloads of the configuration"),
+	[STAT_CONFIG_GOOD] = GAUGE("config_last_reload_successful", "0 when the configuration file was refused and an older one is in force"),
+	[STAT_CONFIG_LOADED_SECONDS] = GAUGE("config_last_reload_success_timestamp_seconds", "when the configuration in force was loaded"),
+	[STAT_API_REQUESTS] = COUNTERS("api_requests_total", "method,code", outcomes, "requests to the API that ended"),
+	[STAT_API_SECONDS] = {METRIC_HISTOGRAM, "latency_sched_api_request_seconds", "from a request to its answer", "method", timed,
+			      wait_bounds},
 };
 
 struct metrics *stats_new(void)
 {
 	return metrics_new(specs, STAT_COUNT);
+}
+
+static int code_of(int status)
+{
+	if (status == 429)
+		return 3;
+	if (status >= 200 && status <= 499)
+		return status / 100 - 2;
+	return status >= 500 ? 4 : 5;
+}
+
+void stats_request(void *stats, const struct kube_outcome *outcome)
+{
+	int method = 0;
+
+	while (methods[method] && !STREQ(methods[method], outcome->method))
+		method++;
+	if (!methods[method])
+		return;
+	metrics_add(stats, STAT_API_REQUESTS, method * CODE_COUNT + code_of(outcome->status), 1);
+	if (outcome->status && timed[method])
+		metrics_observe(stats, STAT_API_SECONDS, method, outcome->seconds);
 }

@@ -5,6 +5,7 @@
 #ifndef SCHED_STATS_H
 #define SCHED_STATS_H
 
+#include "lib/kube/client.h"
 #include "lib/metrics.h"
 
 enum stat {
@@ -15,7 +16,9 @@ enum stat {
 	STAT_BIND_SECONDS,
 	STAT_WAIT_SECONDS,
 	STAT_PENDING,			/* by enum queue_state */
+	STAT_PENDING_SECONDS,
 	STAT_ASSUMED,
+	STAT_ASSUMED_SECONDS,
 	STAT_BINDINGS_OPEN,
 	STAT_BINDINGS_UNKNOWN,
 	STAT_EVENTS_SENT,
@@ -40,6 +43,10 @@ enum stat {
 	STAT_WATCH_GONE,
 	STAT_WATCH_SILENT_SECONDS,
 	STAT_CONFIG_RELOADS,		/* by enum stat_config */
+	STAT_CONFIG_GOOD,
+	STAT_CONFIG_LOADED_SECONDS,
+	STAT_API_REQUESTS,		/* set by stats_request, as is the next */
+	STAT_API_SECONDS,
 	STAT_COUNT,
 };
 
@@ -49,5 +56,7 @@ enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_COUNT };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
 
 struct metrics *stats_new(void);
+/* The kube_observer that counts requests. */
+void stats_request(void *stats, const struct kube_outcome *outcome);
 
 #endif

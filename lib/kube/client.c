@@ -27,6 +27,7 @@ struct kube_call {
 	kube_chunk *chunk;
 	kube_done *done;
 	void *arg;
+	int64_t start_mono_us;
 	CURLcode result;
 	bool running;			/* added to the multi handle */
 	bool finished;			/* result is there, done is still to be called */
@@ -41,6 +42,8 @@ struct kube {
 	struct endpoint endpoint;
 	struct token token;
 	struct kube_call *calls;
+	kube_observer *observer;	/* NULL: none */
+	void *observer_arg;
 	int depth;			/* of kube_run: while it is not 0 nothing is freed */
 	bool freed;
 };
@@ -125,6 +128,7 @@ static struct kube_call *send_call(struct kube *k, const struct kube_request *re
 	c->chunk = chunk;
 	c->done = done;
 	c->arg = arg;
+	c->start_mono_us = clock_mono_us();
 	transfer_init(&c->transfer, &k->endpoint, request, chunk != NULL);
 	c->request.body = c->transfer.body;
 	curl_easy_setopt(c->transfer.easy, CURLOPT_PRIVATE, c);
@@ -188,6 +192,12 @@ size_t kube_in_flight(const struct kube *k)
 	return count;
 }
 
+void kube_observe(struct kube *k, kube_observer *observer, void *arg)
+{
+	k->observer = observer;
+	k->observer_arg = arg;
+}
+
 /* --- delivery --------------------------------------------------------------------------------------------------------- */
 
 static void fill_error(const struct kube *k, const struct kube_call *c, struct lm_err *err)
@@ -200,6 +210,18 @@ static void fill_error(const struct kube *k, const struct kube_call *c, struct l
 		lm_fail(err, LM_UNAVAILABLE, "%s: nothing came for %g s", server, (double)c->request.idle_ms / 1000);
 	else
 		transfer_error(&c->transfer, &k->endpoint, c->result, err);
+}
+
+/* A stream that was cut had an answer all the same. */
+static void observe(const struct kube *k, const struct kube_call *c, int status)
+{
+	struct kube_outcome outcome = {.method = c->chunk ? "WATCH" : c->request.method, .status = status,
+				       .seconds = (double)(clock_mono_us() - c->start_mono_us) / 1e6};
+
+	if (c->chunk && status == 0)
+		outcome.status = transfer_status(&c->transfer);
+	if (k->observer)
+		k->observer(k->observer_arg, &outcome);
 }
 
 static void call_done(struct kube_call *c, const struct kube *k)
@@ -221,6 +243,7 @@ static void call_done(struct kube_call *c, const struct kube *k)
 	} else {
 		fill_error(k, c, &response.error);
 	}
+	observe(k, c, response.status);
 	c->done(c->arg, &response);
 }
 

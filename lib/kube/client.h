@@ -73,6 +73,15 @@ void kube_cancel(struct kube *k, struct kube_call *call);	/* no callback follows
 void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count);
 size_t kube_in_flight(const struct kube *k);
 
+/* How a request ended, for metrics; said once for each that was not cancelled, before its own callback. */
+struct kube_outcome {
+	const char *method;		/* "WATCH" for a stream */
+	int status;			/* HTTP; 0: no answer, or none that was whole */
+	double seconds;
+};
+typedef void kube_observer(void *arg, const struct kube_outcome *outcome);
+void kube_observe(struct kube *k, kube_observer *observer, void *arg);		/* one; it must not use the client */
+
 /* The simple way: sends and runs until done, 30 s where no timeout is named; the caller frees *body. */
 int kube_call_wait(struct kube *k, const struct kube_request *request, int *status, char **body, struct lm_err *err);
 
