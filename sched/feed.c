@@ -1,6 +1,7 @@
 #include "sched/feed.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,18 @@
 #include "lib/mem.h"
 #include "sched/stats.h"
 
+#define REPEAT_MS 60000
+#define AGAIN_MS 10000
+
 /* status.phase!=Succeeded,status.phase!=Failed */
 #define PODS_QUERY "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
+
+/* What goes wrong is said once for both watches, and again each minute while it lasts. */
+struct trouble {
+	char cause[512];		/* that was logged last */
+	int64_t said_mono_ms, since_mono_ms[RESOURCE_COUNT];	/* 0: never; not in trouble */
+	int64_t held_back;
+};
 
 struct feed {
 	struct cache *cache;
@@ -20,7 +31,8 @@ struct feed {
 	struct metrics *stats;
 	struct feed_hooks hooks;
 	struct kube_watch *watch[RESOURCE_COUNT];
-	struct log_gate trouble_gate[RESOURCE_COUNT], bad_gate;
+	struct trouble trouble;
+	struct log_gate bad_gate;
 	unsigned wake;
 };
 
@@ -181,11 +193,51 @@ static void nodes_end(void *arg)
 
 /* --- both --- */
 
+/* Without the path, so that both watches of a server that is gone have the same one. */
+static const char *cause_of(const char *text)
+{
+	const char *list = strstr(text, ": list: "), *watch = strstr(text, ": watch: ");
+
+	return list ? list + strlen(": list: ") : watch ? watch + strlen(": watch: ") : text;
+}
+
+/* Another reason at once; the same one after a time of peace, but not each second where it comes and goes; and each minute. */
+static bool worth_saying(const struct trouble *t, const char *cause, int64_t mono_ms)
+{
+	bool lasts = t->since_mono_ms[RESOURCE_NODES] || t->since_mono_ms[RESOURCE_PODS];
+
+	return !t->said_mono_ms || !STREQ(t->cause, cause) || mono_ms - t->said_mono_ms >= (lasts ? REPEAT_MS : AGAIN_MS);
+}
+
 static void trouble(struct feed *f, enum stat_resource which, const char *name, const struct lm_err *err, int64_t retry_in_ms)
 {
-	if (log_gate_open(&f->trouble_gate[which], 10000, NULL))
-		log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg),
-						     LI("retry_in_ms", retry_in_ms)));
+	struct trouble *t = &f->trouble;
+	const char *cause = cause_of(err->msg);
+	int64_t now = clock_mono_ms();
+	bool say = worth_saying(t, cause, now);
+
+	if (!t->since_mono_ms[which])
+		t->since_mono_ms[which] = now;
+	if (!say) {
+		t->held_back++;
+		return;
+	}
+	log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg), LI("retry_in_ms", retry_in_ms),
+					     LI("held_back", t->held_back)));
+	snprintf(t->cause, sizeof(t->cause), "%s", cause);
+	t->said_mono_ms = now;
+	t->held_back = 0;
+}
+
+static void end_trouble(struct feed *f, enum stat_resource which, int64_t heard_mono_ms)
+{
+	static const char *const names[] = {"nodes", "pods"};
+	int64_t *since = &f->trouble.since_mono_ms[which];
+
+	if (!*since || heard_mono_ms < *since)
+		return;
+	log_info("watch goes on", FIELDS(LS("resource", names[which]), LI("after_ms", heard_mono_ms - *since)));
+	*since = 0;
 }
 
 static void nodes_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
@@ -243,6 +295,7 @@ int64_t feed_tick(struct feed *f, int64_t mono_ms)
 		due = kube_watch_tick(f->watch[i], mono_ms);
 		wait = due < wait ? due : wait;
 		set_gauges(f, i, mono_ms);
+		end_trouble(f, (enum stat_resource)i, kube_watch_stats(f->watch[i]).last_heard_mono_ms);
 	}
 	return wait;
 }

@@ -40,6 +40,7 @@ static int run(struct settings *s, int argc, char **argv, struct lm_err *err)
 int main(int argc, char **argv)
 {
 	struct settings *settings;
+	enum log_format format;
 	struct lm_err err;
 
 	if (argc > 1 && STREQ(argv[1], "reader"))
@@ -53,6 +54,12 @@ int main(int argc, char **argv)
 		settings_free(settings);
 		return 0;
 	}
-	log_setup(settings->options.log_level, settings->options.log_format);
-	return run(settings, argc, argv, &err) < 0 ? options_fail(&sched_program, &err) : 0;
+	format = settings->options.log_format;
+	log_setup(settings->options.log_level, format);
+	if (run(settings, argc, argv, &err) == 0)
+		return 0;
+	if (format == LOG_TEXT)
+		return options_fail(&sched_program, &err);
+	log_error("ended", FIELDS(LS("error", err.msg)));	/* who reads JSON reads this too */
+	return (int)err.code;
 }
