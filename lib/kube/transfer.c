@@ -89,6 +89,11 @@ void endpoint_free(struct endpoint *e)
 	*e = (struct endpoint){0};
 }
 
+void endpoint_distrust(struct endpoint *e, int64_t mono_ms)
+{
+	e->ca_fresh_until_ms = mono_ms + 1000 * ca_reread_s;
+}
+
 static size_t on_bytes(char *bytes, size_t one, size_t len, void *arg)
 {
 	struct transfer *t = arg;
@@ -132,8 +137,33 @@ static int on_ready(void *arg, char *ip, char *local_ip, int port, int local_por
 	(void)local_port;
 	if (t->is_write && t->sent)
 		return CURL_PREREQFUNC_ABORT;
-	t->sent = true;
+	t->sent = !t->may_send; /* a guarded one: when its body went out, for without it nothing is carried out */
 	return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_body(char *to, size_t one, size_t room, void *arg)
+{
+	struct transfer *t = arg;
+	size_t left = t->body_len - t->body_at, len = left < one * room ? left : one * room;
+
+	if (!t->may_send(t->may_send_arg)) {
+		t->withheld = true;
+		return CURL_READFUNC_ABORT;
+	}
+	memcpy(to, t->body + t->body_at, len);
+	t->body_at += len;
+	t->sent = t->body_at == t->body_len; /* a body that is not whole is not carried out either */
+	return len;
+}
+
+/* libcurl starts over on another connection. When anything of the body was sent, on_ready ends it. */
+static int on_rewind(void *arg, curl_off_t offset, int origin)
+{
+	struct transfer *t = arg;
+
+	assert(origin == SEEK_SET && offset >= 0 && (size_t)offset <= t->body_len);
+	t->body_at = (size_t)offset;
+	return CURL_SEEKFUNC_OK;
 }
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype type)
@@ -153,12 +183,14 @@ static void set_blob(CURL *easy, CURLoption option, char *pem)
 		SET(easy, option, &blob);
 }
 
-static void set_tls(CURL *easy, const struct kube_config *c)
+static void set_tls(CURL *easy, const struct endpoint *e)
 {
+	const struct kube_config *c = &e->config;
+
 	SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(easy, CURLOPT_SSL_VERIFYPEER, c->insecure ? 0L : 1L);
 	SET(easy, CURLOPT_SSL_VERIFYHOST, c->insecure ? 0L : 2L);
-	SET(easy, CURLOPT_CA_CACHE_TIMEOUT, ca_reread_s);
+	SET(easy, CURLOPT_CA_CACHE_TIMEOUT, clock_mono_ms() < e->ca_fresh_until_ms ? 0L : ca_reread_s);
 	SET(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);	/* a resumed session would not look at the CA */
 	if (c->ca_file || c->ca_data)
 		SET(easy, CURLOPT_CAPATH, NULL);	/* else the system's CAs are trusted beside ours */
@@ -207,6 +239,19 @@ static void set_callbacks(struct transfer *t)
 	SET(t->easy, CURLOPT_ERRORBUFFER, t->text);
 }
 
+/* The body is fetched when it is to go out, not before; on the wire it looks the same. */
+static void set_guarded_body(struct transfer *t, const struct kube_request *request)
+{
+	assert(t->body_len > 0);
+	t->may_send = request->may_send;
+	t->may_send_arg = request->may_send_arg;
+	SET(t->easy, CURLOPT_POST, 1L);
+	SET(t->easy, CURLOPT_READFUNCTION, on_body);
+	SET(t->easy, CURLOPT_READDATA, t);
+	SET(t->easy, CURLOPT_SEEKFUNCTION, on_rewind);
+	SET(t->easy, CURLOPT_SEEKDATA, t);
+}
+
 static void set_method(struct transfer *t, const struct kube_request *request)
 {
 	const char *m = request->method;
@@ -215,8 +260,12 @@ static void set_method(struct transfer *t, const struct kube_request *request)
 	t->is_write = !STREQ(m, "GET");
 	if (body) {
 		t->body = xstrdup(request->body ? request->body : "");
-		SET(t->easy, CURLOPT_POSTFIELDS, t->body);
-		SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->body));
+		t->body_len = strlen(t->body);
+		SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
+		if (request->may_send)
+			set_guarded_body(t, request);
+		else
+			SET(t->easy, CURLOPT_POSTFIELDS, t->body);
 	}
 	if (t->is_write)
 		SET(t->easy, CURLOPT_CUSTOMREQUEST, m);
@@ -233,7 +282,7 @@ void transfer_init(struct transfer *t, const struct endpoint *e, const struct ku
 	SET(t->easy, CURLOPT_URL, url);
 	SET(t->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
 	set_network(t->easy, e);
-	set_tls(t->easy, &e->config);
+	set_tls(t->easy, e);
 	set_callbacks(t);
 	set_method(t, request);
 }
@@ -273,7 +322,8 @@ void transfer_prepare(struct transfer *t, const struct endpoint *e, const struct
 		t->headers = curl_slist_append(t->headers, e->host_header);
 	SET(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	buf_clear(&t->in);
-	t->sent = t->too_large = false;
+	t->sent = t->too_large = t->withheld = false;
+	t->body_at = 0;
 	t->text[0] = '\0';
 	t->heard_mono_ms = clock_mono_ms();
 }
@@ -349,7 +399,9 @@ void transfer_error(const struct transfer *t, const struct endpoint *e, CURLcode
 	long number = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
-	if (t->too_large)
+	if (t->withheld)
+		lm_fail(err, LM_UNAVAILABLE, "%s: not sent: its sender may not write any more", server);
+	else if (t->too_large)
 		lm_fail(err, LM_UNAVAILABLE, "%s: the answer is larger than %zu bytes", server, t->max_bytes);
 	else if (result == CURLE_PEER_FAILED_VERIFICATION)
 		certificate_error(t, e, err);

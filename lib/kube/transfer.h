@@ -20,16 +20,20 @@ struct endpoint {
 	char *host_header;		/* "Host: ..." when TLS goes by another name than the server's; NULL */
 	struct curl_slist *connect_to;	/* the same */
 	char *agent;			/* "latency-sched/1.0" */
+	int64_t ca_fresh_until_ms;	/* a certificate was refused: until then the CA is read anew for each connection */
 };
 
 struct transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body;
+	size_t body_len, body_at;	/* of a guarded one: how much libcurl has taken */
+	bool (*may_send)(void *arg);	/* NULL: not guarded */
+	void *may_send_arg;
 	struct buf in;			/* bytes of the answer that nobody has taken yet */
 	size_t max_bytes;
 	bool is_stream, is_write;	/* is_write: may change something, so it must not be sent twice */
-	bool sent, too_large;
+	bool sent, too_large, withheld;	/* withheld: may_send said no */
 	int64_t heard_mono_ms;		/* of the start or of the last byte */
 	char text[CURL_ERROR_SIZE];
 };
@@ -38,6 +42,8 @@ void endpoint_init(struct endpoint *e, const struct kube_config *config, const c
 void endpoint_free(struct endpoint *e);								/* wipes secrets */
 
 void transfer_init(struct transfer *t, const struct endpoint *e, const struct kube_request *request, bool is_stream);
+/* A server's certificate was refused: perhaps by an old CA that is kept in memory. */
+void endpoint_distrust(struct endpoint *e, int64_t mono_ms);
 /* Headers of the next try, with this token (may be NULL), and what the last one left is dropped. */
 void transfer_prepare(struct transfer *t, const struct endpoint *e, const struct kube_request *request, const char *token);
 void transfer_free(struct transfer *t);
