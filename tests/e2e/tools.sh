@@ -7,8 +7,8 @@
 #
 # The folder is outside the tree: ${LATENCY_TOOLS:-${XDG_CACHE_HOME:-~/.cache}/latency-mesh}/tools-HASH, HASH over pins, build flags and
 # architecture; so only the first run builds. Runs may overlap (one builds, the others wait), and a killed one leaves nothing half made.
-# Wanted: a Go of $go_minimum or later. Where there is none, any Go fetches the one that tools/go pins, into the same cache; where there
-# is no Go at all, Debian's golang-go is installed first (deps.sh). promtool comes from Debian's package prometheus, unpacked only.
+# Wanted: Go 1.26 or later. Where there is none, any Go fetches the one that tools/go pins, into the same cache; where there is no Go
+# at all, Debian's golang-go is installed first (deps.sh). promtool comes from Debian's package prometheus, unpacked only.
 #
 # Exit status 69 when a tool cannot be built: a message names it and its log.
 set -eu
@@ -29,6 +29,12 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ $# -gt 0 ] || set -- etcd kube-apiserver kube-scheduler promtool
+for name; do
+	case $name in
+	etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | promtool) ;;
+	*) usage ;;
+	esac
+done
 [ -f "$pins/kubernetes-$kubernetes/go.mod" ] || fail "no pins of Kubernetes $kubernetes; there are: $(cd "$pins" && echo kubernetes-*)"
 
 # What Kubernetes' own build sets, as it does from a source archive; without a date, so that equal sources make equal programs.
@@ -36,7 +42,7 @@ version_flags() {
 	minor=${kubernetes#*.}
 	for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 		printf ' -X %s=%s' "$package.gitVersion" "v$kubernetes" "$package.gitMajor" "${kubernetes%%.*}" \
-			"$package.gitMinor" "${minor%%.*}" "$package.gitTreeState" archive
+			"$package.gitMinor" "${minor%%.*}" "$package.gitCommit" unknown "$package.gitTreeState" archive
 	done
 }
 link_flags="-s -w"
@@ -52,12 +58,19 @@ hash=$({
 	echo "$kube_flags $architecture"
 } | sha256sum | cut -c 1-12)
 cache=${LATENCY_TOOLS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/latency-mesh}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
 dir=$cache/tools-$hash
 go=
 
 complete() { for name; do [ -x "$dir/$name" ] || return 1; done; }
 
 # --- a Go that is new enough -----------------------------------------------------------------------------------------
+
+failed() {
+	tail -n 3 "$dir/log/$1" | sed 's/^/    /' >&2
+	fail "$1 cannot be had; its log: $dir/log/$1"
+}
 
 new_enough() {
 	found=$("$1" env GOVERSION 2>/dev/null) || return 1
@@ -67,16 +80,16 @@ new_enough() {
 # The module zip has no modes, and go.mod files under another name; the go command mends both when it fetches a toolchain for itself.
 fetch_go() {
 	command -v go >/dev/null || "$here/../deps.sh" golang-go ca-certificates >&2
-	fetcher=$(command -v go)
 	part=$cache/part-go
 	rm -rf "$part"
 	cp -R "$pins/go" "$part"
-	say "fetching $version"
-	(cd "$part" && GOMODCACHE=$part/cache GOFLAGS=-modcacherw "$fetcher" mod download "golang.org/toolchain@$version") >"$dir/log/go" 2>&1 ||
-		failed go
-	chmod -R +x "$part/cache/golang.org/toolchain@$version/bin" "$part/cache/golang.org/toolchain@$version/pkg/tool"
-	find "$part/cache/golang.org" -name _go.mod | while read -r file; do cp "$file" "${file%_go.mod}go.mod"; done
-	mv "$part/cache/golang.org/toolchain@$version" "$cache/$version"
+	say "fetching $toolchain"
+	(cd "$part" && GOMODCACHE=$part GOFLAGS=-modcacherw timeout --foreground 900 go mod download "golang.org/toolchain@v0.0.1-$toolchain") \
+		>"$dir/log/go" 2>&1 || failed go
+	tree=$part/golang.org/toolchain@v0.0.1-$toolchain
+	chmod -R +x "$tree/bin" "$tree/pkg/tool"
+	find "$tree" -name _go.mod | while read -r file; do cp "$file" "${file%_go.mod}go.mod"; done
+	mv "$tree" "$cache/$toolchain"
 	rm -rf "$part"
 }
 
@@ -84,23 +97,19 @@ fetch_go() {
 find_go() {
 	export GOTOOLCHAIN=local GOWORK=off
 	go=$(command -v go) && new_enough "$go" && return
-	version=$(sed -n "s/.* \(v.*\)[.]linux-.*/\1.linux-$architecture/p" "$pins/go/go.mod")
-	go=$cache/$version/bin/go
+	toolchain=$(sed -n "s/.* v0[.]0[.]1-\(go.*[.]linux\)-.*/\1-$architecture/p" "$pins/go/go.mod")
+	go=$cache/$toolchain/bin/go
+	unset GOROOT
 	[ -x "$go" ] || fetch_go
 }
 
 # --- the tools -------------------------------------------------------------------------------------------------------
 
-failed() {
-	tail -n 3 "$dir/log/$1" | sed 's/^/    /' >&2
-	fail "$1 cannot be built; its log: $dir/log/$1"
-}
-
 # go_tool NAME MODULE PACKAGE LDFLAGS
 go_tool() {
 	[ -n "$go" ] || find_go
-	(cd "$pins/$2" && CGO_ENABLED=0 "$go" build -mod=readonly -trimpath -buildvcs=false -ldflags "$4" -o "$dir/part-$1" "$3") \
-		>"$dir/log/$1" 2>&1 || failed "$1"
+	(cd "$pins/$2" && CGO_ENABLED=0 timeout --foreground 3600 \
+		"$go" build -mod=readonly -trimpath -buildvcs=false -ldflags "$4" -o "$dir/part-$1" "$3") >"$dir/log/$1" 2>&1 || failed "$1"
 }
 
 promtool() {
@@ -112,13 +121,11 @@ promtool() {
 
 build() {
 	begin=$(date +%s)
-	say "$1: building (the API server takes 7 minutes on two cores, once)"
+	say "$1 ..."
 	case $1 in
 	etcd) go_tool etcd etcd go.etcd.io/etcd/server/v3 "$link_flags" ;;
-	kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet)
-		go_tool "$1" "kubernetes-$kubernetes" "k8s.io/kubernetes/cmd/$1" "$kube_flags" ;;
 	promtool) promtool ;;
-	*) fail "no tool $1" ;;
+	*) go_tool "$1" "kubernetes-$kubernetes" "k8s.io/kubernetes/cmd/$1" "$kube_flags" ;;
 	esac
 	mv "$dir/part-$1" "$dir/$1"
 	say "$1: $(($(date +%s) - begin)) s"
@@ -129,6 +136,7 @@ if ! complete "$@"; then
 	mkdir -p "$dir/log"
 	exec 9>"$cache/lock"
 	flock -n 9 || { say "waiting for another run that builds"; flock 9; }
+	say "building in $dir; all of it takes about 8 minutes on two cores, once"
 	rm -rf "$dir"/part-*
 	for name; do complete "$name" || build "$name"; done
 fi
