@@ -4,7 +4,6 @@
  * reads the server's state and log; that it finds each kind of wrong binding is shown by i-fit.c.
  */
 #include <dirent.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "tests/testing/crowd.h"
 #include "tests/testing/fit.h"
 #include "tests/testing/standin.h"
 
@@ -24,132 +24,36 @@
 #define LIMIT_MS 120000		/* of a run; the issue names none */
 #define POD_PATH "/api/v1/namespaces/default/pods"
 
-__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
-{
-	char *out = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	assert_true(vasprintf(&out, fmt, ap) >= 0);
-	va_end(ap);
-	return out;
-}
-
-/* Nodes stand in a row of five zones; the farther, the slower. */
-static double rtt_us(void *arg, const char *from, const char *to)
-{
-	int a, b;
-
-	(void)arg;
-	if (sscanf(from, "node-%d", &a) != 1 || sscanf(to, "node-%d", &b) != 1)
-		return NAN;
-	return a == b ? 0 : 200 + 100 * abs(a - b);
-}
-
 static int judge(struct standin *api, struct buf *faults)
 {
 	auto_free char *state_text = standin_text(api, "/standin/state"), *log = standin_text(api, "/standin/log");
 	auto_json cJSON *state = cJSON_Parse(state_text);
 
 	assert_non_null(state);
-	return fit_check(&(struct fit_input){.state = state, .log = log, .scheduler = SCHEDULER, .rtt_us = rtt_us}, faults);
+	return fit_check(&(struct fit_input){.state = state, .log = log, .scheduler = SCHEDULER, .rtt_us = crowd_rtt_us}, faults);
 }
 
-/*
- * Random, and yet each pod has a place whatever went where before: the nodes that any one request leaves open hold more than all pods
- * together ask for. Pods herd in the middle of the row all the same, so that nodes do fill up.
- */
-static void make_nodes(struct standin *api, struct rng *r)
+static void make_nodes(struct standin *api, struct crowd *c)
 {
-	static const int cpus[] = {4, 8, 16};
 	int i;
 
 	for (i = 0; i < NODES; i++) {
-		int cpu = cpus[rng_below(r, 3)], kind = (int)rng_below(r, 20);
-		auto_free char *taints = text(",\"taints\":[{\"key\":\"for\",\"value\":\"%s\",\"effect\":\"%s\"}]", kind & 1 ? "gpu" : "db",
-					      kind & 2 ? "NoSchedule" : "NoExecute");
-		auto_free char *body = text("{\"metadata\":{\"name\":\"node-%d\",\"labels\":{\"zone\":\"z%d\",\"disk\":\"%s\"}},\"spec\":{%s%s},\"status\":"
-					    "{\"allocatable\":{\"cpu\":\"%d\",\"memory\":\"%dGi\",\"pods\":\"%u\"}}}", i, i / 40,
-					    rng_chance(r, 0.5) ? "ssd" : "hdd", kind == 7 ? "\"unschedulable\":true" : "\"podCIDR\":\"10.0.0.0/24\"",
-					    kind < 4 ? taints : "", cpu, cpu * 2, 12 + rng_below(r, 12));
+		auto_free char *body = crowd_node(c, i);
 
 		standin_do(api, 201, "POST", "/api/v1/nodes", body);
 	}
 }
 
-/* What a pod asks beyond cpu and memory, as JSON members. */
-struct wish {
-	char labels[128], annotations[128], spec[512], ports[96];
-};
-
-static void make_wish(struct rng *r, struct wish *w)
+static void make_pods(struct standin *api, struct crowd *c, int from, int to)
 {
-	unsigned zone = rng_below(r, 5);
-
-	*w = (struct wish){.labels = "", .annotations = "", .spec = "", .ports = ""};
-	if (rng_chance(r, 0.15))
-		snprintf(w->labels, sizeof(w->labels), ",\"delay_node-%u\":\"%u.5\"", rng_below(r, NODES), 12 + rng_below(r, 4));
-	if (rng_chance(r, 0.3))
-		snprintf(w->annotations, sizeof(w->annotations), "\"latency-mesh.io/near\":\"app=app-%u\"", rng_below(r, 10));
-	if (rng_chance(r, 0.1))
-		snprintf(w->ports, sizeof(w->ports), ",\"ports\":[{\"containerPort\":80,\"hostPort\":%u}]", 8000 + rng_below(r, 4));
-	if (rng_chance(r, 0.2))
-		snprintf(w->spec, sizeof(w->spec), ",\"tolerations\":[{\"key\":\"for\",\"operator\":\"%s\"}]", "Exists");
-	else if (rng_chance(r, 0.2))
-		snprintf(w->spec, sizeof(w->spec), ",\"nodeSelector\":{\"disk\":\"%s\"}", rng_chance(r, 0.5) ? "ssd" : "hdd");
-	else if (rng_chance(r, 0.1) && !*w->labels)
-		snprintf(w->spec, sizeof(w->spec), ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":"
-			 "{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":\"In\",\"values\":[\"z%u\",\"z%u\",\"z%u\"]}]}]}}}",
-			 zone, (zone + 1) % 5, (zone + 3) % 5);
-	else if (rng_chance(r, 0.1))
-		snprintf(w->spec, sizeof(w->spec), ",\"initContainers\":[{\"name\":\"i\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%u\"}}}]",
-			 1 + rng_below(r, 3));
-}
-
-static void make_pods(struct standin *api, struct rng *r, int from, int to)
-{
-	struct wish w;
 	int i;
 
 	for (i = from; i < to; i++) {
-		auto_free char *body = NULL;
+		struct crowd_kind kind = {"pod", rng_chance(&c->rng, 0.02) ? "somebody-else" : SCHEDULER, CROWD_ANY};
+		auto_free char *body = crowd_pod(c, &kind, i);
 
-		make_wish(r, &w);
-		body = text("{\"metadata\":{\"name\":\"pod-%04d\",\"labels\":{\"app\":\"app-%u\"%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\"%s,"
-			    "\"priority\":%u,\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%um\",\"memory\":\"%uMi\"}}%s},"
-			    "{\"name\":\"d\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":\"%um\"}}}]}}", i, rng_below(r, 10), w.labels, w.annotations,
-			    rng_chance(r, 0.02) ? "somebody-else" : SCHEDULER, w.spec, rng_below(r, 3), 50 + rng_below(r, 500), 32 + rng_below(r, 1000), w.ports,
-			    10 + rng_below(r, 100));
 		standin_do(api, 201, "POST", POD_PATH, body);
 	}
-}
-
-/* The matrix of rtt_us, as a file that the merger could have written. */
-static void write_matrix(const char *path)
-{
-	auto_buf struct buf b = {0};
-	char now[CLOCK_TEXT], from[24], to[24];
-	int i, k;
-
-	clock_format(clock_wall_ms(), now);
-	buf_printf(&b, "{\"version\":1,\"epoch\":\"test\",\"generation\":1,\"written\":\"%s\",\"period_s\":60,\"nodes\":[", now);
-	for (i = 0; i < NODES; i++)
-		buf_printf(&b, "%s\"node-%d\"", i ? "," : "", i);
-	buf_str(&b, "],\"age_s\":[");
-	for (i = 0; i < NODES; i++)
-		buf_printf(&b, "%s1", i ? "," : "");
-	buf_str(&b, "],\"rtt_us\":[");
-	for (i = 0; i < NODES; i++) {
-		buf_printf(&b, "%s\n[", i ? "," : "");
-		for (k = 0; k < NODES; k++) {
-			snprintf(from, sizeof(from), "node-%d", i);
-			snprintf(to, sizeof(to), "node-%d", k);
-			buf_printf(&b, "%s%.0f", k ? "," : "", rtt_us(NULL, from, to));
-		}
-		buf_char(&b, ']');
-	}
-	buf_str(&b, "]}\n");
-	test_write(path, b.data);
 }
 
 /* A tenth of the requests of each of these meets one of seven faults. */
@@ -248,15 +152,15 @@ static void until_bound(struct thousand *t, long count)
 	}
 }
 
-static void begin(struct thousand *t, struct rng *r)
+static void begin(struct thousand *t, struct crowd *c)
 {
 	*t = (struct thousand){.folder = test_folder()};
-	t->file = text("%s/cluster-latency.json", t->folder);
-	t->log = text("%s/scheduler.log", t->folder);
+	t->file = xasprintf("%s/cluster-latency.json", t->folder);
+	t->log = xasprintf("%s/scheduler.log", t->folder);
 	standin_start(&t->api, (const char *const[]){"--history", "3000", "--bookmark-interval", "1s", NULL});
-	write_matrix(t->file);
-	make_nodes(&t->api, r);
-	make_pods(&t->api, r, 0, PODS / 2);
+	crowd_write_matrix(c, t->file);
+	make_nodes(&t->api, c);
+	make_pods(&t->api, c, 0, PODS / 2);
 	t->wanted = PODS;
 }
 
@@ -268,7 +172,7 @@ static bool nobody_is_left(void *folder)
 	bool found = false;
 
 	while (proc && (entry = readdir(proc))) {
-		auto_free char *path = text("/proc/%s/cmdline", entry->d_name);
+		auto_free char *path = xasprintf("/proc/%s/cmdline", entry->d_name);
 		auto_file FILE *file = atoi(entry->d_name) > 0 && atoi(entry->d_name) != getpid() ? fopen(path, "re") : NULL;
 		char line[4096];
 		size_t len = file ? fread(line, 1, sizeof(line), file) : 0;
@@ -309,16 +213,16 @@ static void finish(struct thousand *t, pid_t scheduler, int kills)
 
 static void s15_a_thousand_pods_with_faults_are_bound_once_where_they_fit(void **state)
 {
-	struct rng r = rng_make(test_seed());
+	struct crowd c = {.rng = rng_make(test_seed()), .nodes = NODES, .size = 1};
 	struct thousand t;
 	pid_t scheduler;
 
 	(void)state;
-	begin(&t, &r);
+	begin(&t, &c);
 	set_faults(&t.api);
 	t.began_ms = clock_mono_ms();
 	scheduler = start_scheduler(&t);
-	make_pods(&t.api, &r, PODS / 2, PODS);
+	make_pods(&t.api, &c, PODS / 2, PODS);
 	t.wanted = pods_of(&t, SCHEDULER, false);
 	until_bound(&t, t.wanted / 2);
 	standin_do(&t.api, 200, "POST", "/standin/close?cut=1", NULL);
@@ -340,21 +244,21 @@ static void kill_scheduler(struct thousand *t, pid_t scheduler)
 
 static void s35_the_same_with_a_scheduler_that_is_killed_twenty_times(void **state)
 {
-	struct rng r = rng_make(test_seed() + 1);
+	struct crowd c = {.rng = rng_make(test_seed() + 1), .nodes = NODES, .size = 1};
 	struct thousand t;
 	pid_t scheduler;
 	int kill_;
 
 	(void)state;
-	begin(&t, &r);
-	make_pods(&t.api, &r, PODS / 2, PODS);
+	begin(&t, &c);
+	make_pods(&t.api, &c, PODS / 2, PODS);
 	t.wanted = pods_of(&t, SCHEDULER, false);
 	set_faults(&t.api);
 	t.began_ms = clock_mono_ms();
 	scheduler = start_scheduler(&t);
 	for (kill_ = 1; kill_ <= KILLS; kill_++) {
 		until_bound(&t, (long)t.wanted * kill_ / (KILLS + 1));
-		usleep(rng_below(&r, 20000));
+		usleep(rng_below(&c.rng, 20000));
 		assert_true(stat_of(&t, "binds") < t.wanted);	/* it is really on the way */
 		kill_scheduler(&t, scheduler);
 		scheduler = start_scheduler(&t);
