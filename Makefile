@@ -125,7 +125,7 @@ $(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/testing.a $(ARCHIVES) $(L
 $(INTEGRATION): | $(PROGRAMS) $(STANDIN)
 $(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
-$(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+$(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/e2e.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/lab-%: $(BUILD)/tests/lab/lab-%.o $(BUILD)/lab.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)

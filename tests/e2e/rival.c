@@ -39,7 +39,7 @@ static bool is_ready(void *arg)
 	return status == 200;
 }
 
-void rival_start(struct rival *r, const char *profiles)
+void rival_launch(struct rival *r, const char *profiles)
 {
 	auto_free char *kubeconfig = xasprintf("%s/kube-scheduler.kubeconfig", e2e_out()), *text = NULL, *port = NULL;
 
@@ -51,6 +51,11 @@ void rival_start(struct rival *r, const char *profiles)
 	r->pid = test_spawn((const char *const[]){"kube-scheduler", "--config", r->config, port, "--bind-address=127.0.0.1", "--cert-dir",
 						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", NULL},
 			    NULL, r->log);
+}
+
+void rival_start(struct rival *r, const char *profiles)
+{
+	rival_launch(r, profiles);
 	if (!test_wait(is_ready, NULL, READY_MS)) {
 		auto_free char *log = test_read(r->log);
 

@@ -20,6 +20,8 @@ struct rival {
 
 /* `profiles`: members of the configuration as YAML lines ("percentageOfNodesToScore: 100\n..."), NULL for none. Ready when it returns. */
 void rival_start(struct rival *r, const char *profiles);
+/* The same without waiting. */
+void rival_launch(struct rival *r, const char *profiles);
 /* A client's rates are part of clientConnection: 5000 and 5000, so that they do not limit. */
 void rival_stop(struct rival *r);
 /* A value of its /metrics: the first line that begins with `name` ("process_cpu_seconds_total"); NaN. */
