@@ -27,6 +27,7 @@ enum lm_code {
 	LM_UNAVAILABLE = 69,	/* the API server or another service cannot be used */
 	LM_SOFTWARE = 70,	/* our own bug */
 	LM_IO = 74,		/* a read or write failed */
+	LM_TEMPFAIL = 75,	/* not now: whoever started it should do so again */
 	LM_PERM = 77,		/* not allowed */
 	LM_CONFIG = 78,		/* a configuration file is wrong */
 };

@@ -36,6 +36,8 @@ struct binder {
 	void *arg;
 	struct open_binding **open;
 	size_t count, room, flight, flight_max;
+	bool (*may_send)(void *arg);
+	void *may_send_arg;
 };
 
 struct binder *binder_new(struct kube *k, struct cache *cache, struct limit *limit, bind_ended *ended, void *arg)
@@ -76,6 +78,12 @@ void binder_free(struct binder *b)
 void binder_set_flight(struct binder *b, size_t flight)
 {
 	b->flight_max = flight;
+}
+
+void binder_set_guard(struct binder *b, bool (*may_send)(void *arg), void *arg)
+{
+	b->may_send = may_send;
+	b->may_send_arg = arg;
 }
 
 /* --- endings --- */
@@ -175,8 +183,8 @@ static void post(struct open_binding *o)
 	buf_json_string(&body, o->node);
 	buf_str(&body, "}}");
 	o->posts++;
-	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS},
-	     on_posted);
+	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS,
+				       .may_send = o->binder->may_send, .may_send_arg = o->binder->may_send_arg}, on_posted);
 }
 
 static bool node_usable(const struct open_binding *o)

@@ -57,6 +57,8 @@ struct binder;
 struct binder *binder_new(struct kube *k, struct cache *cache, struct limit *limit, bind_ended *ended, void *arg);
 void binder_free(struct binder *b);			/* what is in flight is dropped without a call of `ended` */
 void binder_set_flight(struct binder *b, size_t flight);	/* requests at a time */
+/* Asked right before each Binding goes out (kube_request.may_send); what it refuses ends as FAILED, unsent. NULL: always. */
+void binder_set_guard(struct binder *b, bool (*may_send)(void *arg), void *arg);
 
 /* Whether one more may begin now. */
 bool binder_ready(struct binder *b, int64_t mono_ms);

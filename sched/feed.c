@@ -34,6 +34,7 @@ struct feed {
 	struct trouble trouble;
 	struct log_gate bad_gate;
 	unsigned wake;
+	int64_t lists_before;		/* lists of pods before feed_relist; -1: it was not called */
 };
 
 bool feed_wants(const struct feed *f, const struct pod *pod)
@@ -229,14 +230,14 @@ static void trouble(struct feed *f, enum stat_resource which, const char *name, 
 	t->held_back = 0;
 }
 
-static void end_trouble(struct feed *f, enum stat_resource which, int64_t heard_mono_ms)
+static void end_trouble(struct feed *f, enum stat_resource which, int64_t opened_mono_ms)
 {
 	static const char *const names[] = {"nodes", "pods"};
 	int64_t *since = &f->trouble.since_mono_ms[which];
 
-	if (!*since || heard_mono_ms < *since)
+	if (!*since || opened_mono_ms <= *since)
 		return;
-	log_info("watch goes on", FIELDS(LS("resource", names[which]), LI("after_ms", heard_mono_ms - *since)));
+	log_info("watch goes on", FIELDS(LS("resource", names[which]), LI("after_ms", opened_mono_ms - *since)));
 	*since = 0;
 }
 
@@ -257,7 +258,7 @@ struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, 
 	static const struct kube_watch_handlers pods = {pods_begin, on_pod, pods_end, pods_trouble};
 	struct feed *f = xcalloc(1, sizeof(*f));
 
-	*f = (struct feed){.cache = cache, .queue = queue, .stats = stats, .hooks = *hooks};
+	*f = (struct feed){.cache = cache, .queue = queue, .stats = stats, .hooks = *hooks, .lists_before = -1};
 	f->watch[RESOURCE_NODES] = kube_watch_new(k, "/api/v1/nodes", NULL, &nodes, f);
 	f->watch[RESOURCE_PODS] = kube_watch_new(k, "/api/v1/pods", PODS_QUERY, &pods, f);
 	return f;
@@ -295,7 +296,7 @@ int64_t feed_tick(struct feed *f, int64_t mono_ms)
 		due = kube_watch_tick(f->watch[i], mono_ms);
 		wait = due < wait ? due : wait;
 		set_gauges(f, i, mono_ms);
-		end_trouble(f, (enum stat_resource)i, kube_watch_stats(f->watch[i]).last_heard_mono_ms);
+		end_trouble(f, (enum stat_resource)i, kube_watch_stats(f->watch[i]).opened_mono_ms);
 	}
 	return wait;
 }
@@ -303,6 +304,17 @@ int64_t feed_tick(struct feed *f, int64_t mono_ms)
 bool feed_synced(const struct feed *f)
 {
 	return kube_watch_synced(f->watch[RESOURCE_NODES]) && kube_watch_synced(f->watch[RESOURCE_PODS]);
+}
+
+void feed_relist(struct feed *f)
+{
+	f->lists_before = kube_watch_stats(f->watch[RESOURCE_PODS]).lists;
+	kube_watch_relist(f->watch[RESOURCE_PODS]);
+}
+
+bool feed_relisted(const struct feed *f)
+{
+	return kube_watch_stats(f->watch[RESOURCE_PODS]).lists > f->lists_before;
 }
 
 unsigned feed_take_wake(struct feed *f)

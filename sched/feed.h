@@ -31,6 +31,12 @@ void feed_free(struct feed *f);				/* before the client; NULL is fine */
 /* Starts what is due; returns milliseconds until the next call. */
 int64_t feed_tick(struct feed *f, int64_t mono_ms);
 bool feed_synced(const struct feed *f);			/* nodes and pods were listed */
+/*
+ * Lists the pods anew, for a replica that has just become the leader: what its predecessor bound last may not have come by the watch yet, and room
+ * that is taken would look free. Nothing may be decided until feed_relisted. Synced it stays.
+ */
+void feed_relist(struct feed *f);
+bool feed_relisted(const struct feed *f);		/* no such list is on its way */
 unsigned feed_take_wake(struct feed *f);		/* WAKE bits since the last call */
 /* Whether a pod is one that waits for us now. */
 bool feed_wants(const struct feed *f, const struct pod *pod);

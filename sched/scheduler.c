@@ -18,6 +18,7 @@
 #include "sched/feed.h"
 #include "sched/gauges.h"
 #include "sched/intake.h"
+#include "sched/leader.h"
 #include "sched/limit.h"
 #include "sched/queue.h"
 #include "sched/stats.h"
@@ -36,6 +37,7 @@ struct scheduler {
 	struct conffile conffile;
 	struct gauges gauges;
 	struct kube *kube;
+	struct leader *leader;		/* NULL: no election */
 	struct limit limit;
 	struct cache *cache;
 	struct queue *queue;
@@ -138,7 +140,7 @@ static void decide_some(struct scheduler *s)
 	int left = TURN_DECISIONS;
 	const char *uid;
 
-	while (left-- > 0 && binder_ready(s->binder, clock_mono_ms()) && (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
+	while (left-- > 0 && leader_acts(s->leader) && binder_ready(s->binder, clock_mono_ms()) && (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
 		decide_one(s, uid, clock_mono_ms());
 }
 
@@ -288,7 +290,8 @@ static int open_signals(struct scheduler *s, struct lm_err *err)
 static struct status_facts facts_now(const struct scheduler *s, int64_t mono_ms)
 {
 	return (struct status_facts){.synced = feed_synced(s->feed), .looked = intake_ready(s->intake, mono_ms),
-				     .draining = s->drain_until_ms != 0};
+				     .draining = s->drain_until_ms != 0,
+				     .overdue_ms = leader_overdue_ms(s->leader, mono_ms)};
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -307,6 +310,11 @@ static int64_t until_next(struct scheduler *s, int64_t mono_ms)
 	return limited_ms > 0 ? limited_ms : TURN_MAX_MS;
 }
 
+static bool may_decide(const struct scheduler *s, const struct status_facts *facts)
+{
+	return facts->synced && facts->looked && !facts->draining && feed_relisted(s->feed) && leader_acts(s->leader);
+}
+
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 {
@@ -317,18 +325,22 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
 	queue_wake(s->queue, feed_take_wake(s->feed), mono_ms);
 	facts = facts_now(s, mono_ms);
+	wait = least(wait, leader_tick(s->leader, facts.synced, mono_ms, TURN_MAX_MS));
+	if (leader_began(s->leader))
+		feed_relist(s->feed);
 	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
-	if (facts.synced && facts.looked && !facts.draining) {
+	if (may_decide(s, &facts)) {
 		decide_some(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
-	wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
+	if (leader_acts(s->leader))
+		wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
 	status_beat(&s->status, mono_ms, &facts);
 	gauges_set(&s->gauges, mono_ms);
 	return least(wait, s->drain_until_ms ? 50 : wait);
 }
 
-static bool finished(const struct scheduler *s, int64_t mono_ms)
+static bool drained(const struct scheduler *s, int64_t mono_ms)
 {
 	int64_t left;
 
@@ -340,7 +352,14 @@ static bool finished(const struct scheduler *s, int64_t mono_ms)
 	return left <= SCHEDULER_FLUSH_MS && events_open(s->events) == 0;
 }
 
-static void loop(struct scheduler *s)
+static bool finished(const struct scheduler *s, int64_t mono_ms)
+{
+	if (leader_lost(s->leader))
+		return true;
+	return drained(s, mono_ms) && leader_let_go(s->leader, bind_open(s->binder) == 0);
+}
+
+static int loop(struct scheduler *s, struct lm_err *err)
 {
 	int64_t mono_ms = clock_mono_ms(), wait;
 
@@ -355,6 +374,7 @@ static void loop(struct scheduler *s)
 			reload(s, "the file changed");
 	}
 	log_info("stopped", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
+	return leader_lost(s->leader) ? lm_fail(err, LM_TEMPFAIL, "leadership was lost: start it again") : 0;
 }
 
 /* --- start and end --------------------------------------------------------------------------------------------------- */
@@ -373,7 +393,11 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	if (!s->kube)
 		return -1;
 	kube_observe(s->kube, stats_request, s->stats);
+	if (leader_open(s->kube, s->settings, api->namespace_, s->stats, &s->leader, err) < 0)
+		return -1;
 	s->binder = binder_new(s->kube, s->cache, &s->limit, on_bind_end, s);
+	if (s->leader)
+		binder_set_guard(s->binder, leader_acts, s->leader);
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
@@ -386,6 +410,7 @@ static void stop(struct scheduler *s)
 {
 	status_close(&s->status);
 	feed_free(s->feed);
+	leader_close(s->leader);
 	binder_free(s->binder);
 	events_free(s->events);
 	kube_free(s->kube);
@@ -412,7 +437,7 @@ int scheduler_run(struct settings *settings, const struct kube_config *api, int 
 	if (code == 0) {
 		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server),
 					   LS("latency_file", settings->latency_file)));
-		loop(&s);
+		code = loop(&s, err);
 	}
 	stop(&s);
 	return code;

@@ -10,6 +10,10 @@
  *
  * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
  * finished within SCHEDULER_DRAIN_MS. SIGHUP reads the configuration again.
+ *
+ * Of several replicas one leads (leader.h). The others keep cache and queue warm by their watches, and decide and write nothing. A new leader lists the
+ * pods anew before its first decision. Leadership is looked at before each decision and as each Binding goes out; when it is lost the program ends at
+ * once with LM_TEMPFAIL, and what was in flight is the successor's to find. A leader that drains goes on renewing, and then releases the lease.
  */
 #ifndef SCHED_SCHEDULER_H
 #define SCHED_SCHEDULER_H
@@ -22,7 +26,7 @@
 #define SCHEDULER_FLUSH_MS 2000		/* of it, for events at the end */
 
 /*
- * Runs until it is told to end; 0, or an error that kept it from starting. Owns `settings` from here on (a reload replaces it).
+ * Runs until it is told to end; 0, or an error that kept it from starting, or LM_TEMPFAIL. Owns `settings` from here on (a reload replaces it).
  * argc and argv are for the reload. To be called without other threads; blocks the signals that it handles.
  */
 int scheduler_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err);

@@ -30,6 +30,18 @@ static const struct option_spec specs[] = {
 	{"burst", OPT_INTEGER, AT(burst), "N", "4000", 0, 1, 1000000, .help = "requests at once after a pause"},
 	{"poll", OPT_DURATION, AT(poll_ms), "TIME", "1s", 0, 50, 60000,
 	 .help = "how often the latency file is looked at (inotify does not see what another NFS client wrote)"},
+	{"leader-elect", OPT_FLAG, AT(leader_elect), NULL, "true", 0,
+	 .help = "of several replicas one decides; false: this is the only one"},
+	{"leader-elect-resource-name", OPT_STRING, AT(lease_name), "NAME", NULL, 0,
+	 .help = "the Lease by which they agree; default: the first scheduler name"},
+	{"leader-elect-resource-namespace", OPT_STRING, AT(lease_namespace), "NAMESPACE", NULL, 0,
+	 .help = "its namespace; default: the pod's or the kubeconfig's, else kube-system"},
+	{"leader-elect-lease-duration", OPT_DURATION, AT(lease_duration_ms), "TIME", ELECT_DURATION, 0, 1000, 3600000,
+	 .help = "how long a standby waits without seeing a renewal"},
+	{"leader-elect-renew-deadline", OPT_DURATION, AT(renew_deadline_ms), "TIME", ELECT_DEADLINE, 0, 500, 3600000,
+	 .help = "a leader that cannot renew for so long ends, with exit code 75"},
+	{"leader-elect-retry-period", OPT_DURATION, AT(retry_period_ms), "TIME", ELECT_RETRY, 0, 100, 3600000,
+	 .help = "between renewals, and between a standby's looks"},
 	WEIGHT("weights.near.latency", weight_near, SCORE_LATENCY, "0.7", "weight of latency for a pod with `near` or a limit"),
 	WEIGHT("weights.near.cpu", weight_near, SCORE_CPU, "0.3", "weight of idle CPU for such a pod"),
 	WEIGHT("weights.near.free", weight_near, SCORE_FREE, "0", "weight of free resources for such a pod"),
@@ -63,10 +75,10 @@ const struct options_program sched_program = {
 		    "    weights: {near: {latency: 1, cpu: 0}, plain: {latency: 1, free: 0, cpu: 0}}\n"
 		    "    defaultNear: client/milan\n"
 		    "and any of defaultClients, strict, refusals. SIGHUP reads it again, whole or not at all.\n"
-		    "SIGTERM ends within 10 s.\n"
+		    "SIGTERM ends within 10 s, and hands over to another replica.\n"
 		    "\n"
-		    "Exit codes: 0 done, 64 usage, 65 bad data, 66 no input, 69 no API, 70 our bug, 74 I/O, 77 permission,\n"
-		    "78 configuration.\n",
+		    "Exit codes: 0 done, 64 usage, 65 bad data, 66 no input, 69 no API, 70 our bug, 74 I/O,\n"
+		    "75 leadership lost (start it again), 77 permission, 78 configuration.\n",
 };
 
 static int check_rest(const struct settings *s, struct lm_err *err)
@@ -80,6 +92,22 @@ static int check_rest(const struct settings *s, struct lm_err *err)
 	return 0;
 }
 
+struct elect_settings settings_election(const struct settings *s, const char *default_namespace)
+{
+	return (struct elect_settings){
+		.namespace_ = s->lease_namespace ? s->lease_namespace : default_namespace ? default_namespace : "kube-system",
+		.name = s->lease_name ? s->lease_name : s->profiles[0].scheduler_name,
+		.duration_ms = s->lease_duration_ms, .deadline_ms = s->renew_deadline_ms, .retry_ms = s->retry_period_ms,
+	};
+}
+
+static int check_election(const struct settings *s, struct lm_err *err)
+{
+	struct elect_settings election = settings_election(s, NULL);
+
+	return s->leader_elect ? elect_check(&election, err) : 0;
+}
+
 struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 {
 	struct settings *s = xcalloc(1, sizeof(*s));
@@ -90,7 +118,7 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 	}
 	if (s->options.done)
 		return s;
-	if (check_rest(s, err) < 0 || settings_read_profiles(s, err) < 0) {
+	if (check_rest(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
 		if (err->code == LM_CONFIG && s->options.config_path)
 			lm_wrap(err, "configuration: %s", s->options.config_path);
 		settings_free(s);
@@ -130,6 +158,12 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 		{"listen", same(old->listen, new->listen)},
 		{"poll", old->poll_ms == new->poll_ms},
 		{"mode", old->mode == new->mode},
+		{"leader-elect", old->leader_elect == new->leader_elect},
+		{"leader-elect-resource-name", same(old->lease_name, new->lease_name)},
+		{"leader-elect-resource-namespace", same(old->lease_namespace, new->lease_namespace)},
+		{"leader-elect-lease-duration", old->lease_duration_ms == new->lease_duration_ms},
+		{"leader-elect-renew-deadline", old->renew_deadline_ms == new->renew_deadline_ms},
+		{"leader-elect-retry-period", old->retry_period_ms == new->retry_period_ms},
 	};
 	size_t i;
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "lib/options.h"
+#include "sched/elect.h"
 #include "sched/profile.h"
 
 #define SETTINGS_HOLD "hold"		/* beside the latency file: a person edits it */
@@ -31,6 +32,9 @@ struct settings {
 	double qps;			/* requests a second to the API, and how many at once after a pause */
 	int64_t burst;
 	int64_t poll_ms;
+	bool leader_elect;
+	const char *lease_name, *lease_namespace;	/* NULL: by settings_election */
+	int64_t lease_duration_ms, renew_deadline_ms, retry_period_ms;
 	/* Of the configuration file only: the base that each of `profiles` starts from. */
 	double weight_near[SCORE_COUNT], weight_plain[SCORE_COUNT];
 	const char *default_near;
@@ -50,6 +54,11 @@ void settings_print(const struct settings *s, FILE *to);
 void settings_free(struct settings *s);			/* NULL is fine */
 /* The profile of a scheduler name; NULL: this name is not ours. */
 const struct profile *settings_profile(const struct settings *s, const char *scheduler_name);
+/*
+ * The Lease is named after the first scheduler name, so that replicas of one Deployment meet and those of two do not. Its namespace is that of the
+ * option, else `default_namespace` (of the pod or the kubeconfig), else kube-system. Valid as long as `s`; without identity.
+ */
+struct elect_settings settings_election(const struct settings *s, const char *default_namespace);
 /* 0, or LM_CONFIG that names an option that cannot change while the program runs. */
 int settings_may_replace(const struct settings *old, const struct settings *new, struct lm_err *err);
 

@@ -1,6 +1,7 @@
 #include "sched/stats.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -18,6 +19,9 @@ static const char *const timed[] = {"GET", "POST", "PUT", "PATCH", NULL};	/* a w
 #define CODES(method) method ",2xx", method ",3xx", method ",4xx", method ",429", method ",5xx", method ",<error>"
 #define CODE_COUNT 6
 static const char *const outcomes[] = {CODES("GET"), CODES("POST"), CODES("PUT"), CODES("PATCH"), CODES("WATCH"), NULL};
+
+static char lease_name[254];		/* the one label that is known at the start only */
+static const char *const leases[] = {lease_name, NULL};
 
 static const double decision_bounds[] = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1, INFINITY};
 static const double wait_bounds[] = {1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100, INFINITY};
@@ -68,11 +72,24 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_API_REQUESTS] = COUNTERS("api_requests_total", "method,code", outcomes, "requests to the API that ended"),
 	[STAT_API_SECONDS] = {METRIC_HISTOGRAM, "latency_sched_api_request_seconds", "from a request to its answer", "method", timed,
 			      wait_bounds},
+	[STAT_LEADER] = {METRIC_GAUGE, "leader_election_master_status", "1: this process leads, 0: it stands by", "name", leases, NULL},
+	[STAT_LEASE_TRANSITIONS] = GAUGE("lease_transitions", "how often the lease changed hands, as last seen"),
+	[STAT_LEASE_FAILURES] = COUNTER("lease_failures_total", "tries to take or to renew the lease that failed"),
+	[STAT_LEASE_RENEWED_SECONDS] = GAUGE("lease_renewal_age_seconds", "since the last renewal, of a leader"),
 };
 
 struct metrics *stats_new(void)
 {
-	return metrics_new(specs, STAT_COUNT);
+	struct metrics *m = metrics_new(specs, STAT_COUNT);
+
+	metrics_set(m, STAT_LEADER, 0, NAN); /* hidden without leader election */
+	metrics_set(m, STAT_LEASE_RENEWED_SECONDS, 0, NAN);
+	return m;
+}
+
+void stats_name_lease(const char *name)
+{
+	snprintf(lease_name, sizeof(lease_name), "%s", name);
 }
 
 static int code_of(int status)

@@ -47,6 +47,10 @@ enum stat {
 	STAT_CONFIG_LOADED_SECONDS,
 	STAT_API_REQUESTS,		/* set by stats_request, as is the next */
 	STAT_API_SECONDS,
+	STAT_LEADER,			/* set by leader.h, as are the next three */
+	STAT_LEASE_TRANSITIONS,
+	STAT_LEASE_FAILURES,
+	STAT_LEASE_RENEWED_SECONDS,
 	STAT_COUNT,
 };
 
@@ -56,6 +60,8 @@ enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_COUNT };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
 
 struct metrics *stats_new(void);
+/* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
+void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */
 void stats_request(void *stats, const struct kube_outcome *outcome);
 

@@ -39,7 +39,6 @@ bool kube_config_present(const struct kube_source *source)
 static int load_url(const struct kube_source *source, struct kube_config *out, struct lm_err *err)
 {
 	out->insecure = source->insecure;	/* a URL can say it nowhere else */
-	out->namespace_ = xstrdup("default");
 	return url_check(source->server, URL_SERVER, LM_USAGE, &out->server, err) < 0 ? lm_wrap(err, "--server") : 0;
 }
 
@@ -117,7 +116,7 @@ static int load_in_cluster(struct kube_config *out, struct lm_err *err)
 	}
 	if (file_read(AT_FDCWD, namespace_file, 1024, FILE_FOLLOW, &text, &ignored) == 0)
 		text.data[strcspn(text.data, " \t\r\n")] = '\0';
-	out->namespace_ = xstrdup(text.data && *text.data ? text.data : "default");
+	out->namespace_ = xstrdup(text.data && *text.data ? text.data : NULL);
 	return 0;
 }
 

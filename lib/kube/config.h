@@ -23,7 +23,8 @@ struct kube_config {
 	char *cert_file, *cert_data, *key_file, *key_data;
 	char *token;
 	char *token_file;		/* re-read (60 s; at once after a 401); while there is no token in it the old one stays */
-	char *tls_server_name, *proxy_url, *namespace_;
+	char *tls_server_name, *proxy_url;
+	char *namespace_;		/* the pod's or the context's; NULL: none is named */
 	bool insecure;
 };
 

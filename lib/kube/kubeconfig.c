@@ -319,13 +319,13 @@ static int take_user(const struct entry *e, struct kube_config *out, struct lm_e
 static int take_context(const struct documents *d, const struct entry *context, bool insecure, struct kube_config *out,
 			struct lm_err *err)
 {
-	const char *cluster = NULL, *user = NULL, *namespace = "default";
+	const char *cluster = NULL, *user = NULL, *namespace = "";
 	struct entry e;
 	int has_user;
 
 	if (text_of(context, "namespace", &namespace, err) < 0)
 		return -1;
-	out->namespace_ = xstrdup(*namespace ? namespace : "default");
+	out->namespace_ = xstrdup(*namespace ? namespace : NULL);
 	switch (text_of(context, "cluster", &cluster, err)) {
 	case -1:
 		return -1;

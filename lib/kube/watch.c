@@ -53,6 +53,7 @@ struct kube_watch {
 	bool synced;
 	struct lines lines;
 	int64_t start_mono_ms, heard_mono_ms;	/* of this watch */
+	bool opened;			/* this watch was answered with 200 */
 	bool progress;			/* this watch brought a newer resourceVersion */
 	bool bookmarks;			/* this server sends bookmarks */
 	int stuck, older;		/* see STUCK_MAX and OLDER_MAX */
@@ -197,6 +198,7 @@ static void end_list(struct kube_watch *w, const struct page *page)
 	rv_take(w, page->resource_version);
 	list_again(w);
 	w->stats.lists++;
+	w->stats.opened_mono_ms = clock_mono_ms();
 	w->synced = true;
 	w->handlers.replace_end(w->arg);
 	start_watch(w);
@@ -417,7 +419,7 @@ static void start_watch(struct kube_watch *w)
 	w->state = WATCHING;
 	w->stats.watches++;
 	w->start_mono_ms = w->heard_mono_ms = clock_mono_ms();
-	w->progress = w->stopped = false;
+	w->progress = w->stopped = w->opened = false;
 	request.path = url.data;
 	w->call = kube_stream(w->k, &request, on_chunk, on_watch, w);
 }
@@ -435,7 +437,7 @@ struct kube_watch *kube_watch_new(struct kube *k, const char *path, const char *
 	w->handlers = *handlers;
 	w->arg = arg;
 	w->lines.max_bytes = LINE_MAX_BYTES;
-	w->stats.last_heard_mono_ms = -1;
+	w->stats.last_heard_mono_ms = w->stats.opened_mono_ms = -1;
 	start_list(w);
 	return w;
 }
@@ -463,11 +465,22 @@ static void check_silence(struct kube_watch *w, int64_t mono_ms)
 	retry_because(w, NEXT_WATCH, -1, "watch: neither event nor bookmark for %lld s", (long long)limits.bookmark_ms / 1000);
 }
 
+/* Long before the first event, or bookmark. */
+static void check_opened(struct kube_watch *w, int64_t mono_ms)
+{
+	if (w->opened || kube_call_status(w->call) != 200)
+		return;
+	w->opened = true;
+	w->stats.opened_mono_ms = mono_ms;
+}
+
 int64_t kube_watch_tick(struct kube_watch *w, int64_t mono_ms)
 {
 	int64_t left = TICK_MAX_MS;
 
 	w->depth++;
+	if (w->state == WATCHING)
+		check_opened(w, mono_ms);
 	if (w->state == WATCHING)
 		check_silence(w, mono_ms);
 	if (w->state == WAITING && mono_ms >= w->due_mono_ms) {
@@ -482,6 +495,16 @@ int64_t kube_watch_tick(struct kube_watch *w, int64_t mono_ms)
 		left = w->heard_mono_ms + limits.bookmark_ms - mono_ms;
 	leave(w);
 	return left < 1 ? 1 : left > TICK_MAX_MS ? TICK_MAX_MS : left;
+}
+
+void kube_watch_relist(struct kube_watch *w)
+{
+	assert(w->depth == 0);
+	if (w->call)
+		kube_cancel(w->k, w->call);
+	lines_clear(&w->lines);
+	list_again(w);
+	start_list(w);
 }
 
 bool kube_watch_synced(const struct kube_watch *w)

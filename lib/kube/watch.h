@@ -44,6 +44,7 @@ struct kube_watch_stats {		/* since the start; for metrics and tests */
 	int64_t lists, watches, events, bookmarks, gone, bad_lines;
 	int64_t stale, unknown;		/* events dropped: older than what was seen; of a type that is not known */
 	int64_t last_heard_mono_ms;	/* of a list, an event or a bookmark; -1 never */
+	int64_t opened_mono_ms;		/* when a list was answered, or a watch began to be; -1 never */
 };
 
 struct kube_watch;
@@ -54,6 +55,11 @@ struct kube_watch *kube_watch_new(struct kube *k, const char *path, const char *
 void kube_watch_free(struct kube_watch *w);
 /* To be called between kube_run calls: starts what is due. Returns ms until the next call is needed (at most 60,000). */
 int64_t kube_watch_tick(struct kube_watch *w, int64_t mono_ms);
+/*
+ * Whatever it is doing, it begins a new list now: consistent, so that it has all that was written before this call. `lists` of the stats
+ * tells when it has come. Not from a handler.
+ */
+void kube_watch_relist(struct kube_watch *w);
 bool kube_watch_synced(const struct kube_watch *w);		/* a whole list was delivered */
 struct kube_watch_stats kube_watch_stats(const struct kube_watch *w);
 

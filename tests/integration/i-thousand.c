@@ -87,7 +87,7 @@ struct thousand {
 
 static pid_t start_scheduler(const struct thousand *t)
 {
-	return test_spawn((const char *const[]){test_program("latency-sched"), "--server", t->api.url, "--latency-file", t->file, NULL}, NULL, t->log);
+	return test_spawn((const char *const[]){test_program("latency-sched"), "--server", t->api.url, "--latency-file", t->file, "--leader-elect=false", NULL}, NULL, t->log);
 }
 
 static long stat_of(struct thousand *t, const char *name)

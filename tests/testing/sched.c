@@ -121,16 +121,17 @@ void sched_hold(struct sched *s, bool on)
 
 void sched_launch(struct sched *s, const char *const *options)
 {
-	const char *argv[32] = {test_program("latency-sched"), s->kubeconfig ? "--kubeconfig" : "--server",
+	const char *argv[40] = {test_program("latency-sched"), s->kubeconfig ? "--kubeconfig" : "--server",
 				s->kubeconfig ? s->kubeconfig : s->api.url, "--latency-file", s->file,
-				"--log-format", "json", "--log-level", "debug", "--listen", "127.0.0.1:0"};
+				"--log-format", "json", "--log-level", "debug", "--listen", "127.0.0.1:0",
+				s->elect ? "--leader-elect=true" : "--leader-elect=false"};
 	auto_free char *program = xstrdup(argv[0]);
-	int n = 11;
+	int n = 12;
 
 	assert_int_equal(s->pid, 0);
 	argv[0] = program;
 	for (; options && *options; options++) {
-		assert_true(n < 31);
+		assert_true(n < 39);
 		argv[n++] = *options;
 	}
 	free(s->log);
@@ -307,7 +308,7 @@ int sched_bindings(struct sched *s, const char *pod)
 	return count;
 }
 
-static char *fetch(struct sched *s, const char *path, int *status)
+char *sched_fetch(struct sched *s, const char *path, int *status)
 {
 	auto_free char *url = NULL;
 	struct kube_config config = {0};
@@ -334,14 +335,14 @@ int sched_http(struct sched *s, const char *path)
 {
 	int status;
 
-	free(fetch(s, path, &status));
+	free(sched_fetch(s, path, &status));
 	return status;
 }
 
 double sched_metric(struct sched *s, const char *name)
 {
 	int status;
-	auto_free char *text = fetch(s, "/metrics", &status);
+	auto_free char *text = sched_fetch(s, "/metrics", &status);
 	char *rest = text, *line;
 	size_t len = strlen(name);
 

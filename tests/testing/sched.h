@@ -23,6 +23,7 @@ struct sched {
 	const char *kubeconfig;		/* of the scheduler; NULL: --server api.url */
 	char names[32][64];		/* of sched_nodes */
 	int name_count, starts;
+	bool elect;			/* with leader election, else the next start would wait until the lease of the one before runs out */
 	pid_t pid;			/* 0: not running */
 	int port;			/* of its HTTP */
 	char where[256];
@@ -67,6 +68,8 @@ int sched_events(struct sched *s, const char *pod, const char *reason, int least
 int sched_bindings(struct sched *s, const char *pod);
 /* A sample of /metrics: sched_metric(&s, "latency_sched_hold"); NaN when it is not there. */
 double sched_metric(struct sched *s, const char *name);
+/* An answer of its HTTP, freed by the caller; status 0 and NULL when there is none. */
+char *sched_fetch(struct sched *s, const char *path, int *status);
 /* Status code of a path of its HTTP. */
 int sched_http(struct sched *s, const char *path);
 

@@ -88,7 +88,7 @@ static void json_is_yaml_and_data_wins(void **state)
 	assert_string_equal(c.ca_data, PEM);
 	assert_null(c.ca_file);
 	assert_null(c.token);
-	assert_string_equal(c.namespace_, "default");
+	assert_null(c.namespace_);
 	kube_config_free(&c);
 }
 
