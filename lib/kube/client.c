@@ -182,6 +182,11 @@ void kube_free(struct kube *k)
 		release(k);
 }
 
+int kube_call_status(const struct kube_call *call)
+{
+	return transfer_status(&call->transfer);
+}
+
 size_t kube_in_flight(const struct kube *k)
 {
 	const struct kube_call *c;
@@ -314,6 +319,8 @@ static void collect(struct kube *k)
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &c);
 		call_stop(k, c);
 		c->result = result;
+		if (result == CURLE_PEER_FAILED_VERIFICATION)
+			endpoint_distrust(&k->endpoint, clock_mono_ms());
 		if (!try_again(k, c))
 			c->finished = true;
 	}

@@ -12,7 +12,8 @@
  * never repeated by this module (nor by libcurl under it): whether a POST happened is known to the caller alone. 429 and 5xx are
  * reported, not hidden. A 401 is tried again once when there is a token file: it says that nothing was done.
  *
- * TLS 1.2+, peer and name verified, CA re-read at most 60 s late (by new connections), no redirects, http only for http:// servers,
+ * TLS 1.2+, peer and name verified, CA re-read by new connections at most 60 s late, and at once after a refusal; client
+ * certificates are read by each new connection; no redirects, http only for http:// servers,
  * no proxy from the environment. Connect 5 s. TCP keep-alive and TCP_USER_TIMEOUT 45 s. Bodies are capped (16 MiB an object,
  * 256 MiB a page of a list).
  */
@@ -71,6 +72,7 @@ void kube_cancel(struct kube *k, struct kube_call *call);	/* no callback follows
  * activity.
  */
 void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count);
+int kube_call_status(const struct kube_call *call);		/* HTTP, of a call in flight; 0 before its answer begins */
 size_t kube_in_flight(const struct kube *k);
 
 /* How a request ended, for metrics; said once for each that was not cancelled, before its own callback. */

@@ -375,12 +375,12 @@ static const char *without(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) == 0 ? text + len : text;
 }
 
-/* "wrong version number" of "OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number". */
-static const char *tls_words(const char *text)
+/* "wrong version number" of "OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number, errno 0". */
+static void tls_error(const char *server, const char *text, struct lm_err *err)
 {
-	const char *at = strstr(text, "SSL routines::");
+	const char *at = strstr(text, "SSL routines::"), *words = at ? at + strlen("SSL routines::") : text, *end = strstr(words, ", errno ");
 
-	return at ? at + strlen("SSL routines::") : text;
+	lm_fail(err, LM_UNAVAILABLE, "%s: TLS: %.*s", server, (int)(end ? (size_t)(end - words) : strlen(words)), words);
 }
 
 static void certificate_error(const struct transfer *t, const struct endpoint *e, struct lm_err *err)
@@ -406,7 +406,7 @@ void transfer_error(const struct transfer *t, const struct endpoint *e, CURLcode
 	else if (result == CURLE_PEER_FAILED_VERIFICATION)
 		certificate_error(t, e, err);
 	else if (result == CURLE_SSL_CONNECT_ERROR || strstr(text, "SSL routines::"))
-		lm_fail(err, LM_UNAVAILABLE, "%s: TLS: %s", server, tls_words(text));
+		tls_error(server, text, err);
 	else if (result == CURLE_SSL_CERTPROBLEM)
 		lm_fail(err, LM_UNAVAILABLE, "%s: TLS: client certificate: %s", server, text);
 	else if (result == CURLE_SSL_CACERT_BADFILE)

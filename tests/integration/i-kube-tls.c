@@ -68,6 +68,8 @@ static int setup(void **state)
 	make_certificate("named", "ca", 2, "DNS:kubernetes.default.svc");
 	make_certificate("other", "other-ca", 2, "IP:127.0.0.1");
 	make_certificate("client", "ca", 2, "DNS:somebody");
+	make_certificate("stranger", "other-ca", 2, "DNS:somebody");
+	make_certificate("successor", "ca", 2, "DNS:somebody");
 	return 0;
 }
 
@@ -280,6 +282,61 @@ static void s11_a_rotated_ca_is_trusted(void **state)
 	ca_reread_s = 60;
 }
 
+/* With a CA that is kept for a minute: after a refusal it is read again at once. */
+static void a_mended_ca_is_trusted_by_the_next_request(void **state)
+{
+	auto_free char *ca = in_folder("ca.pem"), *other = in_folder("other-ca.pem"), *file = in_folder("mended.pem"),
+		*text = test_read(ca), *other_text = test_read(other);
+	struct server s = server_start("good", 0, "");
+	struct lm_err err;
+	struct kube *k;
+	int i;
+
+	(void)state;
+	assert_int_equal(ca_reread_s, 60);
+	test_write(file, other_text);
+	k = client_of(s.port, (struct kube_config){.ca_file = file});
+	for (i = 0; i < 3; i++) {
+		test_write(file, other_text);
+		assert_int_equal(get(k, &err), -1);
+		assert_non_null(strstr(err.msg, "the server's certificate is refused"));
+		test_write(file, text);
+		if (get(k, &err) < 0)
+			fail_msg("%s", err.msg);
+	}
+	kube_free(k);
+	server_stop(&s);
+}
+
+/* The kubelet swaps the files under their names: what is read is what lies there when a connection begins. */
+static void rotated_client_certificates_are_used(void **state)
+{
+	auto_free char *ca = in_folder("ca.pem"), *cert = in_folder("rotating-client.pem"), *key = in_folder("rotating-client.key");
+	static const char *const names[] = {"client", "stranger", "client", "successor"};
+	struct server s = server_start("good", 0, "-Verify 1 -verify_return_error -CAfile ca.pem");
+	struct kube *k = client_of(s.port, (struct kube_config){.ca_file = ca, .cert_file = cert, .key_file = key});
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *pem = xasprintf("%s/%s.pem", folder, names[i]), *pem_text = test_read(pem);
+		auto_free char *pem_key = xasprintf("%s/%s.key", folder, names[i]), *key_text = test_read(pem_key);
+
+		test_write(cert, pem_text);
+		test_write(key, key_text);
+		if (STREQ(names[i], "stranger")) {
+			assert_int_equal(get(k, &err), -1);
+			printf("# %s\n", err.msg);
+			assert_non_null(strstr(err.msg, "TLS: "));
+		} else if (get(k, &err) < 0) {
+			fail_msg("%s", err.msg);
+		}
+	}
+	kube_free(k);
+	server_stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +347,8 @@ int main(void)
 		cmocka_unit_test(s49_client_certificates),
 		cmocka_unit_test(s49_a_server_without_tls),
 		cmocka_unit_test(s11_a_rotated_ca_is_trusted),
+		cmocka_unit_test(a_mended_ca_is_trusted_by_the_next_request),
+		cmocka_unit_test(rotated_client_certificates_are_used),
 	};
 
 	return cmocka_run_group_tests_name("kube-tls", tests, setup, NULL);
