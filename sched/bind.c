@@ -263,9 +263,9 @@ static void ask(struct open_binding *o)
 
 /* --- the owner's side --- */
 
-bool binder_ready(struct binder *b, int64_t mono_ms)
+bool binder_ready(struct binder *b, size_t held, int64_t mono_ms)
 {
-	return b->flight < b->flight_max && b->count < BIND_OPEN_MAX && limit_wait_ms(b->limit, 0, mono_ms) == 0;
+	return b->flight + held < b->flight_max && b->count < BIND_OPEN_MAX && limit_wait_ms(b->limit, 0, mono_ms) == 0;
 }
 
 void bind_start(struct binder *b, const struct pod *pod, const char *node, const struct bind_facts *facts, int64_t mono_ms)

@@ -60,8 +60,8 @@ void binder_set_flight(struct binder *b, size_t flight);	/* requests at a time *
 /* Asked right before each Binding goes out (kube_request.may_send); what it refuses ends as FAILED, unsent. NULL: always. */
 void binder_set_guard(struct binder *b, bool (*may_send)(void *arg), void *arg);
 
-/* Whether one more may begin now. */
-bool binder_ready(struct binder *b, int64_t mono_ms);
+/* Whether one more may begin now, when `held` places of those in flight are taken by what follows a binding. */
+bool binder_ready(struct binder *b, size_t held, int64_t mono_ms);
 /* Takes the strings of `facts`. The pod is assumed on the node already. */
 void bind_start(struct binder *b, const struct pod *pod, const char *node, const struct bind_facts *facts, int64_t mono_ms);
 /* The watch showed the pod, or its end: what is open for it may be decided by that. Call after the cache took it. */

@@ -90,6 +90,7 @@ struct event {
 	const char *scheduler, *namespace_, *pod, *uid;
 	const char *type, *reason, *action, *note;
 	const char *name;
+	bool prompt;
 };
 
 static void member(struct buf *b, const char *key, const char *value)
@@ -124,7 +125,7 @@ static void event_body(const struct events *e, const struct event *event, struct
 
 static void post_event(struct events *e, const struct event *event)
 {
-	struct letter letter = {.method = "POST"};
+	struct letter letter = {.method = "POST", .prompt = event->prompt};
 	struct buf body = {0};
 
 	event_body(e, event, &body);
@@ -139,7 +140,7 @@ void events_scheduled(struct events *e, const char *scheduler, const char *names
 	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, uid), node);
 	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod, hash);
 	struct event event = {.scheduler = scheduler, .namespace_ = namespace_, .pod = pod, .uid = uid, .type = "Normal",
-			      .reason = "Scheduled", .action = "Binding", .note = note, .name = name};
+			      .reason = "Scheduled", .action = "Binding", .note = note, .name = name, .prompt = true};
 
 	post_event(e, &event);
 }
@@ -270,6 +271,16 @@ void events_condition(struct events *e, const struct pod *pod, const char *reaso
 	letter.reason = xstrdup(reason);
 	letter.message = steal(&cut);
 	outbox_put(e->outbox, &letter);
+}
+
+void events_set_flight(struct events *e, size_t flight)
+{
+	outbox_set_flight(e->outbox, flight);
+}
+
+size_t events_pressing(const struct events *e, int64_t mono_ms)
+{
+	return outbox_prompt(e->outbox, mono_ms);
 }
 
 int64_t events_tick(struct events *e, int64_t mono_ms, int64_t most)

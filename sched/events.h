@@ -1,9 +1,10 @@
 /*
  * events.h - what a user sees of a decision: Event objects and the condition PodScheduled, in kube-scheduler's words.
  *
- * Fire and forget (outbox.h): nothing here can delay or fail a binding.
+ * Fire and forget (outbox.h): nothing here can fail a binding, or delay it beyond OUTBOX_PROMPT_MS.
  *
- * Scheduled: its name follows from the pod's uid and node, so that a repeated request makes no second event.
+ * Scheduled: its name follows from the pod's uid and node, so that a repeated request makes no second event. It goes out at once, before all
+ * others: who begins bindings holds back by events_pressing, so that a crash costs no more events than bindings may be in flight.
  * FailedScheduling: an equal one of the same pod within 6 minutes belongs to a series, whose count is patched at most every 3
  * minutes. Condition: patched only when reason or message differ from what the server has. The body is made when it is sent,
  * with the pod's uid and resourceVersion, so that it can never overtake a binding.
@@ -38,6 +39,9 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
 
+void events_set_flight(struct events *e, size_t flight);	/* of Scheduled events at a time */
+/* Scheduled events on their way for the first time; 0 when the server takes too long for them (outbox_prompt). */
+size_t events_pressing(const struct events *e, int64_t mono_ms);
 /* Sends what is due. Returns milliseconds until it is needed again, at most `most`. */
 int64_t events_tick(struct events *e, int64_t mono_ms, int64_t most);
 size_t events_open(const struct events *e);		/* waiting and in flight */

@@ -36,6 +36,12 @@ bool limit_take(struct limit *l, double spare, int64_t mono_ms)
 	return true;
 }
 
+void limit_charge(struct limit *l, int64_t mono_ms)
+{
+	refill(l, mono_ms);
+	l->tokens -= 1;
+}
+
 int64_t limit_wait_ms(struct limit *l, double spare, int64_t mono_ms)
 {
 	refill(l, mono_ms);

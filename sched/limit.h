@@ -18,6 +18,8 @@ struct limit {
 void limit_set(struct limit *l, double qps, double burst, int64_t mono_ms);
 /* Takes one token if more than `spare` are there: who can wait leaves some to who cannot. */
 bool limit_take(struct limit *l, double spare, int64_t mono_ms);
+/* Takes one even where none is left: what comes later waits for it. */
+void limit_charge(struct limit *l, int64_t mono_ms);
 /* Milliseconds until limit_take would be true; 0: now. */
 int64_t limit_wait_ms(struct limit *l, double spare, int64_t mono_ms);
 

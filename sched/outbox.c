@@ -8,22 +8,29 @@
 
 #define TIMEOUT_MS 10000
 #define BACKOFF_MS 250
+#define BACKOFF_REFUSED_MS 1000
 #define BACKOFF_MAX_MS 10000
 
 struct entry {
 	struct outbox *box;
+	struct line *line;		/* where it stands */
 	struct letter letter;
 	struct entry *next;
 	struct kube_call *call;
 	int tries;
-	int64_t next_ms;
+	int64_t put_ms, next_ms;
+};
+
+struct line {
+	struct entry *first, **end;
+	size_t count, flight;
 };
 
 struct outbox {
 	struct kube *kube;
 	struct limit *limit;
-	struct entry *first, **end;
-	size_t count, flight;
+	struct line prompt, others;	/* prompt: those that were not answered once */
+	size_t prompt_flight;
 	int64_t sent, dropped;
 };
 
@@ -33,7 +40,9 @@ struct outbox *outbox_new(struct kube *k, struct limit *limit)
 
 	o->kube = k;
 	o->limit = limit;
-	o->end = &o->first;
+	o->prompt.end = &o->prompt.first;
+	o->others.end = &o->others.first;
+	o->prompt_flight = 1;
 	return o;
 }
 
@@ -46,33 +55,58 @@ static void free_letter(struct letter *l)
 	free(l->message);
 }
 
-void outbox_free(struct outbox *o)
+static void free_line(struct line *line)
 {
 	struct entry *e, *next;
 
-	if (!o)
-		return;
-	for (e = o->first; e; e = next) {
+	for (e = line->first; e; e = next) {
 		next = e->next;
 		if (e->call)
-			kube_cancel(o->kube, e->call);
+			kube_cancel(e->box->kube, e->call);
 		free_letter(&e->letter);
 		free(e);
 	}
+}
+
+void outbox_free(struct outbox *o)
+{
+	if (!o)
+		return;
+	free_line(&o->prompt);
+	free_line(&o->others);
 	free(o);
 }
 
-static void forget(struct entry *e)
+void outbox_set_flight(struct outbox *o, size_t flight)
 {
-	struct outbox *o = e->box;
-	struct entry **link = &o->first;
+	o->prompt_flight = flight;
+}
+
+static void line_add(struct line *line, struct entry *e)
+{
+	e->line = line;
+	e->next = NULL;
+	*line->end = e;
+	line->end = &e->next;
+	line->count++;
+}
+
+static void line_remove(struct entry *e)
+{
+	struct line *line = e->line;
+	struct entry **link = &line->first;
 
 	while (*link != e)
 		link = &(*link)->next;
 	*link = e->next;
-	if (o->end == &e->next)
-		o->end = link;
-	o->count--;
+	if (line->end == &e->next)
+		line->end = link;
+	line->count--;
+}
+
+static void forget(struct entry *e)
+{
+	line_remove(e);
 	free_letter(&e->letter);
 	free(e);
 }
@@ -82,7 +116,7 @@ void outbox_put(struct outbox *o, const struct letter *letter)
 	struct letter given = *letter;
 	struct entry *e;
 
-	if (o->count == OUTBOX_MAX) {
+	if (outbox_open(o) == OUTBOX_MAX) {
 		o->dropped++;
 		free_letter(&given);
 		return;
@@ -90,23 +124,36 @@ void outbox_put(struct outbox *o, const struct letter *letter)
 	e = xcalloc(1, sizeof(*e));
 	e->box = o;
 	e->letter = given;
-	*o->end = e;
-	o->end = &e->next;
-	o->count++;
+	e->put_ms = clock_mono_ms();
+	line_add(given.prompt ? &o->prompt : &o->others, e);
 }
 
 struct letter *outbox_find(struct outbox *o, const char *uid)
 {
 	struct entry *e;
 
-	for (e = o->first; e; e = e->next)
+	for (e = o->others.first; e; e = e->next)
 		if (e->letter.prepare && !e->call && STREQ(e->letter.uid, uid))
 			return &e->letter;
 	return NULL;
 }
 
+size_t outbox_prompt(const struct outbox *o, int64_t mono_ms)
+{
+	const struct entry *oldest = o->prompt.first;
+
+	return oldest && mono_ms - oldest->put_ms <= OUTBOX_PROMPT_MS ? o->prompt.count : 0;
+}
+
+static bool is_refusal(const struct kube_response *r)
+{
+	return r->status == 401 || r->status == 403;
+}
+
 static bool later(const struct entry *e, const struct kube_response *r)
 {
+	if (is_refusal(r))
+		return e->tries < OUTBOX_TRIES_REFUSED;
 	if (e->tries >= OUTBOX_TRIES)
 		return false;
 	return r->status == 0 || r->status == 408 || r->status == 429 || r->status >= 500 ||
@@ -118,15 +165,18 @@ static void on_answer(void *arg, const struct kube_response *response)
 	struct entry *e = arg;
 	struct outbox *o = e->box;
 	bool fine = (response->status >= 200 && response->status <= 299) || (response->status == 409 && !e->letter.prepare);
+	int64_t base_ms = is_refusal(response) ? BACKOFF_REFUSED_MS : BACKOFF_MS;
 
-	o->flight--;
+	e->line->flight--;
 	e->call = NULL;
-	if (later(e, response) && !fine) {
-		e->next_ms = clock_mono_ms() + kube_backoff_ms(e->tries, BACKOFF_MS, BACKOFF_MAX_MS, response->retry_after_ms);
+	if (fine || !later(e, response)) {
+		*(fine ? &o->sent : &o->dropped) += 1;
+		forget(e);
 		return;
 	}
-	*(fine ? &o->sent : &o->dropped) += 1;
-	forget(e);
+	e->next_ms = clock_mono_ms() + kube_backoff_ms(e->tries, base_ms, BACKOFF_MAX_MS, response->retry_after_ms);
+	line_remove(e);
+	line_add(&o->others, e);
 }
 
 static void send(struct entry *e)
@@ -138,9 +188,22 @@ static void send(struct entry *e)
 		return;
 	}
 	e->tries++;
-	e->box->flight++;
+	e->line->flight++;
 	e->call = kube_send(e->box->kube, &(struct kube_request){.method = l->method, .path = l->path, .body = l->body,
 			    .content_type = l->content_type, .timeout_ms = TIMEOUT_MS}, on_answer, e);
+}
+
+static void send_prompt(struct outbox *o, int64_t mono_ms)
+{
+	struct entry *e, *next;
+
+	for (e = o->prompt.first; e && o->prompt.flight < o->prompt_flight; e = next) {
+		next = e->next;
+		if (e->call)
+			continue;
+		limit_charge(o->limit, mono_ms);
+		send(e);
+	}
 }
 
 int64_t outbox_tick(struct outbox *o, int64_t mono_ms, int64_t most)
@@ -148,7 +211,8 @@ int64_t outbox_tick(struct outbox *o, int64_t mono_ms, int64_t most)
 	struct entry *e, *next;
 	int64_t wait = most, left;
 
-	for (e = o->first; e && o->flight < OUTBOX_FLIGHT; e = next) {
+	send_prompt(o, mono_ms);
+	for (e = o->others.first; e && o->others.flight < OUTBOX_FLIGHT; e = next) {
 		next = e->next;
 		if (e->call)
 			continue;
@@ -167,7 +231,7 @@ int64_t outbox_tick(struct outbox *o, int64_t mono_ms, int64_t most)
 
 size_t outbox_open(const struct outbox *o)
 {
-	return o->count;
+	return o->prompt.count + o->others.count;
 }
 
 int64_t outbox_sent(const struct outbox *o)

@@ -135,12 +135,19 @@ static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 		placed(s, &in, &decision);
 }
 
+/* A binding holds its place in flight until its Scheduled event was answered: no more of them than --bindings are lost with this process. */
+static bool binds_one_more(const struct scheduler *s, int64_t mono_ms)
+{
+	return binder_ready(s->binder, events_pressing(s->events, mono_ms), mono_ms);
+}
+
 static void decide_some(struct scheduler *s)
 {
 	int left = TURN_DECISIONS;
 	const char *uid;
 
-	while (left-- > 0 && leader_acts(s->leader) && binder_ready(s->binder, clock_mono_ms()) && (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
+	while (left-- > 0 && leader_acts(s->leader) && binds_one_more(s, clock_mono_ms()) &&
+	       (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
 		decide_one(s, uid, clock_mono_ms());
 }
 
@@ -211,6 +218,7 @@ static void apply_rates(struct scheduler *s)
 {
 	limit_set(&s->limit, s->settings->qps, (double)s->settings->burst, clock_mono_ms());
 	binder_set_flight(s->binder, (size_t)s->settings->bindings);
+	events_set_flight(s->events, (size_t)s->settings->bindings);
 }
 
 static void reload_refused(struct scheduler *s, const struct lm_err *err)
@@ -304,7 +312,7 @@ static int64_t until_next(struct scheduler *s, int64_t mono_ms)
 {
 	int64_t limited_ms;
 
-	if (binder_ready(s->binder, mono_ms))
+	if (binds_one_more(s, mono_ms))
 		return queue_next_ms(s->queue, mono_ms, TURN_MAX_MS);
 	limited_ms = limit_wait_ms(&s->limit, 0, mono_ms);
 	return limited_ms > 0 ? limited_ms : TURN_MAX_MS;

@@ -153,6 +153,7 @@ static void begin(struct world *w)
 	w->binder = binder_new(w->kube, w->cache, &w->limit, on_end, w);
 	binder_set_flight(w->binder, 4);
 	w->events = events_new(w->kube, w->cache, &w->limit);
+	events_set_flight(w->events, 4);
 }
 
 static void end_world(struct world *w)
@@ -170,7 +171,7 @@ static void start_binding(struct world *w)
 	struct bind_facts facts = {.runner_up = xstrdup("b"), .note = xstrdup("note")};
 
 	assert_true(cache_assume(w->cache, "uid-web", (uint32_t)cache_find_node(w->cache, "a")));
-	assert_true(binder_ready(w->binder, clock_mono_ms()));
+	assert_true(binder_ready(w->binder, 0, clock_mono_ms()));
 	bind_start(w->binder, cache_find_pod(w->cache, "uid-web")->pod, "a", &facts, clock_mono_ms());
 }
 
@@ -327,11 +328,11 @@ static void requests_in_flight_are_limited(void **state)
 
 		snprintf(name, sizeof(name), "web-%d", i);
 		cache_put_pod(w.cache, pod_with(name, "'schedulerName':'s'"));
-		assert_true(binder_ready(w.binder, clock_mono_ms()));
+		assert_true(binder_ready(w.binder, 0, clock_mono_ms()));
 		snprintf(name, sizeof(name), "uid-web-%d", i);
 		bind_start(w.binder, cache_find_pod(w.cache, name)->pod, "a", &facts, clock_mono_ms());
 	}
-	assert_false(binder_ready(w.binder, clock_mono_ms()));
+	assert_false(binder_ready(w.binder, 0, clock_mono_ms()));
 	assert_int_equal(bind_open(w.binder), 4);
 	end_world(&w); /* and can be dropped in the middle */
 }
@@ -403,7 +404,7 @@ static void events_are_tried_again_and_then_dropped(void **state)
 
 	(void)state;
 	begin(&w);
-	w.server.event_status = 403;
+	w.server.event_status = 400;
 	events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
 	until_sent(&w);
 	assert_int_equal(w.server.events, 1);
@@ -419,6 +420,62 @@ static void events_are_tried_again_and_then_dropped(void **state)
 	w.server.event_status = 201;
 	until_sent(&w);
 	assert_int_equal(events_sent(w.events), 2);
+	w.server.event_status = 403; /* an API server that has just started does not know our rights yet */
+	events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
+	while (w.server.events < 6)
+		turn(&w);
+	w.server.event_status = 201;
+	until_sent(&w);
+	assert_int_equal(events_sent(w.events), 3);
+	end_world(&w);
+}
+
+static void a_binding_holds_its_place_until_its_event_was_answered(void **state)
+{
+	struct world w;
+	int64_t now_ms = clock_mono_ms();
+	int i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 4; i++)
+		events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
+	assert_int_equal(events_pressing(w.events, now_ms), 4);
+	assert_true(binder_ready(w.binder, 3, now_ms));
+	assert_false(binder_ready(w.binder, 4, now_ms));
+	assert_int_equal(events_pressing(w.events, now_ms + 2 * OUTBOX_PROMPT_MS), 0); /* a slow server of events delays no binding */
+	w.server.event_status = 503;
+	while (events_pressing(w.events, clock_mono_ms()))
+		turn(&w);
+	assert_int_equal(events_open(w.events), 4); /* they were answered, and are tried again like others */
+	w.server.event_status = 201;
+	until_sent(&w);
+	assert_int_equal(events_sent(w.events), 4);
+	end_world(&w);
+}
+
+static void scheduled_events_go_out_at_once_and_count_for_the_limiter(void **state)
+{
+	struct world w;
+	char note[32];
+	int i;
+
+	(void)state;
+	begin(&w);
+	w.limit = (struct limit){0};
+	limit_set(&w.limit, 0.001, 1, clock_mono_ms());
+	assert_true(limit_take(&w.limit, 0, clock_mono_ms()));
+	for (i = 0; i < 100; i++) {
+		snprintf(note, sizeof(note), "note %d", i);
+		events_failed(w.events, cache_find_pod(w.cache, "uid-web")->pod, note, 1000);
+	}
+	events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
+	while (events_pressing(w.events, clock_mono_ms()))
+		turn(&w);
+	assert_int_equal(events_sent(w.events), 1);
+	assert_int_equal(w.server.events, 1);
+	assert_non_null(strstr(w.server.last_body, "\"reason\":\"Scheduled\""));
+	assert_int_equal(limit_wait_ms(&w.limit, 0, clock_mono_ms()) / 100000, 19); /* two to wait for: its own, and the one that it took */
 	end_world(&w);
 }
 
@@ -514,6 +571,8 @@ int main(void)
 		cmocka_unit_test(an_equal_failure_is_one_event_and_a_series),
 		cmocka_unit_test(a_note_is_cut_at_the_limit_between_characters),
 		cmocka_unit_test(events_are_tried_again_and_then_dropped),
+		cmocka_unit_test(a_binding_holds_its_place_until_its_event_was_answered),
+		cmocka_unit_test(scheduled_events_go_out_at_once_and_count_for_the_limiter),
 		cmocka_unit_test(the_box_of_events_is_bounded),
 		cmocka_unit_test(a_message_is_cut_at_the_limit),
 		cmocka_unit_test(the_condition_is_sent_when_it_differs_and_never_overtakes_a_binding),
