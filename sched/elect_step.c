@@ -161,7 +161,7 @@ enum step_verb step_next(struct step *s, int64_t now, struct lease_write *write)
 		s->out_ms = INT64_MAX;
 	if (s->open == STEP_GET) {
 		s->has_read = true;
-		s->hinted = false;
+		s->hinted = s->overtaken = false;
 		return STEP_GET;
 	}
 	assert(s->state != ELECT_STANDBY || !is_held(s, now));
@@ -248,6 +248,8 @@ void step_answer(struct step *s, int status, const struct lease *lease, int64_t 
 		on_written(s, lease, now);
 	} else if (verb != STEP_GET) {
 		on_not_written(s, status, now);
+	} else if (s->overtaken && s->state == ELECT_STANDBY) {
+		try_later(s, now);
 	} else if (success && lease) {
 		observe(s, lease, now);
 		on_record(s, now);
@@ -270,6 +272,7 @@ void step_seen(struct step *s, const struct lease *lease, int64_t now)
 		return;
 	if (lease)
 		observe(s, lease, now);
+	s->overtaken = s->open == STEP_GET;
 	if (s->open == STEP_NOTHING && s->next != STEP_GET)
 		try_next(s, STEP_GET, now); /* the record that we were about to write over is another one now */
 	if (lease && *lease->holder && !ours)

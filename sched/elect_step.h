@@ -42,7 +42,8 @@ struct step {
 	enum step_verb open, next;	/* in flight; what the next try begins with */
 	int64_t open_ms, next_ms;
 	bool has_read;			/* this try began with a GET */
-	bool hinted;			/* the watch spoke while a request was open */
+	bool overtaken;			/* the watch spoke while a GET was open: its answer may be older than what is known */
+	bool hinted;			/* and what it said calls for another try at once */
 	bool maybe_ours;		/* a write of unknown fate may have made it ours */
 	int64_t failures;		/* tries to take or renew that the server did not let through, since the start */
 };
