@@ -42,9 +42,18 @@ static int64_t time_us(const char *text)
 	return wall_ms / 1000 * 1000000 + strtol(digits, NULL, 10);
 }
 
+/* The first of the list that the authenticator of tokens adds. */
+static const char *credential_of(const cJSON *line)
+{
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(item_at(line, "user.extra"), AUDIT_CREDENTIAL);
+	const char *id = cJSON_GetStringValue(cJSON_GetArrayItem(list, 0));
+
+	return id ? id : "";
+}
+
 static struct audit_entry entry_of(const cJSON *line)
 {
-	const cJSON *binding = item_at(line, "requestObject");
+	const cJSON *body = item_at(line, "requestObject");
 	bool is_binding = STREQ(text_at(line, "objectRef.subresource"), "binding") || STREQ(text_at(line, "objectRef.resource"), "bindings");
 
 	return (struct audit_entry){
@@ -59,10 +68,12 @@ static struct audit_entry entry_of(const cJSON *line)
 		.namespace_ = text_at(line, "objectRef.namespace"),
 		.name = text_at(line, "objectRef.name"),
 		.address = cJSON_GetStringValue(cJSON_GetArrayItem(item_at(line, "sourceIPs"), 0)),
+		.credential = credential_of(line),
 		.code = (int)cJSON_GetNumberValue(item_at(line, "responseStatus.code")),
-		.uid = is_binding ? text_at(binding, "metadata.uid") : "",
-		.node = is_binding ? text_at(binding, "target.name") : "",
+		.uid = is_binding ? text_at(body, "metadata.uid") : "",
+		.node = is_binding ? text_at(body, "target.name") : "",
 		.holder = text_at(line, "requestObject.spec.holderIdentity"),
+		.body = body,
 	};
 }
 
@@ -106,9 +117,19 @@ void audit_free(struct audit *a)
 	*a = (struct audit){0};
 }
 
+int audit_is_binding(const struct audit_entry *e)
+{
+	return STREQ(e->verb, "create") && (STREQ(e->subresource, "binding") || STREQ(e->resource, "bindings"));
+}
+
 int audit_is_bound(const struct audit_entry *e)
 {
 	return *e->node && e->code == 201;
+}
+
+int audit_may_be_bound(const struct audit_entry *e)
+{
+	return *e->node && (e->code == 0 || e->code >= 500);
 }
 
 char *audit_journal(const struct audit *a)
@@ -119,7 +140,7 @@ char *audit_journal(const struct audit *a)
 	buf_str(&out, "");
 	for (i = 0; i < a->count; i++)
 		if (*a->entries[i].node)
-			buf_printf(&out, "{\"committed\":%s,\"uid\":\"%s\",\"node\":\"%s\"}\n", audit_is_bound(&a->entries[i]) ? "true" : "false",
-				   a->entries[i].uid, a->entries[i].node);
+			buf_printf(&out, "{\"committed\":%s,\"uid\":\"%s\",\"node\":\"%s\"}\n", audit_is_bound(&a->entries[i]) ? "true" :
+				   audit_may_be_bound(&a->entries[i]) ? "null" : "false", a->entries[i].uid, a->entries[i].node);
 	return out.data;
 }

@@ -18,14 +18,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AUDIT_CREDENTIAL "authentication.kubernetes.io/credential-id"
+
 struct audit_entry {
 	int64_t at_us, done_us;		/* since 1970: the request's arrival, its answer */
 	const char *verb, *user, *agent, *uri;
 	const char *resource, *subresource, *namespace_, *name;	/* "" when there is none */
 	const char *address;		/* of the client, without port */
+	const char *credential;		/* of a token: credential-id, as e2e_credential has it; "" when there is none */
 	int code;
 	const char *uid, *node;		/* of a binding's request; else "" */
 	const char *holder;		/* of a Lease's request; else "" */
+	const cJSON *body;		/* of a binding's and a Lease's request; else NULL */
 };
 
 struct audit {
@@ -38,8 +42,12 @@ struct audit {
 long audit_mark(void);
 void audit_read(struct audit *a, long from);
 void audit_free(struct audit *a);
+/* A request for a binding, by either of its two ways, whatever came of it. */
+int audit_is_binding(const struct audit_entry *e);
 /* A binding that the server carried out (201). */
 int audit_is_bound(const struct audit_entry *e);
+/* One of which the answer does not tell whether it was carried out (5xx: also one whose client went away). */
+int audit_may_be_bound(const struct audit_entry *e);
 /* fit_input.log; the caller frees. */
 char *audit_journal(const struct audit *a);
 

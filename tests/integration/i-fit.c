@@ -179,12 +179,37 @@ static void a_second_binding_in_the_log_is_found(void **state)
 			    "q: is on a node, and the log has no binding\n");
 }
 
+static void what_the_log_cannot_say_is_no_fault(void **state)
+{
+	const char *log = "{\"committed\":null,\"uid\":\"u1\",\"node\":\"node-0\"}\n" /* where it is */
+			  "{\"committed\":null,\"uid\":\"u2\",\"node\":\"node-1\"}\n" /* elsewhere */
+			  "{\"committed\":false,\"uid\":\"u3\",\"node\":\"node-0\"}\n";
+	auto_json cJSON *list = cJSON_Parse("{\"items\":[{\"kind\":\"Node\",\"metadata\":{\"name\":\"node-0\"},\"status\":{\"allocatable\":{\"cpu\":\"1\","
+					    "\"memory\":\"1\",\"pods\":\"5\"}}}]}");
+	auto_buf struct buf found = {0}, fewer = {0};
+	int i;
+
+	(void)state;
+	assert_non_null(list);
+	for (i = 1; i <= 3; i++) {
+		auto_free char *text = xasprintf("{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p%d\",\"uid\":\"u%d\"},\"spec\":{\"schedulerName\":\"s\",\"nodeName\":\"node-0\"}}"
+,
+						 i, i);
+
+		cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(list, "items"), cJSON_Parse(text));
+	}
+	fit_check(&(struct fit_input){.state = list, .log = log, .scheduler = "s"}, &found);
+	assert_string_equal(found.data, "p2: is on a node, and the log has no binding\np3: is on a node, and the log has no binding\n");
+	fit_check(&(struct fit_input){.state = list, .log = log, .scheduler = "s", .unlogged = 1}, &fewer);
+	assert_string_equal(fewer.data, "p3: is on a node, and the log has no binding\n");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_bindings_are_right), cmocka_unit_test(an_unbound_pod_and_a_node_that_is_not_there_are_found),
 		cmocka_unit_test(too_much_on_a_node_is_found), cmocka_unit_test(a_big_init_container_counts),
-		cmocka_unit_test(each_wrong_place_is_found), cmocka_unit_test(a_second_binding_in_the_log_is_found),
+		cmocka_unit_test(each_wrong_place_is_found), cmocka_unit_test(a_second_binding_in_the_log_is_found), cmocka_unit_test(what_the_log_cannot_say_is_no_fault),
 	};
 
 	return cmocka_run_group_tests_name("fit", tests, NULL, NULL);

@@ -21,8 +21,9 @@ struct place {			/* a node and what is on it */
 
 struct judge {
 	const struct fit_input *in;
-	struct names names;
+	struct names names, uids;	/* of nodes and pods */
 	struct place *places;
+	const cJSON **pods;
 	struct buf *faults;
 	int count;
 };
@@ -227,35 +228,48 @@ static void judge_room(struct judge *j, const struct place *p, const char *what,
 		fault(j, NULL, "%s: %s %.3f of %.3f", text_at(p->node, "metadata.name"), what, used, room);
 }
 
-static const cJSON *find_uid(const cJSON *state, const char *uid)
+static const cJSON *find_uid(const struct judge *j, const char *uid)
 {
-	const cJSON *item;
+	uint32_t at = names_find(&j->uids, uid);
 
-	cJSON_ArrayForEach(item, item_at(state, "items"))
-		if (STREQ(text_at(item, "kind"), "Pod") && STREQ(text_at(item, "metadata.uid"), uid))
-			return item;
-	return NULL;
+	return at == NAMES_NONE ? NULL : j->pods[at];
 }
 
-static void judge_binding(struct judge *j, struct names *bound, const cJSON *line)
+struct bindings {
+	struct names sure;	/* uids */
+	struct names maybe;	/* "UID NODE" */
+};
+
+static void judge_binding(struct judge *j, struct bindings *b, const cJSON *line)
 {
 	const char *uid = text_at(line, "uid"), *node = text_at(line, "node");
+	auto_free char *both = xasprintf("%s %s", uid, node);
 	const cJSON *pod;
 
+	if (*node && cJSON_IsNull(item_at(line, "committed")))
+		names_add(&b->maybe, both);
 	if (!*node || !cJSON_IsTrue(item_at(line, "committed")))
 		return;
-	pod = find_uid(j->in->state, uid);
-	if (names_add(bound, uid) == NAMES_NONE)
+	pod = find_uid(j, uid);
+	if (names_add(&b->sure, uid) == NAMES_NONE)
 		fault(j, pod, "was bound twice, the second time to %s", node);
 	if (pod && !STREQ(text_at(pod, "spec.nodeName"), node))
 		fault(j, pod, "was bound to %s and is on %s", node, text_at(pod, "spec.nodeName"));
 }
 
+static bool has_binding(const struct bindings *b, const cJSON *pod)
+{
+	auto_free char *both = xasprintf("%s %s", text_at(pod, "metadata.uid"), text_at(pod, "spec.nodeName"));
+
+	return names_find(&b->sure, text_at(pod, "metadata.uid")) != NAMES_NONE || names_find(&b->maybe, both) != NAMES_NONE;
+}
+
 static void judge_log(struct judge *j)
 {
-	struct names bound = {0};
+	struct bindings bindings = {0};
 	const char *at = j->in->log;
 	const cJSON *item;
+	int unlogged = 0;
 
 	while (*at) {
 		size_t len = strcspn(at, "\n");
@@ -263,15 +277,16 @@ static void judge_log(struct judge *j)
 
 		if (!line)
 			fault(j, NULL, "a line of the log is no JSON: %.*s", (int)len, at);
-		judge_binding(j, &bound, line);
+		judge_binding(j, &bindings, line);
 		cJSON_Delete(line);
 		at += len + (at[len] == '\n');
 	}
 	cJSON_ArrayForEach(item, item_at(j->in->state, "items"))
 		if (STREQ(text_at(item, "kind"), "Pod") && STREQ(text_at(item, "spec.schedulerName"), j->in->scheduler) &&
-		    *text_at(item, "spec.nodeName") && names_find(&bound, text_at(item, "metadata.uid")) == NAMES_NONE)
+		    *text_at(item, "spec.nodeName") && !has_binding(&bindings, item) && unlogged++ >= j->in->unlogged)
 			fault(j, item, "is on a node, and the log has no binding");
-	names_free(&bound);
+	names_free(&bindings.sure);
+	names_free(&bindings.maybe);
 }
 
 int fit_check(const struct fit_input *in, struct buf *faults)
@@ -281,12 +296,16 @@ int fit_check(const struct fit_input *in, struct buf *faults)
 	uint32_t i;
 
 	j.places = xcalloc((size_t)cJSON_GetArraySize(item_at(in->state, "items")) + 1, sizeof(*j.places));
+	j.pods = xcalloc((size_t)cJSON_GetArraySize(item_at(in->state, "items")) + 1, sizeof(*j.pods));
 	cJSON_ArrayForEach(item, item_at(in->state, "items"))
 		if (STREQ(text_at(item, "kind"), "Node"))
 			j.places[names_add(&j.names, text_at(item, "metadata.name"))].node = item;
 	cJSON_ArrayForEach(item, item_at(in->state, "items"))
-		if (STREQ(text_at(item, "kind"), "Pod"))
+		if (STREQ(text_at(item, "kind"), "Pod")) {
 			judge_pod(&j, item);
+			names_add(&j.uids, text_at(item, "metadata.uid"));
+			j.pods[names_find(&j.uids, text_at(item, "metadata.uid"))] = item;
+		}
 	for (i = 0; i < j.names.count; i++) {
 		judge_room(&j, &j.places[i], "cpu", "cpu", j.places[i].cpu);
 		judge_room(&j, &j.places[i], "memory", "memory", j.places[i].memory);
@@ -295,6 +314,8 @@ int fit_check(const struct fit_input *in, struct buf *faults)
 	if (in->log)
 		judge_log(&j);
 	names_free(&j.names);
+	names_free(&j.uids);
 	free(j.places);
+	free(j.pods);
 	return j.count;
 }

@@ -6,8 +6,9 @@
  *	struct fit_input in = {.state = list, .log = lines, .scheduler = "my-latency-scheduler", .rtt_us = rtt};
  *	int wrong = fit_check(&in, &text);	(text: a line a fault)
  *
- * Checked: each pod of the scheduler is bound, to a node that exists; each uid was bound once in the log, to the node where it is; cpu,
- * memory and number of pods of each node; host ports; unschedulable nodes and taints; selectors; delay_<node> limits.
+ * Checked: each pod of the scheduler is bound, to a node that exists; each uid was bound once in the log, to the node where it is (a line with
+ * "committed":null is a binding of which nobody knows whether it was carried out); cpu, memory and number of pods of each node; host ports;
+ * unschedulable nodes and taints; selectors; delay_<node> limits.
  */
 #ifndef TESTS_FIT_H
 #define TESTS_FIT_H
@@ -18,7 +19,8 @@
 
 struct fit_input {
 	const cJSON *state;		/* GET /standin/state */
-	const char *log;		/* GET /standin/log; NULL: not judged */
+	const char *log;		/* GET /standin/log, or audit_journal; NULL: not judged */
+	int unlogged;			/* so many bindings may be missing in it: the server was killed */
 	const char *scheduler;		/* its pods must be bound; those of others only take room */
 	/* Round trip between two nodes; NaN unknown. NULL: delay_ labels are not judged. */
 	double (*rtt_us)(void *arg, const char *from, const char *to);
