@@ -127,6 +127,16 @@ static int check_log(const struct sched *s)
 	return check_lines(text);
 }
 
+/* The back-off is longer than sched_log_count waits when the dice say so. */
+static int back_again(struct sched *s, int least)
+{
+	int tries, count = 0;
+
+	for (tries = 0; tries < 3 && count < least; tries++)
+		count = sched_log_count(s, "\"watch goes on\"", least);
+	return count;
+}
+
 /* All requests of the scheduler meet a broken connection, its watches first. */
 static void cut(struct sched *s, bool on)
 {
@@ -152,7 +162,7 @@ static void a_run_full_of_trouble_logs_json_and_nothing_else(void **state)
 	cut(&s, true);
 	assert_int_equal(sched_log_count(&s, "\"watch interrupted\"", 1), 1);
 	cut(&s, false);
-	assert_true(sched_log_count(&s, "\"watch goes on\"", 2) >= 2);
+	assert_true(back_again(&s, 2) >= 2);
 	kill(s.pid, SIGHUP);
 	assert_int_equal(sched_log_count(&s, "configuration loaded", 1), 1);
 	assert_int_equal(sched_http(&s, "/livez"), 200);
@@ -207,7 +217,7 @@ static void an_outage_is_said_once(void **state)
 	said = sched_log_count(&s, "\"watch interrupted\"", 1);
 	assert_true(said <= 2); /* cut off in the middle, and then refused: two reasons */
 	cut(&s, false);
-	assert_int_equal(sched_log_count(&s, "\"watch goes on\"", 2), 2);
+	assert_int_equal(back_again(&s, 2), 2);
 	assert_int_equal(sched_http(&s, "/readyz"), 200);
 	/* Soon again, and for another reason. */
 	standin_faults(&s.api, "{\"rules\":[{\"path\":\"/api*\",\"action\":\"status\",\"status\":503}]}");
@@ -215,7 +225,7 @@ static void an_outage_is_said_once(void **state)
 	assert_int_equal(sched_log_count(&s, "503", 1), 1);
 	assert_true(sched_log_count(&s, "\"watch interrupted\"", said + 1) <= said + 2); /* "ended at once" may come before it */
 	cut(&s, false);
-	assert_true(sched_log_count(&s, "\"watch goes on\"", 3) >= 3);
+	assert_true(back_again(&s, 3) >= 3);
 	end(&s);
 }
 
