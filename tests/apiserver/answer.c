@@ -130,6 +130,19 @@ int answer_invalid(struct answer *a, const struct resource *r, const char *name,
 	return -1;
 }
 
+int answer_too_large(struct answer *a, int64_t version, int64_t current)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "Timeout: Too large resource version: %lld, current: %lld", (long long)version, (long long)current);
+	begin_failure(a, 504, text);
+	buf_str(&a->body, ",\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource version\"}],"
+		"\"retryAfterSeconds\":1}");
+	end_failure(a, "Timeout");
+	snprintf(a->retry_after, sizeof(a->retry_after), "1");
+	return -1;
+}
+
 int answer_expired(struct answer *a, const char *continue_token, const char *text)
 {
 	answer_clear(a);

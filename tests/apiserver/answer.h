@@ -37,6 +37,8 @@ int answer_conflict(struct answer *a, const struct resource *r, const char *name
 /* `Pod "web" is invalid: FIELD: TEXT` with one cause; reason is FieldValueInvalid, FieldValueRequired or FieldValueForbidden. */
 int answer_invalid(struct answer *a, const struct resource *r, const char *name, const char *field, const char *reason,
 		   const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* 504 with Retry-After: a resourceVersion that this server has not seen yet. */
+int answer_too_large(struct answer *a, int64_t version, int64_t current);
 int answer_expired(struct answer *a, const char *continue_token, const char *text);
 void answer_success(struct answer *a, int code, const struct about *about, const char *uid);
 void answer_text(struct answer *a, int code, const char *text);		/* text/plain */

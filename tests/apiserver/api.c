@@ -156,18 +156,18 @@ static int handle_collection(struct api *api, struct call *call, struct answer *
 		return method_not_allowed(a);
 	if (call->verb == VERB_CREATE)
 		return object_create(api, call, a);
-	return call->verb == VERB_DELETECOLLECTION ? object_delete_collection(api, call, a) : method_not_allowed(a);
+	return call->verb == VERB_DELETECOLLECTION && call->target.resource->id != NAMESPACES ? object_delete_collection(api, call, a) :
+		method_not_allowed(a);
 }
 
 static int handle_object(struct api *api, struct call *call, struct answer *a)
 {
 	switch (call->verb) {
 	case VERB_GET: return object_get(api, call, a);
-	case VERB_WATCH: return object_watch(api, call, a);
 	case VERB_UPDATE: return object_update(api, call, a);
 	case VERB_PATCH: return object_patch(api, call, a);
 	case VERB_DELETE: return *call->target.sub ? method_not_allowed(a) : object_delete(api, call, a);
-	case VERB_LIST: case VERB_CREATE: case VERB_DELETECOLLECTION: case VERB_OTHER: break;
+	case VERB_LIST: case VERB_WATCH: case VERB_CREATE: case VERB_DELETECOLLECTION: case VERB_OTHER: break;
 	}
 	return method_not_allowed(a);
 }

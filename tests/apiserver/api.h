@@ -71,6 +71,9 @@ int object_get(struct api *api, struct call *call, struct answer *a);
 int object_list(struct api *api, struct call *call, struct answer *a);
 int object_watch(struct api *api, struct call *call, struct answer *a);
 
+extern const struct resource list_options;	/* what a bad query is about */
+/* The first members of a list, and no `}` of its metadata yet. */
+void list_begin(const struct resource *form, int64_t version, struct buf *out);
 /* Whether an object is one that the call's path and name mean (selectors apart). */
 bool call_covers(const struct call *call, const struct revision *r);
 /* A resourceVersion of a query. */

@@ -40,14 +40,15 @@ static int read_options(const struct call *call, struct delete_options *o, struc
 static int check_preconditions(const struct resource *r, const char *name, const struct delete_options *o, const struct revision *found,
 			       struct answer *a)
 {
+	const struct resource by_kind = {.group = r->group, .plural = r->kind};	/* Pod "web", where others say pods "web" */
 	char current[24];
 
 	snprintf(current, sizeof(current), "%lld", (long long)found->version);
 	if (*o->uid && !STREQ(o->uid, found->uid))
-		return answer_conflict(a, r, name, "the UID in the precondition (%s) does not match the UID in record (%s). The object might "
+		return answer_conflict(a, &by_kind, name, "the UID in the precondition (%s) does not match the UID in record (%s). The object might "
 				       "have been deleted and then recreated", o->uid, found->uid);
 	if (*o->version && !STREQ(o->version, current))
-		return answer_conflict(a, r, name, "the ResourceVersion in the precondition (%s) does not match the ResourceVersion in record "
+		return answer_conflict(a, &by_kind, name, "the ResourceVersion in the precondition (%s) does not match the ResourceVersion in record "
 				       "(%s). The object might have been modified", o->version, current);
 	return 0;
 }
@@ -65,23 +66,51 @@ static int64_t pod_grace(const cJSON *pod, int64_t asked_s)
 	return own ? (int64_t)own->valuedouble : 30;
 }
 
-static struct revision *mark_pod(struct api *api, struct call *call, cJSON *pod, struct revision *found, int64_t grace_s)
+static void set_deletion_time(cJSON *meta, time_t when, int64_t grace_s)
 {
-	cJSON *meta = json_make_object(pod, "metadata");
-	time_t when = time(NULL) + (time_t)grace_s;
 	struct tm tm;
 	char text[32];
 
-	if (json_at(meta, "deletionTimestamp"))
-		return found;
 	gmtime_r(&when, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	json_set_text(meta, "deletionTimestamp", text);
 	json_set_number(meta, "deletionGracePeriodSeconds", (double)grace_s);
-	json_set_number(meta, "generation", cJSON_GetNumberValue(json_at(meta, "generation")) + 1);
-	found = store_put(api->store, PODS, found->key, pod);
-	call_committed(api, call, found->version);
-	return found;
+}
+
+/* A pod that is being deleted already: only a shorter grace than its own changes it. */
+static bool shorten_grace(cJSON *meta, int64_t asked_s, int64_t *grace_s)
+{
+	struct tm tm = {0};
+
+	*grace_s = (int64_t)cJSON_GetNumberValue(json_at(meta, "deletionGracePeriodSeconds"));
+	if (asked_s < 0 || asked_s >= *grace_s)
+		return false;
+	strptime(json_text_at(meta, "deletionTimestamp"), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	set_deletion_time(meta, timegm(&tm) - (time_t)(*grace_s - asked_s), asked_s);
+	*grace_s = asked_s;
+	return true;
+}
+
+/*
+ * A real server, too, writes the deletionTimestamp of a pod that goes at once before it removes it: watches see MODIFIED, then DELETED.
+ * Returns the pod as it is then; *gone: it is to be removed.
+ */
+static struct revision *mark_pod(struct api *api, struct revision *found, const struct delete_options *o, bool *gone)
+{
+	auto_json cJSON *pod = revision_tree(found);
+	cJSON *meta = json_make_object(pod, "metadata");
+	int64_t grace_s;
+	bool changed = true;
+
+	if (json_at(meta, "deletionTimestamp")) {
+		changed = shorten_grace(meta, o->grace_s, &grace_s);
+	} else {
+		grace_s = pod_grace(pod, o->grace_s);
+		set_deletion_time(meta, time(NULL) + (time_t)grace_s, grace_s);
+		json_set_number(meta, "generation", cJSON_GetNumberValue(json_at(meta, "generation")) + 1);
+	}
+	*gone = grace_s == 0;
+	return changed ? store_put(api->store, PODS, found->key, pod) : found;
 }
 
 static void remove_all_in(struct api *api, struct call *call, const char *namespace_)
@@ -104,22 +133,25 @@ static void remove_one(struct api *api, struct call *call, struct revision *foun
 	const struct resource *r = call->target.resource;
 	struct about about = {r->group, r->plural, found->fields[0]};
 	struct revision *shown = found;
-	auto_json cJSON *tree = r->id == PODS ? revision_tree(found) : NULL;
-	int64_t grace_s = tree ? pod_grace(tree, o->grace_s) : 0;
+	bool gone = true;
+	int64_t version;
 
 	if (r->id == NAMESPACES)
 		remove_all_in(api, call, found->key);
-	if (grace_s > 0)
-		shown = mark_pod(api, call, tree, found, grace_s);
-	else
-		call_committed(api, call, store_delete(api->store, r->id, found));
+	if (r->id == PODS)
+		shown = mark_pod(api, found, o, &gone);
+	revision_ref(shown);
+	version = gone ? store_delete(api->store, r->id, shown) : shown->version;
+	if (version != found->version)
+		call_committed(api, call, version);
 	if (r->id != PODS && r->id != NAMESPACES) {
 		answer_success(a, 200, &about, found->uid);
-		return;
+	} else {
+		answer_clear(a);
+		a->code = 200;
+		revision_write(shown, r, version, true, &a->body);
 	}
-	answer_clear(a);
-	a->code = 200;
-	revision_write(shown, r, shown->version, true, &a->body);
+	revision_unref(shown);
 }
 
 int object_delete(struct api *api, struct call *call, struct answer *a)
@@ -147,29 +179,47 @@ int object_delete(struct api *api, struct call *call, struct answer *a)
 	return code;
 }
 
+/* With the lock. The answer is the list of what was selected, as it was before. */
+static void remove_selected(struct api *api, struct call *call, const struct select *select, const struct delete_options *o,
+			    struct answer *a)
+{
+	const struct resource *form = call->target.resource;
+	int64_t version = store_version(api->store);
+	struct answer each = {0};
+	const char *sep = "";
+	size_t i = 0;
+
+	list_begin(form, version, &a->body);
+	buf_str(&a->body, "},\"items\":[");
+	while (i < store_table(api->store, form->id)->count) {
+		struct revision *r = store_table(api->store, form->id)->items[i];
+		size_t count = store_table(api->store, form->id)->count;
+
+		if (call_covers(call, r) && select_matches(select, r)) {
+			buf_str(&a->body, sep);
+			sep = ",";
+			revision_write(r, form, r->version, false, &a->body);
+			revision_ref(r);
+			remove_one(api, call, r, o, &each);
+			revision_unref(r);
+		}
+		i += store_table(api->store, form->id)->count == count;
+	}
+	buf_free(&each.body);
+	buf_str(&a->body, "]}\n");
+	a->code = 200;
+}
+
 int object_delete_collection(struct api *api, struct call *call, struct answer *a)
 {
-	enum resource_id id = call->target.resource->id;
 	auto_select struct select select = {0};
 	struct delete_options options;
-	struct answer each = {0};
-	size_t i;
 
 	if (read_options(call, &options, a) < 0 ||
 	    select_parse(call->target.resource, call_arg(call, "fieldSelector"), call_arg(call, "labelSelector"), &select, a) < 0)
 		return -1;
 	store_lock(api->store);
-	for (i = store_table(api->store, id)->count; i > 0; i--) {
-		struct revision *r = store_table(api->store, id)->items[i - 1];
-
-		if (!call_covers(call, r) || !select_matches(&select, r))
-			continue;
-		revision_ref(r);
-		remove_one(api, call, r, &options, &each);
-		revision_unref(r);
-	}
+	remove_selected(api, call, &select, &options, a);
 	store_unlock(api->store);
-	buf_free(&each.body);
-	answer_success(a, 200, NULL, NULL);
 	return 0;
 }

@@ -24,12 +24,17 @@ int object_get(struct api *api, struct call *call, struct answer *a)
 	const struct resource *r = call->target.resource;
 	char key[KEY_MAX];
 	const struct revision *found;
+	int64_t at_least;
 	int code = 0;
 
+	if (parse_version(call_arg(call, "resourceVersion"), &at_least, a) < 0)
+		return -1;
 	call_key(call, key);
 	store_lock(api->store);
 	found = store_find(api->store, r->id, key);
-	if (found) {
+	if (at_least > store_version(api->store)) {
+		code = answer_too_large(a, at_least, store_version(api->store));
+	} else if (found) {
 		a->code = 200;
 		revision_write(found, r, found->version, true, &a->body);
 		buf_char(&a->body, '\n');
@@ -55,7 +60,7 @@ static int token_parse(const char *text, struct query *q, struct answer *a)
 
 	q->version = strtoll(text, &end, 10);
 	if (end == text || *end != '~' || strlen(end) > sizeof(q->after))
-		return answer_bad_request(a, "continue key is not valid: encoded start key is not valid");
+		return answer_bad_request(a, "invalid continue token: continue key is not valid: encoded start key is not valid");
 	snprintf(q->after, sizeof(q->after), "%s", end + 1);
 	tilde = strchr(q->after, '~');
 	if (tilde)
@@ -63,10 +68,11 @@ static int token_parse(const char *text, struct query *q, struct answer *a)
 	return 0;
 }
 
-static int bad_options(struct answer *a, const char *text)
+const struct resource list_options = {.group = "meta.k8s.io", .kind = "ListOptions"};
+
+static int forbidden_match(struct answer *a, const char *text)
 {
-	return answer_error(a, 422, "Invalid", &(struct about){"meta.k8s.io", "ListOptions", NULL},
-			    "ListOptions.meta.k8s.io \"\" is invalid: %s", text);
+	return answer_invalid(a, &list_options, "", "resourceVersionMatch", "FieldValueForbidden", "Forbidden: %s", text);
 }
 
 /* What resourceVersion and resourceVersionMatch mean. `*at_least`: the server must have seen this version. */
@@ -79,11 +85,12 @@ static int parse_wanted_version(const struct call *call, struct query *q, int64_
 	if (parse_version(text, at_least, a) < 0)
 		return -1;
 	if (match && *match && (!text || !*text))
-		return bad_options(a, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+		return forbidden_match(a, "resourceVersionMatch is forbidden unless resourceVersion is provided");
 	if (match && *match && !exact && !STREQ(match, "NotOlderThan"))
-		return bad_options(a, "resourceVersionMatch: Unsupported value: supported values: \"Exact\", \"NotOlderThan\"");
+		return answer_invalid(a, &list_options, "", "resourceVersionMatch", "FieldValueNotSupported",
+				      "Unsupported value: \"%.40s\": supported values: \"Exact\", \"NotOlderThan\", \"\"", match);
 	if (exact && *at_least == 0)
-		return bad_options(a, "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+		return forbidden_match(a, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
 	if (*at_least && (exact || ((!match || !*match) && q->limit)))
 		q->version = *at_least;
 	return 0;
@@ -131,17 +138,24 @@ static const char *write_items(const struct call *call, const struct query *q, c
 	return *left ? last : NULL;
 }
 
+void list_begin(const struct resource *form, int64_t version, struct buf *out)
+{
+	char api_version[API_VERSION_MAX];
+
+	resource_api_version(form, api_version, sizeof(api_version));
+	buf_printf(out, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%lld\"", form->kind, api_version,
+		   (long long)version);
+}
+
 static void write_list(const struct call *call, const struct query *q, const struct table *t, int64_t version, struct answer *a)
 {
 	auto_buf struct buf items = {0};
-	char api_version[API_VERSION_MAX], token[KEY_MAX + 32];
+	char token[KEY_MAX + 32];
 	size_t left;
 	const char *last = write_items(call, q, t, &items, &left);
 
-	resource_api_version(call->target.resource, api_version, sizeof(api_version));
 	a->code = 200;
-	buf_printf(&a->body, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%lld\"",
-		   call->target.resource->kind, api_version, (long long)version);
+	list_begin(call->target.resource, version, &a->body);
 	if (last) {
 		token_make(q->version == LATEST && *q->after ? LATEST : version, last, token, sizeof(token));
 		buf_printf(&a->body, ",\"continue\":\"%s\"", token);
@@ -173,12 +187,8 @@ static int list_at(struct api *api, struct call *call, const struct query *q, in
 	int64_t now = store_version(api->store);
 	struct table then;
 
-	if (at_least > now || q->version > now) {
-		answer_error(a, 504, "Timeout", &(struct about){0}, "Timeout: Too large resource version: %lld, current: %lld",
-			     (long long)(at_least > now ? at_least : q->version), (long long)now);
-		snprintf(a->retry_after, sizeof(a->retry_after), "1");
-		return -1;
-	}
+	if (at_least > now || q->version > now)
+		return answer_too_large(a, at_least > now ? at_least : q->version, now);
 	if (q->version == LATEST || q->version == now) {
 		write_list(call, q, store_table(api->store, id), now, a);
 		return 0;

@@ -84,6 +84,22 @@ static int check_map(const struct resource *r, const cJSON *object, const char *
 	return 0;
 }
 
+#define SUBDOMAIN_TEXT "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and " \
+		       "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "				\
+		       "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+
+/* A name without its end, which may be a `-`. */
+static int check_generate_name(const struct resource *r, const cJSON *object, struct answer *a)
+{
+	const char *prefix = json_text_at(object, "metadata.generateName");
+	auto_free char *begun = xasprintf("%s%s", prefix, *prefix && prefix[strlen(prefix) - 1] == '-' ? "a" : "");
+
+	if (!*prefix || is_subdomain(begun))
+		return 0;
+	return answer_invalid(a, r, json_text_at(object, "metadata.name"), "metadata.generateName", "FieldValueInvalid",
+			      "Invalid value: \"%.260s\": " SUBDOMAIN_TEXT, prefix);
+}
+
 int check_meta(const struct resource *r, const cJSON *object, struct answer *a)
 {
 	const char *name = json_text_at(object, "metadata.name");
@@ -91,10 +107,8 @@ int check_meta(const struct resource *r, const cJSON *object, struct answer *a)
 	if (!*name)
 		return answer_invalid(a, r, name, "metadata.name", "FieldValueRequired", "Required value: name or generateName is required");
 	if (!is_subdomain(name))
-		return answer_invalid(a, r, name, "metadata.name", "FieldValueInvalid",
-				      "Invalid value: \"%.260s\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
-				      "'-' or '.', and must start and end with an alphanumeric character", name);
-	if (check_map(r, object, "labels", true, a) < 0)
+		return answer_invalid(a, r, name, "metadata.name", "FieldValueInvalid", "Invalid value: \"%.260s\": " SUBDOMAIN_TEXT, name);
+	if (check_generate_name(r, object, a) < 0 || check_map(r, object, "labels", true, a) < 0)
 		return -1;
 	return check_map(r, object, "annotations", false, a);
 }
@@ -152,6 +166,9 @@ static int check_lease(const struct resource *r, const cJSON *lease, struct answ
 
 	if (check_micro_times(r, lease, times, ARRAY_SIZE(times), a) < 0)
 		return -1;
+	if (cJSON_IsNumber(duration) && duration->valuedouble != (int32_t)duration->valuedouble)
+		return answer_bad_request(a, "Lease in version \"v1\" cannot be handled as a Lease: json: cannot unmarshal number %g into Go struct "
+					  "field LeaseSpec.spec.leaseDurationSeconds of type int32", duration->valuedouble);
 	if (cJSON_IsNumber(duration) && duration->valuedouble <= 0)
 		return answer_invalid(a, r, name, "spec.leaseDurationSeconds", "FieldValueInvalid", "Invalid value: %g: must be greater than 0",
 				      duration->valuedouble);

@@ -52,6 +52,7 @@ static cJSON *find_item(cJSON *list, const char *key, const cJSON *like)
 static void merge_list(cJSON *list, const char *key, const cJSON *patch)
 {
 	const cJSON *item;
+	int added = 0;
 
 	cJSON_ArrayForEach(item, patch) {
 		cJSON *mine = find_item(list, key, item);
@@ -62,7 +63,7 @@ static void merge_list(cJSON *list, const char *key, const cJSON *patch)
 		}
 		if (!mine) {
 			mine = cJSON_CreateObject();
-			cJSON_AddItemToArray(list, mine);
+			cJSON_InsertItemInArray(list, added++, mine);	/* new ones stand first */
 		}
 		patch_strategic(mine, item);
 	}

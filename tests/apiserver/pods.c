@@ -16,8 +16,10 @@ void pod_set_condition(cJSON *pod, const char *type, const char *status, const c
 {
 	cJSON *state = json_make_object(pod, "status");
 	cJSON *list = cJSON_GetObjectItemCaseSensitive(state, "conditions");
+	static const char *const gone[] = {"reason", "message", "observedGeneration"};
 	cJSON *item, *condition = NULL;
 	char now[32];
+	size_t i;
 
 	if (!cJSON_IsArray(list)) {
 		list = cJSON_CreateArray();
@@ -36,8 +38,8 @@ void pod_set_condition(cJSON *pod, const char *type, const char *status, const c
 	json_set_text(condition, "type", type);
 	json_set_text(condition, "status", status);
 	json_set(condition, "lastProbeTime", cJSON_CreateNull());
-	cJSON_DeleteItemFromObjectCaseSensitive(condition, "reason");
-	cJSON_DeleteItemFromObjectCaseSensitive(condition, "message");
+	for (i = 0; i < ARRAY_SIZE(gone); i++)
+		cJSON_DeleteItemFromObjectCaseSensitive(condition, gone[i]);
 	if (reason)
 		json_set_text(condition, "reason", reason);
 	if (message)
@@ -72,6 +74,13 @@ static void default_requests(cJSON *container)
 			cJSON_AddItemToObject(requests, limit->string, cJSON_Duplicate(limit, true));
 }
 
+static bool is_latest(const char *image)
+{
+	const char *slash = strrchr(image, '/'), *tag = strchr(slash ? slash : image, ':');
+
+	return !tag || STREQ(tag, ":latest");
+}
+
 static void default_containers(cJSON *list, bool host_network)
 {
 	cJSON *container;
@@ -81,7 +90,7 @@ static void default_containers(cJSON *list, bool host_network)
 		default_requests(container);
 		json_default_text(container, "terminationMessagePath", "/dev/termination-log");
 		json_default_text(container, "terminationMessagePolicy", "File");
-		json_default_text(container, "imagePullPolicy", "IfNotPresent");
+		json_default_text(container, "imagePullPolicy", is_latest(json_text_at(container, "image")) ? "Always" : "IfNotPresent");
 	}
 }
 
@@ -225,36 +234,77 @@ static bool spec_may_change(const cJSON *pod, const cJSON *old)
 }
 
 /* Gates can only be removed. */
-static bool gates_only_go(const cJSON *pod, const cJSON *old)
+static int check_gates(const struct resource *r, const cJSON *pod, const cJSON *old, struct answer *a)
 {
 	const cJSON *gate, *before;
+	char field[64];
+	int i = 0;
 
 	cJSON_ArrayForEach(gate, json_at(pod, "spec.schedulingGates")) {
 		bool known = false;
 
 		cJSON_ArrayForEach(before, json_at(old, "spec.schedulingGates"))
 			known = known || STREQ(json_text_at(gate, "name"), json_text_at(before, "name"));
+		snprintf(field, sizeof(field), "spec.schedulingGates[%d].name", i++);
 		if (!known)
-			return false;
+			return answer_invalid(a, r, name_of(pod), field, "FieldValueForbidden",
+					      "Forbidden: only deletion is allowed, but found new scheduling gate '%.100s'", json_text_at(gate, "name"));
 	}
-	return true;
+	return 0;
+}
+
+/* A gated pod's may get more, but not others. */
+static int check_node_selector(const struct resource *r, const cJSON *pod, const cJSON *old, struct answer *a)
+{
+	const cJSON *mine = json_at(pod, "spec.nodeSelector"), *item;
+	auto_free char *shown = mine ? cJSON_PrintUnformatted(mine) : xstrdup("null");
+
+	cJSON_ArrayForEach(item, json_at(old, "spec.nodeSelector"))
+		if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(mine, item->string), item, true))
+			return answer_invalid(a, r, name_of(pod), "spec.nodeSelector", "FieldValueInvalid", "Invalid value: %.1000s: only additions "
+					      "to spec.nodeSelector are allowed (no mutations or deletions)", shown);
+	return 0;
+}
+
+/* What its Go type gives each condition. */
+static void complete_conditions(cJSON *pod)
+{
+	static const char *const times[] = {"lastProbeTime", "lastTransitionTime"};
+	cJSON *item;
+	size_t i;
+
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json_make_object(pod, "status"), "conditions")) {
+		json_default_text(item, "status", "");
+		for (i = 0; i < ARRAY_SIZE(times); i++)
+			if (!cJSON_GetObjectItemCaseSensitive(item, times[i]))
+				json_set(item, times[i], cJSON_CreateNull());
+	}
+}
+
+static int update_status(const struct resource *r, cJSON *pod, const cJSON *old, struct answer *a)
+{
+	const char *nominated = json_text_at(pod, "status.nominatedNodeName");
+
+	json_take(pod, old, "spec");
+	json_take(json_make_object(pod, "metadata"), json_at(old, "metadata"), "ownerReferences");
+	complete_conditions(pod);
+	if (*nominated && *json_text_at(pod, "spec.nodeName") && !STREQ(nominated, json_text_at(old, "status.nominatedNodeName")))
+		return answer_invalid(a, r, name_of(pod), "status.nominatedNodeName", "FieldValueForbidden",
+				      "Forbidden: may not be set on pods that are already bound to a node");
+	return 0;
 }
 
 int pod_on_update(const struct resource *r, cJSON *pod, const cJSON *old, bool status, struct answer *a)
 {
 	cJSON *meta = json_make_object(pod, "metadata");
 
-	if (status) {
-		json_take(pod, old, "spec");
-		json_take(meta, json_at(old, "metadata"), "ownerReferences");
-		return 0;
-	}
+	if (status)
+		return update_status(r, pod, old, a);
 	json_take(pod, old, "status");
-	if (check_containers(r, pod, a) < 0)
+	if (check_containers(r, pod, a) < 0 || check_gates(r, pod, old, a) < 0)
 		return -1;
-	if (!gates_only_go(pod, old))
-		return answer_invalid(a, r, name_of(pod), "spec.schedulingGates", "FieldValueForbidden",
-				      "Forbidden: only deletion is allowed, but found new scheduling gate");
+	if (is_gated(old) && check_node_selector(r, pod, old, a) < 0)
+		return -1;
 	if (!spec_may_change(pod, old))
 		return answer_invalid(a, r, name_of(pod), "spec", "FieldValueForbidden",
 				      "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"

@@ -52,17 +52,16 @@ static int parse_field(const struct resource *r, const char *term, const char *e
 	const char *op = term + key_len;
 	bool no = *op == '!';
 	const char *value = op + (no || (op[0] == '=' && op[1] == '=') ? 2 : 1);
-	char full[QUALIFIED_MAX];
 	int field;
 
 	if (op >= end || (no && op[1] != '=') || value > end)
 		return answer_bad_request(a, "invalid selector: '%s'; can't understand '%.*s'", whole, (int)(end - term), term);
 	field = find_field(r, term, key_len);
-	qualified(r->plural, r->group, full, sizeof(full));
+	if (field < 0 && r->id == LEASES)
+		return answer_bad_request(a, "\"%.*s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+					  (int)key_len, term);
 	if (field < 0)
-		return answer_bad_request(a, "Unable to find \"%s\" that match label selector \"\", field selector \"%s\": field label not "
-					  "supported: %.*s",
-					  full, whole, (int)key_len, term);
+		return answer_bad_request(a, "field label not supported: %.*s", (int)key_len, term);
 	add_value(add_term(out, field, NULL, no ? SELECT_NOT_IN : SELECT_IN), value, (size_t)(end - value));
 	return 0;
 }
@@ -162,7 +161,7 @@ static int parse_labels(const char *text, struct select *out, struct answer *a)
 			at = at ? blanks(at) : NULL;
 		}
 		if (!at || (*at && *at != ','))
-			return answer_bad_request(a, "unable to parse requirement: found '%s', expected: ',' or ')'", at ? at : text);
+			return answer_bad_request(a, "unable to parse requirement: found '%s', expected: in, notin, =, ==, !=, gt, lt", at ? at : text);
 		at = *at ? blanks(at + 1) : at;
 	}
 	return 0;

@@ -1,4 +1,5 @@
 /* A request from its head to its answer: who asks, what it meets, what it does (api.h). */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static enum verb verb_of(const struct call *call)
 	bool one = *call->target.name;
 
 	if (STREQ(m, "GET") || STREQ(m, "HEAD"))
-		return call_flag(call, "watch") ? VERB_WATCH : one ? VERB_GET : VERB_LIST;
+		return one ? VERB_GET : call_flag(call, "watch") ? VERB_WATCH : VERB_LIST;	/* one object is not watched by its name */
 	if (STREQ(m, "POST"))
 		return VERB_CREATE;
 	if (STREQ(m, "PUT"))
@@ -34,6 +35,30 @@ static bool authorized(const struct api *api, const struct call *call)
 	const char *given = call->authorization ? call->authorization : "";
 
 	return !api->token || (strncmp(given, "Bearer ", 7) == 0 && STREQ(given + 7, api->token));
+}
+
+/* What the anonymous user is told, who may look at nothing but the plain paths. */
+static void forbid(const struct call *call, struct answer *a)
+{
+	const struct target *t = &call->target;
+	char full[QUALIFIED_MAX], object[2 * PART_MAX] = "", where[2 * PART_MAX] = "at the cluster scope", method[16];
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(method) && call->method[i]; i++)
+		method[i] = (char)tolower((unsigned char)call->method[i]);
+	method[i] = '\0';
+	if (!t->resource) {
+		answer_error(a, 403, "Forbidden", &(struct about){0}, "forbidden: User \"system:anonymous\" cannot %s path \"%s\"", method, call->path);
+		return;
+	}
+	qualified(t->resource->plural, t->resource->group, full, sizeof(full));
+	if (*t->name)
+		snprintf(object, sizeof(object), " \"%s\"", t->name);
+	if (*t->namespace_)
+		snprintf(where, sizeof(where), "in the namespace \"%s\"", t->namespace_);
+	answer_error(a, 403, "Forbidden", &(struct about){t->resource->group, t->resource->plural, t->name},
+		     "%s%s is forbidden: User \"system:anonymous\" cannot %s resource \"%s%s%s\" in API group \"%s\" %s", full, object,
+		     verb_names[call->verb], t->resource->plural, *t->sub ? "/" : "", t->sub, t->resource->group, where);
 }
 
 /* "" or anything that JSON fits into. */
@@ -69,7 +94,7 @@ static void fault_answer(const struct call *call, struct answer *a)
 	} known[] = {{400, "BadRequest", "the request is bad"}, {401, "Unauthorized", "Unauthorized"}, {403, "Forbidden", "forbidden"},
 		     {404, "NotFound", "not found"}, {409, "Conflict", "Operation cannot be fulfilled: the object has been modified; please apply "
 		      "your changes to the latest version and try again"}, {410, "Expired", "too old resource version"},
-		     {429, "TooManyRequests", "too many requests, please try again later"}, {500, "InternalError", "Internal error occurred: a fault"},
+		     {500, "InternalError", "Internal error occurred: a fault"},
 		     {503, "ServiceUnavailable", "the server is currently unable to handle the request"},
 		     {504, "Timeout", "Timeout: request did not complete within the allotted timeout"}};
 	const char *reason = "InternalError", *text = "a fault";
@@ -83,18 +108,25 @@ static void fault_answer(const struct call *call, struct answer *a)
 	if (a->stream)
 		watch_free(a->stream);
 	a->stream = NULL;
-	answer_error(a, call->fault.status, reason, &(struct about){0}, "%s", text);
+	if (call->fault.status == 429)
+		answer_text(a, 429, "Too many requests, please try again later.\n");
+	else
+		answer_error(a, call->fault.status, reason, &(struct about){0}, "%s", text);
 	snprintf(a->retry_after, sizeof(a->retry_after), "%s", call->fault.retry_after);
 }
 
 static void handle(struct api *api, struct call *call, bool is_api, struct answer *a)
 {
-	if (!authorized(api, call))
+	bool known = authorized(api, call);
+
+	if (!known && call->authorization)
 		answer_error(a, 401, "Unauthorized", NULL, "Unauthorized");
 	else if (call->body_too_large)
 		answer_error(a, 413, "RequestEntityTooLarge", NULL, "Request entity too large: limit is %zu", BODY_MAX);
 	else if (answer_plain_path(call, a))
 		return;
+	else if (!known)
+		forbid(call, a);
 	else if (!is_api)
 		answer_text(a, 404, "404 page not found\n");
 	else if (!takes_json(call))

@@ -19,6 +19,7 @@ struct watch {
 	const struct resource *form;
 	struct select select;
 	int64_t version;		/* everything up to here was looked at */
+	int64_t first;			/* where it began: a bookmark says more than that, or nothing */
 	int64_t deadline_ms, bookmark_ms;	/* monotonic; bookmark_ms -1: none wanted */
 	unsigned closes, cuts;		/* the server's counts when this began */
 	int fd;
@@ -125,14 +126,15 @@ static void advance(struct watch *w)
 	if (w->out.len || w->ended)
 		return;
 	if (now >= w->deadline_ms) {
-		if (w->bookmark_ms >= 0)
+		if (w->bookmark_ms >= 0 && w->version > w->first)
 			write_bookmark(w, false);
 		w->ended = true;
 		return;
 	}
 	if (w->bookmark_ms >= 0 && now >= w->bookmark_ms) {
-		write_bookmark(w, false);
 		w->bookmark_ms = now + w->api->bookmark_ms;
+		if (w->version > w->first)
+			write_bookmark(w, false);
 		return;
 	}
 	if (w->bookmark_ms >= 0 && w->bookmark_ms - now < wait)
@@ -186,13 +188,11 @@ static int parse_start(const struct call *call, struct watch *w, struct answer *
 	if (parse_version(text, &w->version, a) < 0)
 		return -1;
 	if (call_arg(call, "sendInitialEvents") && !not_older)
-		return answer_error(a, 422, "Invalid", &(struct about){"meta.k8s.io", "ListOptions", NULL},
-				    "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
-				    "setting resourceVersionMatch to NotOlderThan");
+		return answer_invalid(a, &list_options, "", "resourceVersionMatch", "FieldValueForbidden",
+				      "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
 	if (match && *match && !call_arg(call, "sendInitialEvents"))
-		return answer_error(a, 422, "Invalid", &(struct about){"meta.k8s.io", "ListOptions", NULL},
-				    "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is "
-				    "forbidden for watch unless sendInitialEvents is provided");
+		return answer_invalid(a, &list_options, "", "resourceVersionMatch", "FieldValueForbidden",
+				      "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
 	w->snapshot = initial || (w->version == 0 && !call_arg(call, "sendInitialEvents"));
 	w->mark_end = initial && call_flag(call, "allowWatchBookmarks");
 	return 0;
@@ -226,6 +226,7 @@ int object_watch(struct api *api, struct call *call, struct answer *a)
 		w->version = store_version(api->store);
 		store_unlock(api->store);
 	}
+	w->first = w->version;
 	a->code = 200;
 	a->stream = w;
 	return 0;

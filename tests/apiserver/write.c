@@ -70,6 +70,20 @@ static void generate_name(cJSON *meta)
 	json_set_text(meta, "name", name);
 }
 
+/* As Go's omitempty. */
+static void drop_empty_maps(cJSON *meta)
+{
+	static const char *const maps[] = {"labels", "annotations"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(maps); i++) {
+		const cJSON *map = cJSON_GetObjectItemCaseSensitive(meta, maps[i]);
+
+		if (cJSON_IsObject(map) && !map->child)
+			cJSON_DeleteItemFromObjectCaseSensitive(meta, maps[i]);
+	}
+}
+
 static int prepare_new(const struct resource *r, cJSON *object, struct answer *a)
 {
 	static const char *const servers[] = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -83,7 +97,8 @@ static int prepare_new(const struct resource *r, cJSON *object, struct answer *a
 		cJSON_DeleteItemFromObjectCaseSensitive(meta, servers[i]);
 	if (!*json_text_at(meta, "name") && *json_text_at(meta, "generateName"))
 		generate_name(meta);
-	if (check_meta(r, object, a) < 0)
+	drop_empty_maps(meta);
+	if (check_meta(stored_form[r->id], object, a) < 0)
 		return -1;
 	return r->on_create(r, object, a);
 }
@@ -128,33 +143,43 @@ int object_create(struct api *api, struct call *call, struct answer *a)
 	return object ? create_from(api, call, object, a) : -1;
 }
 
+/* How a failed precondition on the uid reads; `uid` "": nothing is there. */
+static int other_uid(const struct call *call, const char *wanted, const char *uid, struct answer *a)
+{
+	char key[KEY_MAX];
+
+	call_key(call, key);
+	return answer_conflict(a, call->target.resource, call->target.name, "StorageError: invalid object, Code: 4, Key: /registry/%s/%s, "
+			       "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
+			       call->target.resource->plural, key, wanted, uid);
+}
+
 /* The uid of the request. A PUT's is a precondition (409), a patch's is a change of an immutable field (422). */
 static int check_uid(const struct call *call, const cJSON *object, const struct revision *old, struct answer *a)
 {
-	const struct resource *r = call->target.resource;
-	const char *uid = json_text_at(object, "metadata.uid"), *name = call->target.name;
-	char key[KEY_MAX];
+	const char *uid = json_text_at(object, "metadata.uid");
 
 	if (!*uid || STREQ(uid, old->uid))
 		return 0;
-	call_key(call, key);
 	if (call->verb == VERB_PATCH)
-		return answer_invalid(a, r, name, "metadata.uid", "FieldValueInvalid", "Invalid value: \"%s\": field is immutable", uid);
-	return answer_conflict(a, r, name, "StorageError: invalid object, Code: 4, Key: /registry/%s/%s, ResourceVersion: 0, "
-			       "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
-			       r->plural, key, uid, old->uid);
+		return answer_invalid(a, stored_form[call->target.resource->id], call->target.name, "metadata.uid", "FieldValueInvalid",
+				      "Invalid value: \"%s\": field is immutable", uid);
+	return other_uid(call, uid, old->uid, a);
 }
 
 static int check_version(const struct call *call, const cJSON *object, const struct revision *old, struct answer *a)
 {
+	const struct resource *r = call->target.resource;
+	const struct resource by_plural = {.group = r->group, .kind = r->plural};	/* leases "x", where others say Lease "x" */
 	const char *version = json_text_at(object, "metadata.resourceVersion");
+	bool any = !*version || STREQ(version, "0");
 	char current[24];
 
 	snprintf(current, sizeof(current), "%lld", (long long)old->version);
-	if (!*version && call->target.resource->needs_version)
-		return answer_invalid(a, call->target.resource, call->target.name, "metadata.resourceVersion", "FieldValueInvalid",
-				      "Invalid value: 0x0: must be specified for an update");
-	if (*version && !STREQ(version, current))
+	if (any && r->needs_version)
+		return answer_invalid(a, &by_plural, call->target.name, "metadata.resourceVersion", "FieldValueInvalid",
+				      "Invalid value: 0: must be specified for an update");
+	if (!any && !STREQ(version, current))
 		return answer_conflict(a, call->target.resource, call->target.name,
 				       "the object has been modified; please apply your changes to the latest version and try again");
 	return 0;
@@ -169,6 +194,7 @@ static void keep_meta(cJSON *object, const cJSON *old)
 
 	for (i = 0; i < ARRAY_SIZE(kept); i++)
 		json_take(meta, json_at(old, "metadata"), kept[i]);
+	drop_empty_maps(meta);
 	cJSON_DeleteItemFromObjectCaseSensitive(meta, "managedFields");
 	cJSON_DeleteItemFromObjectCaseSensitive(object, "kind");
 	cJSON_DeleteItemFromObjectCaseSensitive(object, "apiVersion");
@@ -182,7 +208,7 @@ static int replace(struct api *api, struct call *call, struct revision *found, c
 	if (check_uid(call, object, found, a) < 0 || check_version(call, object, found, a) < 0)
 		return -1;
 	keep_meta(object, old);
-	if (check_meta(r, object, a) < 0 || r->on_update(r, object, old, *call->target.sub, a) < 0)
+	if (check_meta(stored_form[r->id], object, a) < 0 || r->on_update(r, object, old, *call->target.sub, a) < 0)
 		return -1;
 	if (!cJSON_Compare(object, old, true)) {
 		char key[KEY_MAX];
@@ -193,6 +219,17 @@ static int replace(struct api *api, struct call *call, struct revision *found, c
 	}
 	answer_object(a, 200, r, found);
 	return 0;
+}
+
+/* A resourceVersion is no matter then, a uid is. */
+static int create_by_update(struct api *api, struct call *call, cJSON *object, struct answer *a)
+{
+	const char *uid = json_text_at(object, "metadata.uid");
+
+	if (*uid)
+		return other_uid(call, uid, "", a);
+	cJSON_DeleteItemFromObjectCaseSensitive(json_make_object(object, "metadata"), "resourceVersion");
+	return create_from(api, call, object, a);
 }
 
 int object_update(struct api *api, struct call *call, struct answer *a)
@@ -215,9 +252,7 @@ int object_update(struct api *api, struct call *call, struct answer *a)
 		code = answer_not_found(a, r, call->target.name);
 	}
 	store_unlock(api->store);
-	if (!found && r->create_on_update && !*call->target.sub)
-		return create_from(api, call, object, a);
-	return code;
+	return !found && r->create_on_update && !*call->target.sub ? create_by_update(api, call, object, a) : code;
 }
 
 typedef void patcher(cJSON *target, const cJSON *patch);
@@ -260,9 +295,7 @@ int object_patch(struct api *api, struct call *call, struct answer *a)
 	int code;
 
 	if (!apply)
-		return answer_error(a, 415, "UnsupportedMediaType", NULL,
-				    "the body of the request was in an unknown format - accepted media types include: "
-				    "application/merge-patch+json, application/strategic-merge-patch+json");
+		return answer_error(a, 415, "UnsupportedMediaType", &(struct about){0}, "415: Unsupported Media Type");
 	resource_api_version(r, api_version, sizeof(api_version));
 	patch = call_body(call, r->kind, api_version, a);
 	if (!patch)

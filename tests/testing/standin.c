@@ -69,6 +69,16 @@ void standin_connect(struct standin *s, const char *where)
 	s->url = xstrdup(s->config.server);
 }
 
+void standin_renew(struct standin *s)
+{
+	struct lm_err err;
+
+	kube_free(s->kube);
+	s->kube = kube_new(&s->config, "latency-test", &err);
+	if (!s->kube)
+		fail_msg("%s", err.msg);
+}
+
 void standin_stop(struct standin *s)
 {
 	kube_free(s->kube);

@@ -30,6 +30,8 @@ struct standin {
 void standin_start(struct standin *s, const char *const *options);
 /* A URL (http...), or the path of a kubeconfig. */
 void standin_connect(struct standin *s, const char *where);
+/* A new client in place of the old one, which may have calls in flight: their callbacks never come. */
+void standin_renew(struct standin *s);
 /* SIGTERM for what standin_start made, which must end with 0. */
 void standin_stop(struct standin *s);
 

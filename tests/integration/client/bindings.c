@@ -13,7 +13,6 @@ static void a_binding_assigns_the_pod(void **state)
 	assert_string_equal(text_at(condition_of(bound, "PodScheduled"), "status"), "True");
 	assert_string_equal(text_at(bound, "metadata.uid"), text_at(pod, "metadata.uid"));
 	assert_string_not_equal(text_at(bound, "metadata.resourceVersion"), text_at(pod, "metadata.resourceVersion"));
-	drop_pod("bind-1");
 }
 
 static void a_pod_is_bound_once(void **state)
@@ -23,7 +22,6 @@ static void a_pod_is_bound_once(void **state)
 	bind_to("bind-2", "no-such-node-1");
 	failed(bind(409, "bind-2", NULL, "no-such-node-2"), "Conflict", "pod bind-2 is already assigned to node \"no-such-node-1\"");
 	failed(bind(409, "bind-2", NULL, "no-such-node-1"), "Conflict", "is already assigned to node");
-	drop_pod("bind-2");
 }
 
 static void a_binding_for_another_uid_is_a_conflict(void **state)
@@ -32,10 +30,25 @@ static void a_binding_for_another_uid_is_a_conflict(void **state)
 
 	(void)state;
 	new_pod("bind-3", "");
-	failed(bind(409, "bind-3", "00000000-0000-4000-8000-000000000000", "no-such-node-1"), "Conflict", "Precondition failed: UID in precondition");
+	failed(bind(409, "bind-3", OTHER_UID, "no-such-node-1"), "Conflict", "Precondition failed: UID in precondition");
 	pod = get_pod("bind-3");
 	assert_string_equal(text_at(pod, "spec.nodeName"), "");
-	drop_pod("bind-3");
+	bind_to("bind-3", "no-such-node-1");
+	failed(bind(409, "bind-3", OTHER_UID, "no-such-node-1"), "Conflict", "Precondition failed: UID in precondition");
+}
+
+/* The older way in, POST namespaces/NS/bindings, does not look at the uid: whoever uses it may bind a pod of the same name. */
+static void the_collection_of_bindings_forgets_the_uid(void **state)
+{
+	auto_free char *path = text("/api/v1/namespaces/%s/bindings", ns);
+	auto_json cJSON *pod = NULL;
+
+	(void)state;
+	new_pod("bind-10", "");
+	failed(standin_want(&api, 400, "POST", path, "{\"metadata\":{},\"target\":{\"name\":\"n\"}}"), "BadRequest", "Name parameter required.");
+	standin_do(&api, 201, "POST", path, "{\"metadata\":{\"name\":\"bind-10\",\"uid\":\"" OTHER_UID "\"},\"target\":{\"name\":\"n\"}}");
+	pod = get_pod("bind-10");
+	assert_string_equal(text_at(pod, "spec.nodeName"), "n");
 }
 
 static void a_binding_for_an_old_version_is_a_conflict(void **state)
@@ -47,7 +60,6 @@ static void a_binding_for_an_old_version_is_a_conflict(void **state)
 	(void)state;
 	set_label("bind-4", "\"a\":\"1\"");
 	failed(pod_call(409, "POST", "bind-4/binding", body), "Conflict", "Precondition failed: ResourceVersion in precondition");
-	drop_pod("bind-4");
 }
 
 static void bindings_that_make_no_sense(void **state)
@@ -59,8 +71,11 @@ static void bindings_that_make_no_sense(void **state)
 	failed(pod_call(400, "POST", "bind-5/binding", "{\"metadata\":{\"name\":\"bind-5\",\"namespace\":\"other\"},\"target\":{\"name\":\"n\"}}"),
 	       "BadRequest", "namespace");
 	failed(bind(404, "bind-none", NULL, "n"), "NotFound", "pods \"bind-none\" not found");
+	failed(bind(404, "bind-none", OTHER_UID, "n"), "NotFound", "pods \"bind-none\" not found");
+	failed(bind(500, "bind-5", NULL, ""), "", "target.name: Required value");
+	failed(pod_call(500, "POST", "bind-5/binding", "{\"metadata\":{\"name\":\"bind-5\"},\"target\":{\"kind\":\"Pod\",\"name\":\"n\"}}"), "",
+	       "target.kind: Unsupported value: \"Pod\"");
 	pod_do(405, "GET", "bind-5/binding", NULL);
-	drop_pod("bind-5");
 }
 
 static void a_pod_that_is_being_deleted_is_not_bound(void **state)
@@ -70,7 +85,6 @@ static void a_pod_that_is_being_deleted_is_not_bound(void **state)
 	bind_to("bind-6", "no-such-node-1");
 	pod_do(200, "DELETE", "bind-6", NULL);
 	failed(bind(409, "bind-6", NULL, "no-such-node-2"), "Conflict", "pod bind-6 is being deleted, cannot be assigned to a host");
-	drop_pod("bind-6");
 }
 
 static void a_gated_pod_waits_for_its_gates(void **state)
@@ -84,11 +98,40 @@ static void a_gated_pod_waits_for_its_gates(void **state)
 	assert_string_equal(text_at(condition, "status"), "False");
 	assert_string_equal(text_at(condition, "reason"), "SchedulingGated");
 	failed(bind(409, "gated", NULL, "n"), "Conflict", "has non-empty .spec.schedulingGates");
-	failed(pod_call(422, "PATCH", "gated", "{\"spec\":{\"schedulingGates\":[{\"name\":\"example.com/c\"}]}}"), "Invalid", "spec.schedulingGates");
+	failed(pod_call(422, "PATCH", "gated", "{\"spec\":{\"schedulingGates\":[{\"name\":\"example.com/c\"}]}}"), "Invalid",
+	       "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'example.com/c'");
 	pod_do(200, "PATCH", "gated", "{\"spec\":{\"schedulingGates\":[{\"$patch\":\"delete\",\"name\":\"example.com/a\"},"
 	       "{\"$patch\":\"delete\",\"name\":\"example.com/b\"}]}}");
 	bind_to("gated", "no-such-node-1");
-	drop_pod("gated");
+}
+
+/* What was written about a pod that could not be scheduled is gone then; only a change of the status counts as a transition. */
+static void a_binding_replaces_the_condition(void **state)
+{
+	static const char *const statuses[] = {"False", "True"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		auto_free char *name = text("bind-1%zu", i + 1), *rest = text("%s/status", name);
+		auto_free char *body = text("{\"status\":{\"nominatedNodeName\":\"m\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"%s\","
+					    "\"reason\":\"Unschedulable\",\"message\":\"0/1\",\"observedGeneration\":1,\"lastTransitionTime\":"
+					    "\"2026-11-21T21:00:00Z\"},{\"type\":\"example.com/Other\",\"status\":\"True\"}]}}", statuses[i]);
+		auto_json cJSON *pod = NULL;
+		const cJSON *condition;
+
+		new_pod(name, "");
+		pod_do(200, "PATCH", rest, body);
+		bind_to(name, "n");
+		pod = get_pod(name);
+		condition = condition_of(pod, "PodScheduled");
+		assert_string_equal(text_at(condition, "status"), "True");
+		assert_string_equal(text_at(condition, "reason"), "");
+		assert_string_equal(text_at(condition, "message"), "");
+		assert_null(item_at(condition, "observedGeneration"));
+		assert_int_equal(STREQ(text_at(condition, "lastTransitionTime"), "2026-11-21T21:00:00Z"), STREQ(statuses[i], "True"));
+		assert_string_equal(text_at(condition_of(pod, "example.com/Other"), "status"), "True");
+	}
 }
 
 static void annotations_of_a_binding_go_to_the_pod(void **state)
@@ -101,7 +144,6 @@ static void annotations_of_a_binding_go_to_the_pod(void **state)
 	       "\"target\":{\"kind\":\"Node\",\"name\":\"no-such-node-1\"}}");
 	pod = get_pod("bind-7");
 	assert_string_equal(text_at(pod, "metadata.annotations.why"), "near");
-	drop_pod("bind-7");
 }
 
 static void a_nomination_ends_with_the_binding(void **state)
@@ -114,7 +156,8 @@ static void a_nomination_ends_with_the_binding(void **state)
 	bind_to("bind-8", "no-such-node-2");
 	pod = get_pod("bind-8");
 	assert_string_equal(text_at(pod, "status.nominatedNodeName"), "");
-	drop_pod("bind-8");
+	failed(pod_call(422, "PATCH", "bind-8/status", "{\"status\":{\"nominatedNodeName\":\"no-such-node-1\"}}"), "Invalid",
+	       "status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node");
 }
 
 /* Two binders at once: one wins, whoever it is. */
@@ -141,12 +184,12 @@ static void of_two_bindings_at_once_one_wins(void **state)
 		won += two[i].status == 201;
 	}
 	assert_int_equal(won, 1);
-	drop_pod("bind-9");
 }
 
 #define BINDING_TESTS											\
-	cmocka_unit_test(a_binding_assigns_the_pod), cmocka_unit_test(a_pod_is_bound_once),					\
-	cmocka_unit_test(a_binding_for_another_uid_is_a_conflict), cmocka_unit_test(a_binding_for_an_old_version_is_a_conflict),	\
-	cmocka_unit_test(bindings_that_make_no_sense), cmocka_unit_test(a_pod_that_is_being_deleted_is_not_bound),		\
-	cmocka_unit_test(a_gated_pod_waits_for_its_gates), cmocka_unit_test(annotations_of_a_binding_go_to_the_pod),		\
-	cmocka_unit_test(a_nomination_ends_with_the_binding), cmocka_unit_test(of_two_bindings_at_once_one_wins)
+	CASE(a_binding_assigns_the_pod), CASE(a_pod_is_bound_once),					\
+	CASE(a_binding_for_another_uid_is_a_conflict), CASE(a_binding_for_an_old_version_is_a_conflict),	\
+	CASE(bindings_that_make_no_sense), CASE(a_pod_that_is_being_deleted_is_not_bound),		\
+	CASE(a_gated_pod_waits_for_its_gates), CASE(annotations_of_a_binding_go_to_the_pod),		\
+	CASE(the_collection_of_bindings_forgets_the_uid), CASE(a_binding_replaces_the_condition),				\
+	CASE(a_nomination_ends_with_the_binding), CASE(of_two_bindings_at_once_one_wins)

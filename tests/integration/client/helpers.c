@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #define POD_SPEC "\"spec\":{\"schedulerName\":\"nobody\",\"nodeSelector\":{\"no-such\":\"node\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+#define OTHER_UID "00000000-0000-4000-8000-000000000000"	/* nobody's */
 #define DEADLINE_MS 20000
 
 __attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
@@ -58,6 +59,16 @@ static void drop_pod(const char *name)
 
 	pod_do(200, "DELETE", rest, NULL);
 }
+
+/* After each case, however it ended: a failure may leave a watch open whose buffer is gone, and pods. */
+static int tidy(void **state)
+{
+	(void)state;
+	standin_renew(&api);
+	pod_do(200, "DELETE", "?gracePeriodSeconds=0", NULL);
+	return 0;
+}
+#define CASE(test) cmocka_unit_test_teardown(test, tidy)
 
 /* A watch that is read one event at a time. */
 struct stream {

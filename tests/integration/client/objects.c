@@ -15,7 +15,6 @@ static void create_fills_in_what_the_server_owns(void **state)
 	assert_string_equal(text_at(pod, "spec.schedulerName"), "nobody");
 	assert_string_equal(text_at(pod, "spec.restartPolicy"), "Always");
 	assert_string_equal(text_at(pod, "spec.nodeName"), "");
-	drop_pod("create-1");
 }
 
 static void create_defaults_what_the_scheduler_reads(void **state)
@@ -34,7 +33,6 @@ static void create_defaults_what_the_scheduler_reads(void **state)
 	assert_int_equal(cJSON_GetNumberValue(item_at(port, "hostPort")), 8123);
 	assert_string_equal(text_at(port, "protocol"), "TCP");
 	assert_int_equal(cJSON_GetNumberValue(item_at(pod, "spec.priority")), 0);
-	drop_pod("defaults");
 }
 
 static void generate_name_makes_different_names(void **state)
@@ -46,8 +44,7 @@ static void generate_name_makes_different_names(void **state)
 	assert_int_equal(strncmp(text_at(one, "metadata.name"), "gen-", 4), 0);
 	assert_int_equal(strlen(text_at(one, "metadata.name")), 9);
 	assert_string_not_equal(text_at(one, "metadata.name"), text_at(two, "metadata.name"));
-	drop_pod(text_at(one, "metadata.name"));
-	drop_pod(text_at(two, "metadata.name"));
+	failed(pod_call(422, "POST", "", "{\"metadata\":{\"generateName\":\"gen.\"}," POD_SPEC "}"), "Invalid", "metadata.generateName");
 }
 
 static void a_second_one_of_a_name_is_a_conflict(void **state)
@@ -55,7 +52,6 @@ static void a_second_one_of_a_name_is_a_conflict(void **state)
 	(void)state;
 	new_pod("twice", "");
 	failed(pod_call(409, "POST", "", "{\"metadata\":{\"name\":\"twice\"}," POD_SPEC "}"), "AlreadyExists", "pods \"twice\" already exists");
-	drop_pod("twice");
 }
 
 static void get_of_nothing_is_not_found(void **state)
@@ -118,7 +114,9 @@ static void delete_checks_its_preconditions(void **state)
 
 	(void)state;
 	failed(pod_call(409, "DELETE", "delete-1", "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"other\"}}"), "Conflict",
-	       "the UID in the precondition (other) does not match the UID in record");
+	       "Operation cannot be fulfilled on Pod \"delete-1\": the UID in the precondition (other) does not match the UID in record");
+	failed(pod_call(409, "DELETE", "delete-1", "{\"preconditions\":{\"resourceVersion\":\"3\"}}"), "Conflict",
+	       "the ResourceVersion in the precondition (3) does not match the ResourceVersion in record");
 	pod_do(200, "DELETE", "delete-1", right);
 	pod_do(404, "GET", "delete-1", NULL);
 	pod_do(404, "DELETE", "delete-1", right);
@@ -142,9 +140,50 @@ static void a_pod_without_node_goes_at_once_and_others_with_grace(void **state)
 	pod_do(404, "GET", "grace-2", NULL);
 }
 
+static void assert_grace(cJSON *pod, int grace_s, int generation)
+{
+	assert_int_equal(cJSON_GetNumberValue(item_at(pod, "metadata.deletionGracePeriodSeconds")), grace_s);
+	assert_int_equal(cJSON_GetNumberValue(item_at(pod, "metadata.generation")), generation);
+	cJSON_Delete(pod);
+}
+
+static void a_grace_can_only_be_shortened(void **state)
+{
+	(void)state;
+	new_pod("grace-3", "");
+	bind_to("grace-3", "no-such-node");
+	assert_grace(pod_call(200, "DELETE", "grace-3?gracePeriodSeconds=20", NULL), 20, 2);
+	assert_grace(pod_call(200, "DELETE", "grace-3", NULL), 20, 2);
+	assert_grace(pod_call(200, "DELETE", "grace-3?gracePeriodSeconds=40", NULL), 20, 2);
+	assert_grace(pod_call(200, "DELETE", "grace-3?gracePeriodSeconds=10", NULL), 10, 2);
+	assert_grace(get_pod("grace-3"), 10, 2);
+	assert_grace(pod_call(200, "DELETE", "grace-3", "{\"gracePeriodSeconds\":0}"), 0, 2);
+	pod_do(404, "GET", "grace-3", NULL);
+	new_pod("grace-4", "");
+	assert_grace(pod_call(200, "DELETE", "grace-4", NULL), 0, 2);
+}
+
+static void a_collection_is_deleted_by_a_selector(void **state)
+{
+	auto_json cJSON *gone = NULL;
+	auto_free char *names = NULL;
+
+	(void)state;
+	new_pod("many-1", "\"set\":\"many\"");
+	new_pod("many-2", "\"set\":\"many\"");
+	new_pod("many-3", "");
+	gone = pod_call(200, "DELETE", "?labelSelector=set%3Dmany", NULL);
+	names = names_of(gone);
+	assert_string_equal(text_at(gone, "kind"), "PodList");
+	assert_string_equal(names, "many-1 many-2");
+	listed("", "many-3");
+	failed(standin_want(&api, 405, "DELETE", "/api/v1/namespaces", NULL), "MethodNotAllowed", "");
+}
+
 #define OBJECT_TESTS											\
-	cmocka_unit_test(create_fills_in_what_the_server_owns), cmocka_unit_test(create_defaults_what_the_scheduler_reads),	\
-	cmocka_unit_test(generate_name_makes_different_names), cmocka_unit_test(a_second_one_of_a_name_is_a_conflict),		\
-	cmocka_unit_test(get_of_nothing_is_not_found), cmocka_unit_test(bad_objects_are_refused),				\
-	cmocka_unit_test(a_missing_namespace_is_not_found), cmocka_unit_test(wrong_types_methods_and_paths),			\
-	cmocka_unit_test(delete_checks_its_preconditions), cmocka_unit_test(a_pod_without_node_goes_at_once_and_others_with_grace)
+	CASE(create_fills_in_what_the_server_owns), CASE(create_defaults_what_the_scheduler_reads),	\
+	CASE(generate_name_makes_different_names), CASE(a_second_one_of_a_name_is_a_conflict),		\
+	CASE(get_of_nothing_is_not_found), CASE(bad_objects_are_refused),				\
+	CASE(a_missing_namespace_is_not_found), CASE(wrong_types_methods_and_paths),			\
+	CASE(delete_checks_its_preconditions), CASE(a_pod_without_node_goes_at_once_and_others_with_grace),	\
+	CASE(a_grace_can_only_be_shortened), CASE(a_collection_is_deleted_by_a_selector)

@@ -26,7 +26,6 @@ static void a_status_patch_merges_conditions_by_type(void **state)
 	assert_string_equal(text_at(condition, "message"), "0/2 nodes");
 	assert_string_equal(text_at(condition, "lastTransitionTime"), "2026-11-21T21:00:00Z");
 	assert_string_equal(text_at(condition_of(pod, "example.com/Other"), "status"), "True");
-	drop_pod("status-1");
 }
 
 /* The uid of a patch protects against a pod of the same name: 422, as an immutable field, not 409. */
@@ -36,11 +35,10 @@ static void a_status_patch_for_another_uid_is_refused(void **state)
 	auto_free char *mine = text("{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"message\":\"m\"}}", text_at(pod, "metadata.uid"));
 
 	(void)state;
-	failed(patch_status(422, "status-2", "{\"metadata\":{\"uid\":\"00000000-0000-4000-8000-000000000000\"},\"status\":{\"message\":\"m\"}}"),
+	failed(patch_status(422, "status-2", "{\"metadata\":{\"uid\":\"" OTHER_UID "\"},\"status\":{\"message\":\"m\"}}"),
 	       "Invalid", "metadata.uid");
 	cJSON_Delete(patch_status(200, "status-2", mine));
 	failed(patch_status(404, "status-none", mine), "NotFound", "pods \"status-none\" not found");
-	drop_pod("status-2");
 }
 
 static void a_patch_that_changes_nothing_makes_no_version(void **state)
@@ -53,7 +51,6 @@ static void a_patch_that_changes_nothing_makes_no_version(void **state)
 	one = patch_status(200, "status-3", body);
 	two = patch_status(200, "status-3", body);
 	assert_string_equal(text_at(one, "metadata.resourceVersion"), text_at(two, "metadata.resourceVersion"));
-	drop_pod("status-3");
 }
 
 static void status_and_spec_are_changed_by_their_own_paths(void **state)
@@ -68,7 +65,6 @@ static void status_and_spec_are_changed_by_their_own_paths(void **state)
 	assert_string_equal(text_at(pod, "spec.schedulerName"), "nobody");
 	assert_string_equal(text_at(pod, "status.message"), "new");
 	assert_string_equal(text_at(pod, "metadata.labels.a"), "1");
-	drop_pod("status-4");
 }
 
 static void a_patch_for_an_old_version_is_a_conflict(void **state)
@@ -79,7 +75,6 @@ static void a_patch_for_an_old_version_is_a_conflict(void **state)
 	(void)state;
 	set_label("patch-1", "\"a\":\"1\"");
 	failed(pod_call(409, "PATCH", "patch-1", body), "Conflict", "the object has been modified");
-	drop_pod("patch-1");
 }
 
 static void merge_patches_replace_lists_and_remove_by_null(void **state)
@@ -97,7 +92,6 @@ static void merge_patches_replace_lists_and_remove_by_null(void **state)
 	assert_string_equal(text_at(pod, "metadata.labels.c"), "3");
 	failed(standin_call_as(&api, "PATCH", path, "application/json", "{}", &status), "UnsupportedMediaType", "");
 	assert_int_equal(status, 415);
-	drop_pod("patch-2");
 }
 
 static void the_spec_of_a_pod_stays(void **state)
@@ -107,7 +101,6 @@ static void the_spec_of_a_pod_stays(void **state)
 	failed(pod_call(422, "PATCH", "patch-3", "{\"spec\":{\"nodeName\":\"n\"}}"), "Invalid", "pod updates may not change fields other than");
 	failed(pod_call(422, "PATCH", "patch-3", "{\"spec\":{\"schedulerName\":\"other\"}}"), "Invalid", "spec: Forbidden");
 	pod_do(200, "PATCH", "patch-3", "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"j\"}]}}");
-	drop_pod("patch-3");
 }
 
 /* The pod as it is, with one member of metadata as given; the caller frees. */
@@ -129,7 +122,7 @@ static void updates_check_version_uid_and_name(void **state)
 	(void)state;
 	new_pod("put-1", "");
 	old = put_body("put-1", "generateName", NULL);
-	other_uid = put_body("put-1", "uid", "00000000-0000-4000-8000-000000000000");
+	other_uid = put_body("put-1", "uid", OTHER_UID);
 	other_name = put_body("put-1", "name", "put-2");
 	any = put_body("put-1", "resourceVersion", NULL);
 	set_label("put-1", "\"a\":\"1\"");
@@ -140,12 +133,11 @@ static void updates_check_version_uid_and_name(void **state)
 	pod_do(200, "PUT", "put-1", current);
 	pod_do(200, "PUT", "put-1", any);
 	pod_do(404, "PUT", "put-none", "{\"metadata\":{\"name\":\"put-none\"}," POD_SPEC "}");
-	drop_pod("put-1");
 }
 
 #define WRITE_TESTS											\
-	cmocka_unit_test(a_status_patch_merges_conditions_by_type), cmocka_unit_test(a_status_patch_for_another_uid_is_refused),	\
-	cmocka_unit_test(a_patch_that_changes_nothing_makes_no_version),							\
-	cmocka_unit_test(status_and_spec_are_changed_by_their_own_paths), cmocka_unit_test(a_patch_for_an_old_version_is_a_conflict),	\
-	cmocka_unit_test(merge_patches_replace_lists_and_remove_by_null), cmocka_unit_test(the_spec_of_a_pod_stays),		\
-	cmocka_unit_test(updates_check_version_uid_and_name)
+	CASE(a_status_patch_merges_conditions_by_type), CASE(a_status_patch_for_another_uid_is_refused),	\
+	CASE(a_patch_that_changes_nothing_makes_no_version),							\
+	CASE(status_and_spec_are_changed_by_their_own_paths), CASE(a_patch_for_an_old_version_is_a_conflict),	\
+	CASE(merge_patches_replace_lists_and_remove_by_null), CASE(the_spec_of_a_pod_stays),		\
+	CASE(updates_check_version_uid_and_name)
