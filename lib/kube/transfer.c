@@ -114,11 +114,14 @@ static size_t on_bytes(char *bytes, size_t one, size_t len, void *arg)
 	return len;
 }
 
+/* A connection keeps the client certificate that it began with. When that is not accepted (any more) the next one may have another. */
 static size_t on_header(char *bytes, size_t one, size_t len, void *arg)
 {
 	struct transfer *t = arg;
 
 	(void)bytes;
+	if (t->by_certificate && transfer_status(t) == 401)
+		SET(t->easy, CURLOPT_FORBID_REUSE, 1L);
 	t->heard_mono_ms = clock_mono_ms();
 	return one * len;
 }
@@ -277,6 +280,7 @@ void transfer_init(struct transfer *t, const struct endpoint *e, const struct ku
 
 	assert(request->path[0] == '/');
 	*t = (struct transfer){.is_stream = is_stream, .max_bytes = request->max_bytes ? request->max_bytes : MAX_BYTES_DEFAULT};
+	t->by_certificate = e->config.cert_file != NULL;
 	t->easy = curl_easy_init();
 	assert(t->easy);
 	SET(t->easy, CURLOPT_URL, url);
@@ -326,6 +330,15 @@ void transfer_prepare(struct transfer *t, const struct endpoint *e, const struct
 	t->body_at = 0;
 	t->text[0] = '\0';
 	t->heard_mono_ms = clock_mono_ms();
+}
+
+bool transfer_renew(struct transfer *t)
+{
+	if (!t->by_certificate)
+		return false;
+	SET(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+	SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
+	return true;
 }
 
 void transfer_free(struct transfer *t)

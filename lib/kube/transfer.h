@@ -33,6 +33,7 @@ struct transfer {
 	struct buf in;			/* bytes of the answer that nobody has taken yet */
 	size_t max_bytes;
 	bool is_stream, is_write;	/* is_write: may change something, so it must not be sent twice */
+	bool by_certificate;		/* of a file, which may be renewed */
 	bool sent, too_large, withheld;	/* withheld: may_send said no */
 	int64_t heard_mono_ms;		/* of the start or of the last byte */
 	char text[CURL_ERROR_SIZE];
@@ -46,6 +47,8 @@ void transfer_init(struct transfer *t, const struct endpoint *e, const struct ku
 void endpoint_distrust(struct endpoint *e, int64_t mono_ms);
 /* Headers of the next try, with this token (may be NULL), and what the last one left is dropped. */
 void transfer_prepare(struct transfer *t, const struct endpoint *e, const struct kube_request *request, const char *token);
+/* After a 401: true when the next try goes out on a new connection, with the client certificate that lies there then. */
+bool transfer_renew(struct transfer *t);
 void transfer_free(struct transfer *t);
 int transfer_status(const struct transfer *t);			/* HTTP, 0 before there is one */
 int64_t transfer_retry_after_ms(const struct transfer *t);	/* -1: absent or garbage */
