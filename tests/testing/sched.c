@@ -26,9 +26,19 @@ void sched_end(struct sched *s)
 {
 	if (s->pid)
 		sched_stop(s, SIGKILL);
-	standin_stop(&s->api);
-	free(s->file);
+	if (!s->joined) {
+		standin_stop(&s->api);
+		free(s->file);
+	}
 	free(s->log);
+}
+
+void sched_join(struct sched *s, const struct sched *first)
+{
+	*s = *first;
+	s->joined = true;
+	s->pid = 0;
+	s->log = NULL;
 }
 
 void sched_nodes(struct sched *s, const char *names)

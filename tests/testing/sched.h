@@ -24,6 +24,7 @@ struct sched {
 	char names[32][64];		/* of sched_nodes */
 	int name_count, starts;
 	bool elect;			/* with leader election, else the next start would wait until the lease of the one before runs out */
+	bool joined;
 	pid_t pid;			/* 0: not running */
 	int port;			/* of its HTTP */
 	char where[256];
@@ -31,6 +32,8 @@ struct sched {
 
 void sched_begin(struct sched *s, const char *const *standin_options);
 void sched_end(struct sched *s);		/* stops what runs */
+/* Another replica: of the same API server, file and nodes. End it before `first`. */
+void sched_join(struct sched *s, const struct sched *first);
 void sched_nodes(struct sched *s, const char *names);
 
 /* Writes the file beside and renames it, as the merger does. Node and client part as numbers in ms. */
