@@ -80,12 +80,22 @@ static void enqueue(struct feed *f, const char *uid, const cJSON *object)
 		queue_put(f->queue, uid, cached->pod->priority, version_of(object), clock_mono_ms());
 }
 
+static void say_placed(const struct pod *pod)
+{
+	char key[512];
+
+	pod_key(pod, key, sizeof(key));
+	log_debug("pod seen on a node", FIELDS(LS("pod", key), LS("node", pod->node), LS("scheduler", pod->scheduler_name)));
+}
+
 static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 {
 	const struct cached_pod *before = cache_find_pod_named(f->cache, pod->namespace_, pod->name);
 	auto_free char *uid = xstrdup(pod->uid);
 	auto_free char *replaced = before && !STREQ(before->pod->uid, uid) ? xstrdup(before->pod->uid) : NULL;
 
+	if (*pod->node && !(before && *before->pod->node))
+		say_placed(pod);
 	f->wake |= cache_put_pod(f->cache, pod);
 	if (replaced)
 		drop_pod(f, replaced);

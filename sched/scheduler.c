@@ -96,6 +96,7 @@ static void placed(struct scheduler *s, const struct decision_input *in, const s
 {
 	struct bind_facts facts = facts_of(s, in, decision);
 	auto_free char *node = xstrdup(in->view->nodes[decision->node].node->name);
+	char key[512];
 
 	metrics_add(s->stats, STAT_DECISIONS, DECISION_PLACED, 1);
 	if (!cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
@@ -104,6 +105,8 @@ static void placed(struct scheduler *s, const struct decision_input *in, const s
 		queue_failed(s->queue, in->pod->uid, in->mono_ms);
 		return;
 	}
+	pod_key(in->pod, key, sizeof(key));
+	log_debug("binding begun", FIELDS(LS("pod", key), LS("node", node)));
 	bind_start(s->binder, in->pod, node, &facts, in->mono_ms);
 	queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
 }
