@@ -271,9 +271,11 @@ int64_t elect_tick(struct elect *e, int64_t mono_ms, int64_t most)
 	return step_wait(&e->step, mono_ms, watch_wait < most ? watch_wait : most);
 }
 
-enum elect_state elect_state(const struct elect *e, int64_t mono_ms)
+enum elect_state elect_state(struct elect *e, int64_t mono_ms)
 {
-	return step_state(&e->step, mono_ms);
+	step_look(&e->step, mono_ms);
+	say_what_changed(e);
+	return e->step.state;
 }
 
 bool elect_leading(const struct elect *e, int64_t mono_ms)

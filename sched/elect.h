@@ -50,7 +50,9 @@ struct elect *elect_new(struct kube *k, const struct elect_settings *settings);
 void elect_free(struct elect *e);			/* before the client; without releasing; NULL is fine */
 /* Starts what is due. Returns milliseconds until it is needed again, at most `most`. Logs what changes. */
 int64_t elect_tick(struct elect *e, int64_t mono_ms, int64_t most);
-enum elect_state elect_state(const struct elect *e, int64_t mono_ms);
+/* Logs, too, when the time of a leader is over. */
+enum elect_state elect_state(struct elect *e, int64_t mono_ms);
+/* Says nothing and changes nothing: fit for may_send. */
 bool elect_leading(const struct elect *e, int64_t mono_ms);
 const char *elect_holder(const struct elect *e);	/* last seen; "" none */
 /*

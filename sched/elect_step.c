@@ -115,7 +115,7 @@ static void ended(struct step *s, bool released)
 }
 
 /* Once over, over for good: an answer that comes later changes nothing. */
-static void expire(struct step *s, int64_t now)
+void step_look(struct step *s, int64_t now)
 {
 	if (s->state == ELECT_LEADING && now >= s->leading_until_ms)
 		lost(s, LOSS_OVERDUE);
@@ -152,7 +152,7 @@ static int64_t due_ms(const struct step *s)
 
 enum step_verb step_next(struct step *s, int64_t now, struct lease_write *write)
 {
-	expire(s, now);
+	step_look(s, now);
 	if (is_over(s) || s->open != STEP_NOTHING || now < due_ms(s))
 		return STEP_NOTHING;
 	s->open = s->next;
@@ -241,7 +241,7 @@ void step_answer(struct step *s, int status, const struct lease *lease, int64_t 
 	assert(verb != STEP_NOTHING);
 	s->open = STEP_NOTHING;
 	if (s->state == ELECT_LEADING)
-		expire(s, now);
+		step_look(s, now);
 	if (is_over(s))
 		return;
 	if (verb != STEP_GET && success) {
@@ -265,7 +265,7 @@ void step_seen(struct step *s, const struct lease *lease, int64_t now)
 {
 	bool ours = lease && STREQ(lease->holder, s->settings.identity);
 
-	expire(s, now);
+	step_look(s, now);
 	if (s->state == ELECT_LEADING && !ours && s->open == STEP_NOTHING)
 		try_next(s, STEP_GET, now);
 	if (s->state != ELECT_STANDBY)
@@ -285,7 +285,7 @@ void step_seen(struct step *s, const struct lease *lease, int64_t now)
 
 void step_release(struct step *s, int64_t now)
 {
-	expire(s, now);
+	step_look(s, now);
 	if (is_over(s) || s->state == ELECT_RELEASING)
 		return;
 	s->open = STEP_NOTHING;
@@ -303,11 +303,6 @@ void step_release(struct step *s, int64_t now)
 bool step_leading(const struct step *s, int64_t now)
 {
 	return s->state == ELECT_LEADING && now < s->leading_until_ms;
-}
-
-enum elect_state step_state(const struct step *s, int64_t now)
-{
-	return s->state == ELECT_LEADING && now >= s->leading_until_ms ? ELECT_LOST : s->state;
 }
 
 int64_t step_wait(const struct step *s, int64_t now, int64_t most)

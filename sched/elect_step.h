@@ -58,8 +58,9 @@ void step_seen(struct step *s, const struct lease *lease, int64_t now);
 /* The open request, if any, is given up: its fate is unknown. */
 void step_release(struct step *s, int64_t now);
 
+/* Notices that the time is over: of a leader that did not renew, of a release that nobody answered. */
+void step_look(struct step *s, int64_t now);
 bool step_leading(const struct step *s, int64_t now);
-enum elect_state step_state(const struct step *s, int64_t now);
 /* Milliseconds until step_next is needed, at most `most`. */
 int64_t step_wait(const struct step *s, int64_t now, int64_t most);
 

@@ -95,7 +95,7 @@ bool leader_acts(void *leader)
 	return !l || elect_leading(l->elect, clock_mono_ms());
 }
 
-bool leader_lost(const struct leader *l)
+bool leader_lost(struct leader *l)
 {
 	return l && elect_state(l->elect, clock_mono_ms()) == ELECT_LOST;
 }

@@ -32,7 +32,7 @@ bool leader_began(struct leader *l);
 /* Leads at this very moment. As kube_request.may_send, with the leader as its argument. */
 bool leader_acts(void *leader);
 /* It led and does not any more: nothing more may be decided or sent, the program ends. */
-bool leader_lost(const struct leader *l);
+bool leader_lost(struct leader *l);
 int64_t leader_overdue_ms(const struct leader *l, int64_t mono_ms);
 /* Leaves the election; to be called until it is true, at most for the retry period. `all_known`: no binding is open. */
 bool leader_let_go(struct leader *l, bool all_known);

@@ -363,7 +363,7 @@ static bool drained(const struct scheduler *s, int64_t mono_ms)
 	return left <= SCHEDULER_FLUSH_MS && events_open(s->events) == 0;
 }
 
-static bool finished(const struct scheduler *s, int64_t mono_ms)
+static bool finished(struct scheduler *s, int64_t mono_ms)
 {
 	if (leader_lost(s->leader))
 		return true;

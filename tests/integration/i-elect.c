@@ -270,7 +270,8 @@ static void an_outage_of_the_lease_ends_a_leader_when_it_lasts(void **state)
 	begun = clock_mono_ms();
 	assert_int_equal(exit_code(&a), 75);
 	test_deadline("end without a renewal, a deadline of 3 s", (double)(clock_mono_ms() - begun), DEADLINE_MS, "ms");
-	printf("# %s\n", sched_log_field(&a, "\"lease lost\"", "error"));
+	assert_int_equal(sched_log_count(&a, "\"lease lost\"", 1), 1);
+	assert_non_null(strstr(sched_log_field(&a, "\"lease lost\"", "error"), "500"));
 	sched_end(&b);
 	sched_end(&a);
 }
