@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/yaml.h"
+#include "tests/e2e/audit.h"
 
 #define FLIGHT 16
 #define GONE_MS 60000
@@ -100,27 +101,64 @@ static void apply(struct sched *s, const cJSON *document)
 		fail_msg("%s %s: %d", kind, name, status);
 }
 
-void e2e_apply(struct sched *s, const char *path)
+/* The next document of a manifest, NULL at its end; *rest goes on. */
+static cJSON *next_document(const char *path, char **rest)
 {
-	auto_free char *text = test_read(path);
-	char *rest = text, *next;
+	char *text = *rest, *end = strstr(text, "\n---\n");
 	struct lm_err err;
+	cJSON *document;
+
+	if (!*text)
+		return NULL;
+	*rest = end ? end + 5 : text + strlen(text);
+	if (end)
+		*end = '\0';
+	document = yaml_parse(text, strlen(text), &err);
+	if (!document)
+		fail_msg("%s: %s", path, err.msg);
+	return document;
+}
+
+static char *read_manifest(const char *path)
+{
+	char *text = test_read(path);
 
 	if (!text)
 		fail_msg("%s: not there; run from the top of the tree", path);
-	for (; rest; rest = next) {
-		auto_json cJSON *document = NULL;
+	return text;
+}
 
-		next = strstr(rest, "\n---\n");
-		if (next) {
-			*next = '\0';
-			next += 5;
-		}
-		document = yaml_parse(rest, strlen(rest), &err);
-		if (!document)
-			fail_msg("%s: %s", path, err.msg);
+void e2e_apply_edited(struct sched *s, const char *path, e2e_edit *edit, void *arg)
+{
+	auto_free char *text = read_manifest(path);
+	char *rest = text;
+	cJSON *document;
+
+	while ((document = next_document(path, &rest)) != NULL) {
+		if (edit)
+			edit(arg, document);
 		apply(s, document);
+		cJSON_Delete(document);
 	}
+}
+
+void e2e_apply(struct sched *s, const char *path)
+{
+	e2e_apply_edited(s, path, NULL, NULL);
+}
+
+cJSON *e2e_document(const char *path, const char *kind, const char *name)
+{
+	auto_free char *text = read_manifest(path);
+	char *rest = text;
+	cJSON *document;
+
+	while ((document = next_document(path, &rest)) != NULL) {
+		if (STREQ(text_at(document, "kind"), kind) && STREQ(text_at(document, "metadata.name"), name))
+			return document;
+		cJSON_Delete(document);
+	}
+	return NULL;
 }
 
 const char *e2e_account(struct sched *s, const char *namespace_, const char *name)
@@ -135,6 +173,25 @@ const char *e2e_account(struct sched *s, const char *namespace_, const char *nam
 			 "current-context: e2e\n", s->api.url, e2e_out(), text_at(answer, "status.token"), namespace_);
 	test_write(file, text);
 	return file;
+}
+
+char *e2e_credential(const char *kubeconfig)
+{
+	auto_json cJSON *review = NULL;
+	const cJSON *extra;
+	const char *id;
+	struct standin api;
+	char *copy;
+
+	standin_connect(&api, kubeconfig);
+	review = standin_want(&api, 201, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+			      "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"SelfSubjectReview\"}");
+	extra = cJSON_GetObjectItemCaseSensitive(item_at(review, "status.userInfo.extra"), AUDIT_CREDENTIAL);
+	id = cJSON_GetStringValue(cJSON_GetArrayItem(extra, 0));
+	assert_non_null(id);
+	copy = xstrdup(id);
+	standin_stop(&api);
+	return copy;
 }
 
 /* --- the cluster --- */

@@ -27,8 +27,15 @@ const char *e2e_out(void);			/* cluster.sh's folder; fails the test outside of i
 void e2e_clean(struct sched *s);
 /* Applies the documents of a YAML file (created, or replaced where they exist). Path from the top of the tree. */
 void e2e_apply(struct sched *s, const char *path);
+/* The same, each document changed by `edit` first. */
+typedef void e2e_edit(void *arg, cJSON *document);
+void e2e_apply_edited(struct sched *s, const char *path, e2e_edit *edit, void *arg);
 /* Asks for a token of a ServiceAccount (an hour); the path of a kubeconfig with it, which lives until exit. */
 const char *e2e_account(struct sched *s, const char *namespace_, const char *name);
+/* A document of such a file by kind and name, NULL; the caller deletes. */
+cJSON *e2e_document(const char *path, const char *kind, const char *name);
+/* What the audit log calls the token of such a kubeconfig (audit_entry.credential); the caller frees. */
+char *e2e_credential(const char *kubeconfig);
 
 /* PREFIX-0 .. PREFIX-(count-1) with allocatable cpu, memory and 110 pods; `more` as in standin_node. */
 void e2e_nodes(struct sched *s, const char *prefix, int count, const char *cpu, const char *memory, const char *more);
