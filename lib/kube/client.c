@@ -2,11 +2,11 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/kube/sockets.h"
 #include "lib/kube/token.h"
 #include "lib/kube/transfer.h"
 #include "lib/mem.h"
@@ -14,7 +14,6 @@
 #define CONNECTIONS_MAX 256L	/* further requests wait inside libcurl */
 #define CONNECTIONS_KEPT 64L
 #define CALL_WAIT_MS 30000	/* of kube_call_wait when the request names no limit */
-#define EXTRA_FDS_MAX 64
 
 /*
  * libcurl must not be called from inside its callbacks, and ours may do anything (send, cancel, free). So libcurl's callbacks only
@@ -39,6 +38,7 @@ struct kube_call {
 
 struct kube {
 	CURLM *multi;
+	struct sockets sockets;		/* of multi */
 	struct endpoint endpoint;
 	struct token token;
 	struct kube_call *calls;
@@ -66,6 +66,7 @@ struct kube *kube_new(const struct kube_config *config, const char *program, str
 	endpoint_init(&k->endpoint, config, program);
 	k->multi = curl_multi_init();
 	assert(k->multi);
+	sockets_init(&k->sockets, k->multi);
 	curl_multi_setopt(k->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX);
 	curl_multi_setopt(k->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
 	return k;
@@ -160,6 +161,7 @@ static void release(struct kube *k)
 {
 	sweep(k);
 	curl_multi_cleanup(k->multi);
+	sockets_close(&k->sockets);
 	endpoint_free(&k->endpoint);
 	token_free(&k->token);
 	free(k);
@@ -293,12 +295,16 @@ static bool deliver(struct kube *k)
 
 /* --- the loop --------------------------------------------------------------------------------------------------------- */
 
-/* A 401 says that nothing was done, so even a write may be tried again: once, with the token read anew. */
+/* A 401 says that nothing was done, so even a write may be tried again: once, with token and client certificate read anew. */
 static bool try_again(struct kube *k, struct kube_call *c)
 {
+	bool token, certificate;
+
 	if (c->result != CURLE_OK || c->tried_again || transfer_status(&c->transfer) != 401)
 		return false;
-	if (!token_refused(&k->token, clock_mono_ms()))
+	token = token_refused(&k->token, clock_mono_ms());
+	certificate = transfer_renew(&c->transfer);
+	if (!token && !certificate)
 		return false;
 	c->tried_again = true;
 	call_start(k, c);
@@ -348,30 +354,10 @@ static int64_t watchdog(struct kube *k, int64_t max_ms)
 
 static bool step(struct kube *k)
 {
-	int running;
-
-	curl_multi_perform(k->multi, &running);
+	sockets_act(&k->sockets);
 	collect(k);
 	watchdog(k, 0);
 	return deliver(k);
-}
-
-static short waited_events(short events)
-{
-	return (short)((events & POLLIN ? CURL_WAIT_POLLIN : 0) | (events & POLLOUT ? CURL_WAIT_POLLOUT : 0));
-}
-
-static void wait_for(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
-{
-	struct curl_waitfd extra[EXTRA_FDS_MAX];
-	size_t i;
-
-	assert(count <= EXTRA_FDS_MAX);
-	for (i = 0; i < count; i++)
-		extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = waited_events(fds[i].events)};
-	curl_multi_poll(k->multi, extra, (unsigned)count, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms, NULL);
-	if (count > 0)
-		poll(fds, (nfds_t)count, 0);	/* libcurl does not tell of POLLHUP and POLLERR */
 }
 
 void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
@@ -385,7 +371,7 @@ void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
 	if (step(k) || wait_ms < 0)
 		wait_ms = 0;
 	if (!k->freed) {
-		wait_for(k, watchdog(k, wait_ms), fds, count);
+		sockets_wait(&k->sockets, watchdog(k, wait_ms), fds, count);
 		step(k);
 	}
 	k->depth--;
