@@ -55,7 +55,7 @@ static char *metadata_text(const cJSON *metadata)
 int lease_read(const cJSON *object, struct lease *out, struct lm_err *err)
 {
 	const cJSON *metadata, *spec = NULL;
-	const char *version, *acquired;
+	const char *version, *acquired, *holder;
 
 	if (!cJSON_IsObject(object))
 		return lm_fail(err, LM_DATA, "a Lease is %s, not an object", json_kind(object));
@@ -66,8 +66,9 @@ int lease_read(const cJSON *object, struct lease *out, struct lm_err *err)
 	if (!*version)
 		return lm_fail(err, LM_DATA, "metadata.resourceVersion: is empty");
 	acquired = text_of(spec, "acquireTime");
+	holder = text_of(spec, "holderIdentity");
 	*out = (struct lease){
-		.holder = xstrndup(text_of(spec, "holderIdentity"), LEASE_HOLDER_MAX),
+		.holder = xstrndup(holder, strnlen(holder, LEASE_HOLDER_MAX)),
 		.duration_s = count_of(spec, "leaseDurationSeconds"),
 		.transitions = count_of(spec, "leaseTransitions"),
 		.acquire_time = *acquired && strlen(acquired) <= TIME_MAX ? xstrdup(acquired) : NULL,
