@@ -421,9 +421,9 @@ static void stop(struct scheduler *s)
 {
 	status_close(&s->status);
 	feed_free(s->feed);
-	leader_close(s->leader);
 	binder_free(s->binder);
 	events_free(s->events);
+	leader_close(s->leader);
 	kube_free(s->kube);
 	intake_free(s->intake);
 	decider_free(s->decider);

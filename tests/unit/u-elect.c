@@ -297,6 +297,25 @@ static void who_loses_the_race_waits(void **state)
 	step_clear(&s);
 }
 
+static void who_was_stopped_while_it_took_the_lease_takes_it_again(void **state)
+{
+	struct step s = standby();
+
+	(void)state;
+	wants(&s, 20000, STEP_GET);
+	answers(&s, 200, "b", 1, 20001);
+	wants(&s, 20001, STEP_UPDATE);
+	answers(&s, 200, "a", 2, 60000);
+	assert_false(step_leading(&s, 60000));
+	assert_int_equal(state_at(&s, 60000), ELECT_STANDBY);
+	wants(&s, 60000, STEP_GET);
+	answers(&s, 200, "a", 2, 60001);
+	wants(&s, 60001, STEP_UPDATE);
+	answers(&s, 200, "a", 3, 60002);
+	assert_true(step_leading(&s, 70000));
+	step_clear(&s);
+}
+
 static void a_lease_without_duration_counts_for_ours(void **state)
 {
 	struct step s = begin("a");
@@ -851,6 +870,7 @@ int main(void)
 		cmocka_unit_test(a_look_that_the_watch_has_overtaken_is_forgotten),
 		cmocka_unit_test(a_renewal_between_look_and_put_is_not_written_over),
 		cmocka_unit_test(who_loses_the_race_waits),
+		cmocka_unit_test(who_was_stopped_while_it_took_the_lease_takes_it_again),
 		cmocka_unit_test(a_lease_without_duration_counts_for_ours),
 		cmocka_unit_test(a_release_reads_writes_and_is_bounded),
 		cmocka_unit_test(a_standby_leaves_at_once_unless_it_may_have_won),
