@@ -10,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "tests/testing/fit.h"
+#include "tests/testing/room.h"
 #include "tests/testing/standin.h"
 
 #define SCHEDULER "my-latency-scheduler"
@@ -204,12 +205,55 @@ static void what_the_log_cannot_say_is_no_fault(void **state)
 	assert_string_equal(fewer.data, "p3: is on a node, and the log has no binding\n");
 }
 
+/* Two nodes of 2 cpu and 2 pods; a, b of 1 cpu, c of 1500m, d of nothing. */
+static cJSON *walk_state(void)
+{
+	static const char *const cpus[] = {"1", "1", "1500m", "0"};
+	cJSON *list = cJSON_Parse("{\"items\":[{\"kind\":\"Node\",\"metadata\":{\"name\":\"m\"},\"status\":{\"allocatable\":{\"cpu\":\"2\",\"memory\":\"1\","
+				  "\"pods\":\"2\"}}},{\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},\"status\":{\"allocatable\":{\"cpu\":\"2\",\"memory\":\"1\","
+				  "\"pods\":\"2\"}}}]}");
+	size_t i;
+
+	assert_non_null(list);
+	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
+		auto_free char *text = xasprintf("{\"kind\":\"Pod\",\"metadata\":{\"uid\":\"%c\"},\"spec\":{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}",
+						 (char)('a' + (int)i), cpus[i]);
+
+		cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(list, "items"), cJSON_Parse(text));
+	}
+	return list;
+}
+
+static void a_binding_onto_taken_room_is_found_whatever_the_order_of_the_steps(void **state)
+{
+	auto_json cJSON *list = walk_state();
+	auto_buf struct buf found = {0};
+	struct room_step steps[] = {{30, "c", "m", true}, {20, "b", "m", false}, {10, "a", "n", true}, {40, "d", "m", true}};
+
+	(void)state;
+	assert_int_equal(room_walk(list, steps, 4, &found), 2);
+	assert_string_equal(found.data, "c came onto m at 30 without room\nd came onto m at 40 without room\n"); /* 2.5 of 2 cpu; the third of 2 pods */
+}
+
+static void what_is_not_judged_or_comes_later_is_no_fault(void **state)
+{
+	auto_json cJSON *list = walk_state();
+	struct room_step late[] = {{10, "c", "m", true}, {20, "b", "m", false}}, same[] = {{10, "c", "m", true}, {10, "b", "m", false}};
+	struct room_step full[] = {{10, "a", "m", true}, {20, "b", "m", true}};
+
+	(void)state;
+	assert_int_equal(room_walk(list, late, 2, NULL), 0);
+	assert_int_equal(room_walk(list, same, 2, NULL), 1);
+	assert_int_equal(room_walk(list, full, 2, NULL), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_bindings_are_right), cmocka_unit_test(an_unbound_pod_and_a_node_that_is_not_there_are_found),
 		cmocka_unit_test(too_much_on_a_node_is_found), cmocka_unit_test(a_big_init_container_counts),
 		cmocka_unit_test(each_wrong_place_is_found), cmocka_unit_test(a_second_binding_in_the_log_is_found), cmocka_unit_test(what_the_log_cannot_say_is_no_fault),
+		cmocka_unit_test(a_binding_onto_taken_room_is_found_whatever_the_order_of_the_steps), cmocka_unit_test(what_is_not_judged_or_comes_later_is_no_fault),
 	};
 
 	return cmocka_run_group_tests_name("fit", tests, NULL, NULL);

@@ -64,8 +64,7 @@ static double amount(const cJSON *container, const char *resource)
 	return cJSON_IsString(value) ? fit_quantity(value->valuestring) : 0;
 }
 
-/* The larger of all containers together and each init container alone. */
-static double request_of(const cJSON *pod, const char *resource)
+double fit_request(const cJSON *pod, const char *resource)
 {
 	const cJSON *container;
 	double sum = 0, most = 0;
@@ -208,8 +207,8 @@ static void judge_pod(struct judge *j, const cJSON *pod)
 		return;
 	}
 	p = &j->places[index];
-	p->cpu += request_of(pod, "cpu");
-	p->memory += request_of(pod, "memory");
+	p->cpu += fit_request(pod, "cpu");
+	p->memory += fit_request(pod, "memory");
 	p->pods++;
 	take_ports(j, p, pod);
 	if (!ours)

@@ -30,6 +30,8 @@ struct fit_input {
 /* The number of faults. */
 int fit_check(const struct fit_input *in, struct buf *faults);
 
+/* What a pod asks of "cpu" (cores) or "memory" (bytes): its containers together, or an init container alone if that is more. */
+double fit_request(const cJSON *pod, const char *resource);
 /* "250m" -> 0.25, "8Gi", "2"; NaN when it is nothing of that. */
 double fit_quantity(const char *text);
 
