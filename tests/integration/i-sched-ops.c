@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/json.h"
 #include "lib/mem.h"
 #include "sched/conffile.h"
+#include "tests/testing/logs.h"
 #include "tests/testing/sched.h"
 
 static void begin(struct sched *s)
@@ -89,44 +89,6 @@ static void a_draining_one_is_alive_and_not_ready(void **state)
 
 /* --- the log --- */
 
-static void check_line(const char *line)
-{
-	struct lm_err err;
-	auto_json cJSON *object = json_parse(line, strlen(line), 4, &err);
-	const char *const names[] = {"time", "level", "msg"};
-	int64_t ms;
-	size_t i;
-
-	if (!object)
-		fail_msg("%s: %s", err.msg, line);
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (!cJSON_IsString(json_get(object, names[i])))
-			fail_msg("`%s` is missing: %s", names[i], line);
-	assert_int_equal(clock_parse(json_get(object, "time")->valuestring, &ms), 0);
-}
-
-static int check_lines(const char *text)
-{
-	auto_free char *copy = xstrdup(text);
-	char *rest = copy, *line;
-	int count = 0;
-
-	while ((line = strsep(&rest, "\n")) != NULL && rest) {
-		check_line(line);
-		count++;
-	}
-	assert_string_equal(line, ""); /* the last one is whole too */
-	return count;
-}
-
-/* All that the process wrote, on both streams. */
-static int check_log(const struct sched *s)
-{
-	auto_free char *text = test_read(s->log);
-
-	return check_lines(text);
-}
-
 /* The back-off is longer than sched_log_count waits when the dice say so. */
 static int back_again(struct sched *s, int least)
 {
@@ -167,7 +129,7 @@ static void a_run_full_of_trouble_logs_json_and_nothing_else(void **state)
 	assert_int_equal(sched_log_count(&s, "configuration loaded", 1), 1);
 	assert_int_equal(sched_http(&s, "/livez"), 200);
 	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	assert_true(check_log(&s) > 10);
+	assert_true(logs_check_file(s.log) > 10);
 	sched_end(&s);
 }
 
@@ -194,7 +156,7 @@ static void what_keeps_it_from_starting_is_json_too(void **state)
 			auto_free char *output = NULL;
 
 			assert_int_equal(test_run(cases[i].argv, 10, &output), cases[i].code);
-			assert_true(check_lines(output) == 1);
+			assert_true(logs_check(output) == 1);
 			assert_non_null(strstr(output, cases[i].words));
 			assert_non_null(strstr(output, "\"level\":\"error\""));
 		}
