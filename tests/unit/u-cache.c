@@ -3,6 +3,9 @@
  */
 #include "tests/unit/objects.h"
 
+#include <unistd.h>
+
+#include "lib/clock.h"
 #include "sched/cache/cache.h"
 
 static struct cache *with_nodes(const char *const *names)
@@ -37,6 +40,31 @@ static void an_assumption_holds_until_the_watch_or_forget(void **state)
 	assert_int_equal(cache_assumed(c), 0);
 	assert_int_equal(cache_forget(c, "uid-p"), 0);
 	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000);
+	cache_free(c);
+}
+
+/* What it is for: an alarm on promises that nobody confirms. */
+static void an_assumption_ages_from_its_beginning_whatever_is_updated(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+	int64_t first, before;
+
+	(void)state;
+	cache_put_pod(c, pod_with("p", REQUEST));
+	cache_put_pod(c, pod_with("q", REQUEST));
+	assert_int_equal(cache_assumed_since_ms(c), -1);
+	before = clock_mono_ms();
+	assert_true(cache_assume(c, "uid-p", 0));
+	first = cache_assumed_since_ms(c);
+	assert_true(first >= before && first <= clock_mono_ms());
+	usleep(3000);
+	assert_true(cache_assume(c, "uid-q", 1));
+	cache_put_pod(c, pod_with("p", REQUEST));
+	assert_int_equal(cache_assumed_since_ms(c), first);
+	cache_put_pod(c, pod_with("p", REQUEST ",'nodeName':'a'"));
+	assert_true(cache_assumed_since_ms(c) >= first + 3);
+	cache_forget(c, "uid-q");
+	assert_int_equal(cache_assumed_since_ms(c), -1);
 	cache_free(c);
 }
 
@@ -204,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_assumption_holds_until_the_watch_or_forget),
+		cmocka_unit_test(an_assumption_ages_from_its_beginning_whatever_is_updated),
 		cmocka_unit_test(the_watch_wins_over_an_assumption),
 		cmocka_unit_test(pods_count_when_their_node_appears),
 		cmocka_unit_test(a_heartbeat_wakes_nobody),
