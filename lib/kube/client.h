@@ -10,10 +10,10 @@
  * Everything happens on the caller's thread inside kube_run. A callback may send more requests, cancel others and free the client,
  * but not call kube_run. Each request gives exactly one callback, unless it is cancelled; after it the call is gone. Writes are
  * never repeated by this module (nor by libcurl under it): whether a POST happened is known to the caller alone. 429 and 5xx are
- * reported, not hidden. A 401 is tried again once when there is a token file: it says that nothing was done.
+ * reported, not hidden. A 401 is tried again once when there is a token file or a client certificate file: it says that nothing was done.
  *
  * TLS 1.2+, peer and name verified, CA re-read by new connections at most 60 s late, and at once after a refusal; client
- * certificates are read by each new connection; no redirects, http only for http:// servers,
+ * certificates are read by each new connection, and a 401 ends the connection; no redirects, http only for http:// servers,
  * no proxy from the environment. Connect 5 s. TCP keep-alive and TCP_USER_TIMEOUT 45 s. Bodies are capped (16 MiB an object,
  * 256 MiB a page of a list).
  */
