@@ -47,6 +47,7 @@ struct scheduler {
 	struct intake *intake;
 	struct decider *decider;
 	int64_t drain_until_ms;		/* 0: not draining */
+	int64_t flush_until_ms;		/* 0: bindings are open */
 };
 
 /* --- a decision ---------------------------------------------------------------------------------------------------- */
@@ -351,16 +352,17 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	return least(wait, s->drain_until_ms ? 50 : wait);
 }
 
-static bool drained(const struct scheduler *s, int64_t mono_ms)
+static bool drained(struct scheduler *s, int64_t mono_ms)
 {
-	int64_t left;
-
 	if (!s->drain_until_ms)
 		return false;
-	left = s->drain_until_ms - mono_ms;
-	if (left <= 0 || (bind_open(s->binder) == 0 && events_open(s->events) == 0))
+	if (mono_ms >= s->drain_until_ms)
 		return true;
-	return left <= SCHEDULER_FLUSH_MS && events_open(s->events) == 0;
+	if (bind_open(s->binder) > 0)
+		return false;
+	if (!s->flush_until_ms)
+		s->flush_until_ms = mono_ms + SCHEDULER_FLUSH_MS;
+	return events_open(s->events) == 0 || mono_ms >= s->flush_until_ms;
 }
 
 static bool finished(struct scheduler *s, int64_t mono_ms)

@@ -23,7 +23,7 @@
 #include "sched/settings.h"
 
 #define SCHEDULER_DRAIN_MS 10000	/* bindings and events together */
-#define SCHEDULER_FLUSH_MS 2000		/* of it, for events at the end */
+#define SCHEDULER_FLUSH_MS 2000		/* of it, for events after the last binding ended: who takes over must not wait for them */
 
 /*
  * Runs until it is told to end; 0, or an error that kept it from starting, or LM_TEMPFAIL. Owns `settings` from here on (a reload replaces it).
