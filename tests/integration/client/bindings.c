@@ -82,7 +82,7 @@ static void a_pod_that_is_being_deleted_is_not_bound(void **state)
 {
 	(void)state;
 	new_pod("bind-6", "");
-	bind_to("bind-6", "no-such-node-1");
+	bind_and_settle("bind-6", "no-such-node-1");
 	pod_do(200, "DELETE", "bind-6", NULL);
 	failed(bind(409, "bind-6", NULL, "no-such-node-2"), "Conflict", "pod bind-6 is being deleted, cannot be assigned to a host");
 }

@@ -23,6 +23,24 @@ static void bind_to(const char *pod, const char *node)
 	cJSON_Delete(bind(201, pod, NULL, node));
 }
 
+static bool cache_has_node(void *pod)
+{
+	auto_free char *rest = text("%s?resourceVersion=0", (const char *)pod);
+	auto_json cJSON *seen = pod_call(200, "GET", rest, NULL);
+
+	return *text_at(seen, "spec.nodeName");
+}
+
+/*
+ * Binds, and waits until the server's cache has it. A deletion begins with the pod of the cache: where that has no node yet, the pod goes
+ * at once, even when the server finds out on its way (1.36.3: the grace that it chose for the older pod stays).
+ */
+static void bind_and_settle(const char *pod, const char *node)
+{
+	bind_to(pod, node);
+	assert_true(test_wait(cache_has_node, (void *)(uintptr_t)pod, DEADLINE_MS));
+}
+
 /* The Status of a failure: reason, and a part of the message. */
 static void failed(cJSON *status, const char *reason, const char *message)
 {

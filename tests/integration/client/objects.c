@@ -131,7 +131,7 @@ static void a_pod_without_node_goes_at_once_and_others_with_grace(void **state)
 	pod_do(200, "DELETE", "grace-1", NULL);
 	pod_do(404, "GET", "grace-1", NULL);
 	new_pod("grace-2", "");
-	bind_to("grace-2", "no-such-node");
+	bind_and_settle("grace-2", "no-such-node");
 	pod_do(200, "DELETE", "grace-2", NULL);
 	left = get_pod("grace-2");
 	assert_true(*text_at(left, "metadata.deletionTimestamp"));
@@ -151,7 +151,7 @@ static void a_grace_can_only_be_shortened(void **state)
 {
 	(void)state;
 	new_pod("grace-3", "");
-	bind_to("grace-3", "no-such-node");
+	bind_and_settle("grace-3", "no-such-node");
 	assert_grace(pod_call(200, "DELETE", "grace-3?gracePeriodSeconds=20", NULL), 20, 2);
 	assert_grace(pod_call(200, "DELETE", "grace-3", NULL), 20, 2);
 	assert_grace(pod_call(200, "DELETE", "grace-3?gracePeriodSeconds=40", NULL), 20, 2);
