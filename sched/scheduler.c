@@ -1,7 +1,6 @@
 #include "sched/scheduler.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,198 +10,10 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "sched/bind.h"
-#include "sched/conffile.h"
-#include "sched/decide.h"
-#include "sched/events.h"
-#include "sched/feed.h"
-#include "sched/gauges.h"
-#include "sched/intake.h"
-#include "sched/leader.h"
-#include "sched/limit.h"
-#include "sched/queue.h"
+#include "sched/scheduler_private.h"
 #include "sched/stats.h"
-#include "sched/status.h"
 
-#define TURN_DECISIONS 32		/* then the API is looked at again */
 #define TURN_MAX_MS 1000
-
-struct scheduler {
-	struct settings *settings;
-	int argc;
-	char **argv;
-	int signals;			/* signalfd */
-	struct metrics *stats;
-	struct status status;
-	struct conffile conffile;
-	struct gauges gauges;
-	struct kube *kube;
-	struct leader *leader;		/* NULL: no election */
-	struct limit limit;
-	struct cache *cache;
-	struct queue *queue;
-	struct feed *feed;
-	struct binder *binder;
-	struct events *events;
-	struct intake *intake;
-	struct decider *decider;
-	int64_t drain_until_ms;		/* 0: not draining */
-	int64_t flush_until_ms;		/* 0: bindings are open */
-};
-
-/* --- a decision ---------------------------------------------------------------------------------------------------- */
-
-static void say_no_node(struct scheduler *s, const struct pod *pod, const struct buf *message)
-{
-	char key[512];
-	bool fresh = events_failed(s->events, pod, message->data, clock_mono_ms());
-
-	pod_key(pod, key, sizeof(key));
-	log_event(fresh ? LOG_INFO : LOG_DEBUG, "no node fits", FIELDS(LS("pod", key), LS("reason", message->data)));
-	events_condition(s->events, pod, "Unschedulable", message->data);
-}
-
-static void refused(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
-{
-	auto_buf struct buf message = {0}, note = {0};
-
-	metrics_add(s->stats, STAT_DECISIONS, decision->refused_by_pod ? DECISION_POD_REFUSED : DECISION_NO_NODE, 1);
-	decision_message(s->decider, in, decision, &message);
-	decision_note(s->decider, in, &note);
-	if (note.len)
-		buf_printf(&message, " (%s)", note.data);
-	say_no_node(s, in->pod, &message);
-	queue_refused(s->queue, in->pod->uid, decision->wake, in->mono_ms);
-}
-
-static struct bind_facts facts_of(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
-{
-	struct bind_facts facts = {.rtt_ms = NAN, .score = (double)decision->total[decision->node], .generation = -1,
-				   .decided_mono_ms = in->mono_ms};
-	struct buf note = {0};
-
-	if (decision->rtt_us)
-		facts.rtt_ms = (double)decision->rtt_us[decision->node] / 1e3;
-	if (in->mesh)
-		facts.generation = matrix_generation(in->mesh->matrix);
-	if (decision->runner_up >= 0)
-		facts.runner_up = xstrdup(in->view->nodes[decision->runner_up].node->name);
-	decision_note(s->decider, in, &note);
-	facts.note = note.data;
-	facts.waited_ms = in->mono_ms - queue_since_ms(s->queue, in->pod->uid);
-	return facts;
-}
-
-static void placed(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
-{
-	struct bind_facts facts = facts_of(s, in, decision);
-	auto_free char *node = xstrdup(in->view->nodes[decision->node].node->name);
-	char key[512];
-
-	metrics_add(s->stats, STAT_DECISIONS, DECISION_PLACED, 1);
-	if (!cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
-		free(facts.runner_up);
-		free(facts.note);
-		queue_failed(s->queue, in->pod->uid, in->mono_ms);
-		return;
-	}
-	pod_key(in->pod, key, sizeof(key));
-	log_debug("binding begun", FIELDS(LS("pod", key), LS("node", node)));
-	bind_start(s->binder, in->pod, node, &facts, in->mono_ms);
-	queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
-}
-
-static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
-{
-	const struct cached_pod *cached = cache_find_pod(s->cache, uid);
-	struct decision_input in = {.mono_ms = mono_ms};
-	struct decision decision;
-	int64_t start_us;
-
-	if (!cached || cached->assumed || !feed_wants(s->feed, cached->pod)) {
-		queue_remove(s->queue, uid);
-		return;
-	}
-	if (intake_settle(s->intake))
-		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
-	in.pod = cached->pod;
-	in.view = cache_view(s->cache);
-	in.mesh = intake_mesh(s->intake);
-	in.profile = settings_profile(s->settings, cached->pod->scheduler_name);
-	metrics_add(s->stats, STAT_BAD_REQUESTS, 0, cached->pod->ask.error != NULL);
-	start_us = clock_mono_us();
-	decide(s->decider, &in, &decision);
-	metrics_observe(s->stats, STAT_DECISION_SECONDS, 0, (double)(clock_mono_us() - start_us) / 1e6);
-	if (decision.node < 0)
-		refused(s, &in, &decision);
-	else
-		placed(s, &in, &decision);
-}
-
-/* A binding holds its place in flight until its Scheduled event was answered: no more of them than --bindings are lost with this process. */
-static bool binds_one_more(const struct scheduler *s, int64_t mono_ms)
-{
-	return binder_ready(s->binder, events_pressing(s->events, mono_ms), mono_ms);
-}
-
-static void decide_some(struct scheduler *s)
-{
-	int left = TURN_DECISIONS;
-	const char *uid;
-
-	while (left-- > 0 && leader_acts(s->leader) && binds_one_more(s, clock_mono_ms()) &&
-	       (uid = queue_take(s->queue, clock_mono_ms())) != NULL)
-		decide_one(s, uid, clock_mono_ms());
-}
-
-/* --- what became of a binding ---------------------------------------------------------------------------------------- */
-
-static void bound(struct scheduler *s, const struct binding *b, const char *key, int64_t mono_ms)
-{
-	const struct bind_facts *f = b->facts;
-	auto_free char *note = xasprintf("Successfully assigned %s to %s%s%s%s", key, b->node, f->note && *f->note ? " (" : "",
-					 f->note && *f->note ? f->note : "", f->note && *f->note ? ")" : "");
-
-	queue_remove(s->queue, b->uid);
-	metrics_observe(s->stats, STAT_BIND_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms) / 1e3);
-	metrics_observe(s->stats, STAT_WAIT_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms + f->waited_ms) / 1e3);
-	log_info("pod bound", FIELDS(LS("pod", key), LS("node", b->node), LF("rtt_ms", f->rtt_ms), LF("score", f->score),
-				     LS("runner_up", f->runner_up), LF("generation",
-								       f->generation < 0 ? NAN : (double)f->generation),
-				     LS("scheduler", b->scheduler_name), LI("waited_ms", f->waited_ms),
-				     LI("bind_ms", mono_ms - f->decided_mono_ms), LI("posts", b->posts)));
-	events_scheduled(s->events, b->scheduler_name, b->namespace_, b->name, b->uid, b->node, note);
-}
-
-/* For certain on no node, or not our pod any more. The watch takes it out of the queue when it is gone or on another node. */
-static void not_bound(struct scheduler *s, const struct binding *b, enum bind_end end, const char *key, int64_t mono_ms)
-{
-	const struct cached_pod *cached;
-	auto_free char *note = xasprintf("Binding rejected: %s", b->reason);
-
-	log_warn(end == BIND_LOST ? "binding lost" : "binding failed",
-		 FIELDS(LS("pod", key), LS("node", b->node), LS("reason", b->reason), LI("posts", b->posts)));
-	queue_wake(s->queue, cache_forget(s->cache, b->uid), mono_ms);
-	queue_failed(s->queue, b->uid, mono_ms);
-	cached = cache_find_pod(s->cache, b->uid);
-	if (end != BIND_FAILED || !b->answered || !cached)
-		return;
-	events_failed(s->events, cached->pod, note, mono_ms);
-	events_condition(s->events, cached->pod, "SchedulerError", note);
-}
-
-static void on_bind_end(void *arg, const struct binding *b, enum bind_end end)
-{
-	struct scheduler *s = arg;
-	auto_free char *key = xasprintf("%s/%s", b->namespace_, b->name);
-	int64_t mono_ms = clock_mono_ms();
-
-	metrics_add(s->stats, STAT_BINDINGS, (int)end, 1);
-	if (end == BIND_BOUND)
-		bound(s, b, key, mono_ms);
-	else
-		not_bound(s, b, end, key, mono_ms);
-}
 
 /* --- hooks ----------------------------------------------------------------------------------------------------------- */
 
@@ -316,7 +127,7 @@ static int64_t until_next(struct scheduler *s, int64_t mono_ms)
 {
 	int64_t limited_ms;
 
-	if (binds_one_more(s, mono_ms))
+	if (scheduler_binds_more(s, mono_ms))
 		return queue_next_ms(s->queue, mono_ms, TURN_MAX_MS);
 	limited_ms = limit_wait_ms(&s->limit, 0, mono_ms);
 	return limited_ms > 0 ? limited_ms : TURN_MAX_MS;
@@ -342,7 +153,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 		feed_relist(s->feed);
 	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
 	if (may_decide(s, &facts)) {
-		decide_some(s);
+		scheduler_decide(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
 	if (leader_acts(s->leader))
@@ -408,7 +219,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	kube_observe(s->kube, stats_request, s->stats);
 	if (leader_open(s->kube, s->settings, api->namespace_, s->stats, &s->leader, err) < 0)
 		return -1;
-	s->binder = binder_new(s->kube, s->cache, &s->limit, on_bind_end, s);
+	s->binder = binder_new(s->kube, s->cache, &s->limit, scheduler_bind_ended, s);
 	if (s->leader)
 		binder_set_guard(s->binder, leader_acts, s->leader);
 	s->events = events_new(s->kube, s->cache, &s->limit);
