@@ -25,7 +25,7 @@ static const struct option_spec specs[] = {
 	{"server", OPT_STRING, AT(server), "URL", NULL, 0, .help = "the API server's URL, instead of a kubeconfig"},
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
-	{"bindings", OPT_INTEGER, AT(bindings), "N", "16", 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
+	{"bindings", OPT_INTEGER, AT(bindings), "N", "32", 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
 	{"qps", OPT_NUMBER, AT(qps), "N", "2000", 0, 0.1, 1e6, .help = "requests a second to the API, on average"},
 	{"burst", OPT_INTEGER, AT(burst), "N", "4000", 0, 1, 1000000, .help = "requests at once after a pause"},
 	{"poll", OPT_DURATION, AT(poll_ms), "TIME", "1s", 0, 50, 60000,
