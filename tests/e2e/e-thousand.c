@@ -24,7 +24,7 @@
 #define NODES 200
 #define PODS 1000			/* of each scheduler */
 #define KILLS 5
-#define FLIGHT 16			/* --bindings: how many may be open at a kill */
+#define FLIGHT "16"			/* --bindings: how many may be open at a kill */
 #define RECENT_US 3000000		/* an open one was bound this short before it, or later */
 #define RESTART_US 1000000		/* a container that ended is started again after that, or later */
 #define LIMIT_S 120			/* of a run; the issue names none */
@@ -81,6 +81,11 @@ static void begin(struct thousand *t, uint64_t seed)
 	e2e_all(&t->s, "POST", NODES, make_node, t);
 	crowd_write_matrix(&t->crowd, t->s.file);
 	t->from = audit_mark();
+}
+
+static void start(struct thousand *t)
+{
+	sched_start(&t->s, (const char *const[]){"--bindings", FLIGHT, NULL});
 }
 
 /* --- events --- */
@@ -184,7 +189,7 @@ static void judge_events(struct thousand *t, const cJSON *objects, const struct 
 	printf("# Scheduled events: %d for %d pods of ours and %d of kube-scheduler's; missing %d and %d\n", tally.all, t->ours, t->theirs,
 	       all_missing, theirs_missing);
 	for (i = 0; i < t->kills; i++)
-		if (missing[i] > FLIGHT)
+		if (missing[i] > atoi(FLIGHT))
 			buf_printf(faults, "kill %d: %d bindings without an event, more than were open\n", i, missing[i]);
 	if (missing[KILLS])
 		buf_printf(faults, "%d pods without an event, and it was not a kill\n", missing[KILLS]);
@@ -246,7 +251,7 @@ static void both_schedulers_bind_all_of_theirs_once_with_one_event_each(void **s
 	(void)state;
 	begin(&t, test_seed());
 	rival_start(&t.rival, NULL);
-	sched_start(&t.s, NULL);
+	start(&t);
 	t.began_ms = clock_mono_ms();
 	e2e_all(&t.s, "POST", 2 * PODS, make_pod, &t);
 	finish(&t, "no faults", 0);
@@ -271,7 +276,7 @@ static void kill_scheduler(struct thousand *t)
 	t->killed_us[t->kills++] = clock_wall_ms() * 1000;
 	assert_true(e2e_bound(&t->s, OURS) < t->ours);		/* it was really on the way */
 	usleep(RESTART_US);
-	sched_start(&t->s, NULL);
+	start(t);
 }
 
 static void a_scheduler_that_is_killed_five_times_loses_no_more_than_the_events_that_were_open(void **state)
@@ -283,7 +288,7 @@ static void a_scheduler_that_is_killed_five_times_loses_no_more_than_the_events_
 	e2e_all(&t.s, "POST", 2 * PODS, make_pod, &t);
 	rival_start(&t.rival, NULL);
 	t.began_ms = clock_mono_ms();
-	sched_start(&t.s, NULL);
+	start(&t);
 	while (t.kills < KILLS)
 		kill_scheduler(&t);
 	finish(&t, "5 kills", 0);
@@ -298,13 +303,13 @@ static void an_api_server_that_is_killed_costs_nothing(void **state)
 	e2e_all(&t.s, "POST", 2 * PODS, make_pod, &t);
 	rival_start(&t.rival, NULL);
 	t.began_ms = clock_mono_ms();
-	sched_start(&t.s, NULL);
+	start(&t);
 	while (bound_by_this_one(&t) < PODS / 4)
 		usleep(1000);
 	e2e_apiserver("kill");
 	assert_true(bound_by_this_one(&t) < t.ours);
 	e2e_apiserver("start");
-	finish(&t, "API server killed", FLIGHT);
+	finish(&t, "API server killed", atoi(FLIGHT));
 }
 
 int main(void)
