@@ -312,6 +312,31 @@ static void s19_bookmarks_move_the_watch_on_without_a_list(void **state)
 	rig_stop(&g);
 }
 
+static void a_list_is_made_anew_when_its_owner_says_so(void **state)
+{
+	struct rig g;
+
+	(void)state;
+	rig_start(&g,
+		  STEPS(ENDS(LIST("5", POD("a", "3")), "pods?fieldSelector=x&limit=500"),
+			ENDS(PAGE("20", "more", POD("b", "9")), "pods?fieldSelector=x&limit=500"), ENDS(LIST("20", POD("c", "8")), "continue=more"),
+			ENDS(LIST("30", POD("d", "25")), "pods?fieldSelector=x&limit=500")),
+		  STEPS(STAYS(EVENT("ADDED", "x", "6"), "resourceVersion=5"), STAYS(EVENT("ADDED", "y", "21"), "resourceVersion=20"),
+			STAYS(EVENT("ADDED", "z", "31"), "resourceVersion=30")), 0);
+	run_until_told(&g, "+x:6 ");
+	kube_watch_relist(g.told.watch); /* of a watch */
+	assert_true(kube_watch_synced(g.told.watch));
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 1);
+	run_until_told(&g, "+y:21 ");
+	kube_watch_relist(g.told.watch);
+	kube_watch_relist(g.told.watch); /* of a list that has just begun */
+	run_until_told(&g, "+z:31 ");
+	assert_string_equal(g.told.text.data, "begin +a:3 end +x:6 begin +b:9 +c:8 end +y:21 begin +d:25 end +z:31 ");
+	assert_int_equal(kube_watch_stats(g.told.watch).lists, 3);
+	assert_int_equal(g.told.trouble_count, 0);
+	rig_stop(&g);
+}
+
 /* --- resourceVersions ------------------------------------------------------------------------------------------------- */
 
 static void s16_gone_as_status_or_event_lists_again(void **state)
@@ -693,6 +718,7 @@ int main(void)
 		cmocka_unit_test(list_in_pages_then_watch),
 		cmocka_unit_test(s21_chunks_of_any_size_give_the_same_events),
 		cmocka_unit_test(s19_bookmarks_move_the_watch_on_without_a_list),
+		cmocka_unit_test(a_list_is_made_anew_when_its_owner_says_so),
 		cmocka_unit_test(s16_gone_as_status_or_event_lists_again),
 		cmocka_unit_test(s16_too_large_a_resource_version_lists_again),
 		cmocka_unit_test(s26_a_list_from_the_past_is_refused),

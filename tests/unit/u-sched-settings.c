@@ -93,6 +93,32 @@ static void names_come_from_flags_or_from_profiles(void **state)
 	settings_free(s);
 }
 
+static void the_lease_is_that_of_the_first_name(void **state)
+{
+	struct settings *s = want(NULL, (const char *const[]){"--scheduler-name=b", "--scheduler-name=a", NULL});
+	struct elect_settings e = settings_election(s, NULL);
+
+	(void)state;
+	assert_true(s->leader_elect);
+	assert_string_equal(e.name, "b");
+	assert_string_equal(e.namespace_, "kube-system");
+	assert_int_equal(e.duration_ms, 15000);
+	assert_int_equal(e.deadline_ms, 10000);
+	assert_int_equal(e.retry_ms, 2000);
+	assert_string_equal(settings_election(s, "of-the-pod").namespace_, "of-the-pod");
+	settings_free(s);
+	s = want("leader-elect-resource-name: x\nleader-elect-resource-namespace: y\nleader-elect-renew-deadline: 3s\n", NULL);
+	e = settings_election(s, "of-the-pod");
+	assert_string_equal(e.name, "x");
+	assert_string_equal(e.namespace_, "y");
+	assert_int_equal(e.deadline_ms, 3000);
+	settings_free(s);
+	/* names and times of an election that is off do not matter */
+	s = want(NULL, (const char *const[]){"--leader-elect=false", "--scheduler-name=No_Lease", NULL});
+	assert_false(s->leader_elect);
+	settings_free(s);
+}
+
 static void a_bad_configuration_is_refused_with_its_place(void **state)
 {
 	static const struct {
@@ -153,6 +179,13 @@ static void bad_options_are_refused(void **state)
 			{"--poll=1h", "--poll"},
 		{"--weights.near.latency=1", "--weights.near.latency"}, {"--latency-file=/x", "twice"},
 			{"--nonsense", "--nonsense"},
+		{"--leader-elect=maybe", "maybe"}, {"--leader-elect-resource-name=A_b", "A_b"},
+			{"--leader-elect-resource-name=a/b", "a/b"}, {"--leader-elect-resource-name=-a", "-a"},
+			{"--leader-elect-resource-namespace=..", ".."},
+		{"--leader-elect-lease-duration=10s", "--leader-elect-lease-duration (10s)"},
+			{"--leader-elect-renew-deadline=15s", "--leader-elect-renew-deadline (15s)"},
+			{"--leader-elect-renew-deadline=2400ms", "1.2 times --leader-elect-retry-period (2s)"},
+			{"--leader-elect-retry-period=0s", "--leader-elect-retry-period"}, {"--scheduler-name=No_Lease", "No_Lease"},
 		{"--scheduler-name=", "--scheduler-name"}, {"operand", "operand"}, {"--profiles=x", "--profiles"},
 	};
 	size_t i;
@@ -222,6 +255,13 @@ static void a_reload_may_change_weights_and_nothing_that_is_open(void **state)
 		{"profiles: [{schedulerName: other}]\n", NULL, false},
 		{"profiles: [{schedulerName: my-latency-scheduler, strict: true}]\n", NULL, true},
 		{"profiles: [{schedulerName: my-latency-scheduler}, {schedulerName: more}]\n", NULL, false},
+		{"leader-elect: true\nleader-elect-retry-period: 2s\n", NULL, true},
+		{"leader-elect: false\n", NULL, false},
+		{"leader-elect-resource-name: other\n", NULL, false},
+		{"leader-elect-resource-namespace: other\n", NULL, false},
+		{"leader-elect-lease-duration: 16s\n", NULL, false},
+		{"leader-elect-renew-deadline: 9s\n", NULL, false},
+		{"leader-elect-retry-period: 1s\n", NULL, false},
 	};
 	struct settings *old = want(NULL, NULL);
 	struct lm_err err;
@@ -243,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_those_of_the_design),
 		cmocka_unit_test(names_come_from_flags_or_from_profiles),
+		cmocka_unit_test(the_lease_is_that_of_the_first_name),
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(what_is_printed_gives_the_same_again),
