@@ -12,7 +12,7 @@
 #include "lib/mem.h"
 
 #define CONNECTIONS_MAX 256L	/* further requests wait inside libcurl */
-#define CONNECTIONS_KEPT 64L
+#define CONNECTIONS_KEPT CONNECTIONS_MAX	/* less, and the busy ones would be made anew all the time; idle ones end by age */
 #define CALL_WAIT_MS 30000	/* of kube_call_wait when the request names no limit */
 
 /*
