@@ -6,7 +6,7 @@
  *
  * It works in a namespace of its own and removes what it made. The server may have controllers, kubelets and other schedulers: pods
  * ask for a scheduler and for nodes that nobody has. (Without a controller manager: --disable-admission-plugins=ServiceAccount.)
- * Each case has a client of its own and no pods to begin with, so a failure stays alone. The cases were written down from 1.36.3.
+ * Each case has a client of its own and no pods to begin with, so a failure stays alone. The cases hold for 1.36.3 and 1.34.4.
  */
 #include <stdio.h>
 #include <stdlib.h>
