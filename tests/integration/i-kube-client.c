@@ -191,6 +191,46 @@ static void one_after_the_other_use_one_connection(void **state)
 	scripted_stop(s);
 }
 
+static void connection_number_later(struct scripted_request *r)
+{
+	usleep(2000);
+	connection_number(r);
+}
+
+struct crowded {
+	struct kube *k;
+	int sent, done, connections;
+};
+
+static void on_crowded(void *arg, const struct kube_response *response)
+{
+	struct crowded *c = arg;
+	int number = atoi(response->body);
+
+	assert_int_equal(response->status, 200);
+	c->connections = number >= c->connections ? number + 1 : c->connections;
+	c->done++;
+	if (c->sent++ < 1000)
+		kube_send(c->k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS}, on_crowded, c);
+}
+
+static void a_hundred_at_once_keep_their_hundred_connections(void **state)
+{
+	struct scripted *s = scripted_start(connection_number_later, NULL);
+	struct crowded c = {.k = client_of(scripted_url(s), NULL), .sent = 100};
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		kube_send(c.k, &(struct kube_request){.method = "GET", .path = "/", .timeout_ms = WAIT_MS}, on_crowded, &c);
+	while (kube_in_flight(c.k))
+		kube_run(c.k, 1000, NULL, 0);
+	assert_int_equal(c.done, 1000);
+	assert_in_range(c.connections, 1, 100);
+	kube_free(c.k);
+	scripted_stop(s);
+}
+
 static void callbacks_come_from_run_alone(void **state)
 {
 	int fd, port = closed_port(&fd);
@@ -935,6 +975,7 @@ int main(void)
 		cmocka_unit_test(requests_arrive_as_meant),
 		cmocka_unit_test(connections_are_kept_and_many_run_at_once),
 		cmocka_unit_test(one_after_the_other_use_one_connection),
+		cmocka_unit_test(a_hundred_at_once_keep_their_hundred_connections),
 		cmocka_unit_test(callbacks_come_from_run_alone),
 		cmocka_unit_test(calls_that_wait),
 		cmocka_unit_test(s10_a_401_reads_the_token_again_and_tries_once_more),
