@@ -45,13 +45,27 @@ bool feed_wants(const struct feed *f, const struct pod *pod)
 
 /* --- pods --- */
 
+/* FNV-1a. */
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+	for (; text && *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	return (h ^ 0xff) * 0x100000001b3u;
+}
+
+/* The depth is bounded by json_parse. */
 static uint64_t hash_json(uint64_t h, const cJSON *value)
 {
-	auto_free char *text = value ? cJSON_PrintUnformatted(value) : NULL;
-	const char *c;
+	const cJSON *member;
+	uint64_t number = 0;
 
-	for (c = text ? text : ""; *c; c++)
-		h = (h ^ (unsigned char)*c) * 0x100000001b3u; /* FNV-1a */
+	if (value) {
+		memcpy(&number, &value->valuedouble, sizeof(number));
+		h = hash_text(hash_text(h ^ (uint64_t)value->type, value->string), value->valuestring);
+		h = (h ^ number) * 0x100000001b3u;
+	}
+	cJSON_ArrayForEach(member, value)
+		h = hash_json(h, member);
 	return (h ^ 0xff) * 0x100000001b3u;
 }
 
