@@ -1,12 +1,14 @@
 /*
- * b-rate - pods bound a second by a real API server: ours, a real kube-scheduler (as it samples nodes by itself, and with all of them), and
- * bare bindings by a loop that decides nothing (tests/e2e/bare.h). One API server, in turns, each in an order of its own a round.
+ * b-rate - pods bound a second by a real API server: ours (as it is, and without leader election), a real kube-scheduler (without; as it
+ * samples nodes by itself, and with all of them), and bare bindings by a loop that decides nothing (tests/e2e/bare.h). One API server, in turns,
+ * each round in another order.
  *
  *	tests/e2e/cluster.sh --audit off build/gcc/tests/b-rate [--rounds 3] [--nodes 1000] [--pods 3000] [--only ours,bare] [-- OPTION...]
  *
  * All pods wait before a scheduler starts. A binding's time is that of its Scheduled event, which each of them makes when the API server's
  * answer is there; the rate is from the first to the last. CPU is from the scheduler's start until the last event is stored: its lists,
- * its start and our reading of the matrix are in it. OPTIONs are added to latency-sched's.
+ * its start and our reading of the matrix are in it. "others" is what all other processes took of the machine: a turn with much of that says
+ * little. OPTIONs are added to latency-sched's.
  */
 #include <math.h>
 #include <signal.h>
@@ -33,13 +35,14 @@
 #define GOAL_TIMES 3.0
 #define GOAL_SHARE 0.9
 
-enum who { OURS, RIVAL, RIVAL_ALL, BARE, WHO_COUNT };
+enum who { OURS, ALONE, RIVAL, RIVAL_ALL, BARE, WHO_COUNT };
 
 static const struct {
 	const char *name, *title, *scheduler;
 	const char *processes[2];	/* which it consists of */
 } who[WHO_COUNT] = {
 	[OURS] = {"ours", "latency-sched", "my-latency-scheduler", {"latency-sched", "latency-reader"}},
+	[ALONE] = {"alone", "latency-sched, no election", "my-latency-scheduler", {"latency-sched", "latency-reader"}},
 	[RIVAL] = {"rival", "kube-scheduler", "default-scheduler", {"kube-scheduler", NULL}},
 	[RIVAL_ALL] = {"rival-all", "kube-scheduler, all nodes", "default-scheduler", {"kube-scheduler", NULL}},
 	[BARE] = {"bare", "bare bindings", "bare", {NULL, NULL}},
@@ -50,6 +53,7 @@ struct sample {
 	double all_s;			/* from the start to the last */
 	double own_ms, api_ms, etcd_ms;	/* CPU a pod */
 	double peak_mib;
+	double others;			/* share of the machine's CPU time */
 	int events;
 };
 
@@ -132,16 +136,16 @@ static void write_matrix(struct bench *b)
 
 /* --- the turn --- */
 
-static void start_ours(struct bench *b)
+static void start_ours(struct bench *b, bool elect)
 {
 	const char *argv[32] = {test_program("latency-sched"), "--kubeconfig", b->s.kubeconfig, "--latency-file", b->s.file, "--qps", "5000",
-				"--burst", "5000", "--listen", "127.0.0.1:0"};
+				"--burst", "5000", "--listen", "127.0.0.1:0", elect ? "--leader-elect" : "--leader-elect=false"};
 	auto_free char *program = xstrdup(argv[0]);
 	int i;
 
 	argv[0] = program;
 	for (i = 0; b->options[i] && i < 20; i++)
-		argv[11 + i] = b->options[i];
+		argv[12 + i] = b->options[i];
 	free(b->s.log);
 	b->s.log = xasprintf("%s/latency-sched.log", test_folder());
 	b->s.pid = test_spawn(argv, NULL, b->s.log);
@@ -153,8 +157,8 @@ static void begin_turn(struct bench *b, enum who which)
 	auto_json cJSON *pods = NULL;
 	auto_free char *path = NULL;
 
-	if (which == OURS) {
-		start_ours(b);
+	if (which == OURS || which == ALONE) {
+		start_ours(b, which == OURS);
 	} else if (which == RIVAL || which == RIVAL_ALL) {
 		rival_launch(&b->rival, which == RIVAL_ALL ? "percentageOfNodesToScore: 100\n" : NULL);
 	} else {
@@ -248,28 +252,45 @@ static void read_times(struct bench *b, int64_t start_ms, struct sample *out)
 	out->all_s = (double)(last - start_ms) / 1e3;
 }
 
+/* CPU time of the machine that was used, by all. */
+static double used_s(void)
+{
+	auto_free char *text = test_read("/proc/stat");
+	unsigned long user, nice_, system, irq, soft, steal;
+
+	assert_int_equal(sscanf(text, "cpu %lu %lu %lu %*u %*u %lu %lu %lu", &user, &nice_, &system, &irq, &soft, &steal), 6);
+	return (double)(user + nice_ + system + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static void take_turn(struct bench *b, enum who which, int round)
 {
 	struct sample *out = &b->samples[which][round];
-	struct cost own, api, etcd, own_end;
-	int64_t start_ms;
+	double used, own, api, etcd, all;
+	int64_t start_ms, mono_us;
 
 	make_pods(b, which, round);
-	api = cost_of("kube-apiserver");
-	etcd = cost_of("etcd");
-	own = cost_of_scheduler(which);		/* 0 but for the loop in this process */
+	used = used_s();
+	api = cost_of("kube-apiserver").cpu_s;
+	etcd = cost_of("etcd").cpu_s;
+	own = cost_of_scheduler(which).cpu_s;	/* 0 but for the loop in this process */
 	start_ms = clock_wall_ms();
+	mono_us = clock_mono_us();
 	begin_turn(b, which);
 	wait_until_done(b);
-	own_end = cost_of_scheduler(which);
-	out->own_ms = (own_end.cpu_s - own.cpu_s) * 1e3 / b->pods;
-	out->api_ms = (cost_of("kube-apiserver").cpu_s - api.cpu_s) * 1e3 / b->pods;
-	out->etcd_ms = (cost_of("etcd").cpu_s - etcd.cpu_s) * 1e3 / b->pods;
-	out->peak_mib = own_end.peak_mib;
+	own = cost_of_scheduler(which).cpu_s - own;
+	api = cost_of("kube-apiserver").cpu_s - api;
+	etcd = cost_of("etcd").cpu_s - etcd;
+	all = (double)(clock_mono_us() - mono_us) / 1e6 * (double)sysconf(_SC_NPROCESSORS_ONLN);
+	out->others = (used_s() - used - own - api - etcd) / all;
+	out->own_ms = own * 1e3 / b->pods;
+	out->api_ms = api * 1e3 / b->pods;
+	out->etcd_ms = etcd * 1e3 / b->pods;
+	out->peak_mib = cost_of_scheduler(which).peak_mib;
 	read_times(b, start_ms, out);
 	end_turn(b);
-	printf("# round %d  %-26s %6.0f pods/s, all after %4.1f s; CPU a pod: %.2f ms, kube-apiserver %.2f ms, etcd %.2f ms; peak %.0f MiB; %d events\n",
-	       round + 1, who[which].title, out->rate, out->all_s, out->own_ms, out->api_ms, out->etcd_ms, out->peak_mib, out->events);
+	printf("# round %d  %-26s %6.0f pods/s, all after %4.1f s; CPU a pod: %.2f ms, kube-apiserver %.2f ms, etcd %.2f ms; peak %.0f MiB; %d events; others %.0f %%\n",
+	       round + 1, who[which].title, out->rate, out->all_s, out->own_ms, out->api_ms, out->etcd_ms, out->peak_mib, out->events,
+	       out->others * 100);
 	fflush(stdout);
 }
 
@@ -293,7 +314,7 @@ static struct spread spread_of(const struct bench *b, enum who which, size_t fie
 	int i;
 
 	for (i = 0; i < b->rounds; i++)
-		values[i] = *(const double *)((const char *)&b->samples[which][i] + field);
+		memcpy(&values[i], (const char *)&b->samples[which][i] + field, sizeof(values[i]));
 	qsort(values, (size_t)b->rounds, sizeof(*values), by_value);
 	return (struct spread){values[0], (values[(b->rounds - 1) / 2] + values[b->rounds / 2]) / 2, values[b->rounds - 1]};
 }
