@@ -231,7 +231,7 @@ static void list_ends(void *arg)
 {
 	struct elect *e = arg;
 
-	if (!e->listed)
+	if (!e->listed && e->step.state == ELECT_STANDBY) /* a leader may have made it while the list was on its way */
 		step_seen(&e->step, NULL, clock_mono_ms());
 }
 
