@@ -288,6 +288,11 @@ int64_t events_tick(struct events *e, int64_t mono_ms, int64_t most)
 	return outbox_tick(e->outbox, mono_ms, most);
 }
 
+void events_hurry(struct events *e)
+{
+	outbox_hurry(e->outbox);
+}
+
 size_t events_open(const struct events *e)
 {
 	return outbox_open(e->outbox);

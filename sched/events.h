@@ -44,6 +44,7 @@ void events_set_flight(struct events *e, size_t flight);	/* of Scheduled events 
 size_t events_pressing(const struct events *e, int64_t mono_ms);
 /* Sends what is due. Returns milliseconds until it is needed again, at most `most`. */
 int64_t events_tick(struct events *e, int64_t mono_ms, int64_t most);
+void events_hurry(struct events *e);			/* before the end: what waits for its next try is sent now */
 size_t events_open(const struct events *e);		/* waiting and in flight */
 int64_t events_sent(const struct events *e);		/* events and conditions */
 int64_t events_dropped(const struct events *e);

@@ -206,6 +206,14 @@ static void send_prompt(struct outbox *o, int64_t mono_ms)
 	}
 }
 
+void outbox_hurry(struct outbox *o)
+{
+	struct entry *e;
+
+	for (e = o->others.first; e; e = e->next)
+		e->next_ms = 0;
+}
+
 int64_t outbox_tick(struct outbox *o, int64_t mono_ms, int64_t most)
 {
 	struct entry *e, *next;

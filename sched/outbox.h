@@ -44,6 +44,7 @@ void outbox_put(struct outbox *o, const struct letter *letter);	/* drops it when
 struct letter *outbox_find(struct outbox *o, const char *uid);
 /* Prompt letters that were not answered yet; 0 when the oldest was put in more than OUTBOX_PROMPT_MS ago. */
 size_t outbox_prompt(const struct outbox *o, int64_t mono_ms);
+void outbox_hurry(struct outbox *o);		/* what waits for its next try is due now */
 int64_t outbox_tick(struct outbox *o, int64_t mono_ms, int64_t most);
 size_t outbox_open(const struct outbox *o);
 int64_t outbox_sent(const struct outbox *o);

@@ -78,6 +78,7 @@ static void drain(struct scheduler *s, int64_t mono_ms)
 		return;
 	}
 	s->drain_until_ms = mono_ms + SCHEDULER_DRAIN_MS;
+	events_hurry(s->events);
 	log_info("draining", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
 }
 

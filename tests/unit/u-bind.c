@@ -454,6 +454,30 @@ static void a_binding_holds_its_place_until_its_event_was_answered(void **state)
 	end_world(&w);
 }
 
+static void at_the_end_nothing_waits_for_its_next_try(void **state)
+{
+	struct world w;
+	int64_t begun_ms = clock_mono_ms();
+	int i;
+
+	(void)state;
+	begin(&w);
+	w.server.event_status = 403;
+	for (i = 0; i < 50; i++)
+		events_scheduled(w.events, "s", "default", "web", "uid-web", "a", "note");
+	while (events_pressing(w.events, begun_ms)) /* each was refused once, and is tried again within 2 s */
+		turn(&w);
+	assert_int_equal(events_open(w.events), 50);
+	w.server.event_status = 201;
+	events_hurry(w.events);
+	for (i = 0; i < 1000 && events_open(w.events) > 0; i++) {
+		events_tick(w.events, 0, 0); /* by a clock that stands still */
+		kube_run(w.kube, 1000, NULL, 0);
+	}
+	assert_int_equal(events_sent(w.events), 50);
+	end_world(&w);
+}
+
 static void scheduled_events_go_out_at_once_and_count_for_the_limiter(void **state)
 {
 	struct world w;
@@ -572,6 +596,7 @@ int main(void)
 		cmocka_unit_test(a_note_is_cut_at_the_limit_between_characters),
 		cmocka_unit_test(events_are_tried_again_and_then_dropped),
 		cmocka_unit_test(a_binding_holds_its_place_until_its_event_was_answered),
+		cmocka_unit_test(at_the_end_nothing_waits_for_its_next_try),
 		cmocka_unit_test(scheduled_events_go_out_at_once_and_count_for_the_limiter),
 		cmocka_unit_test(the_box_of_events_is_bounded),
 		cmocka_unit_test(a_message_is_cut_at_the_limit),
