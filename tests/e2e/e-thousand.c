@@ -22,12 +22,13 @@
 #define OURS "my-latency-scheduler"
 #define THEIRS "default-scheduler"
 #define NODES 200
-#define PODS 1000			/* of each scheduler */
+#define PODS 1000			/* of each scheduler; half of it where the API server is killed */
 #define KILLS 5
 #define FLIGHT "16"			/* --bindings: how many may be open at a kill */
 #define RECENT_US 3000000		/* an open one was bound this short before it, or later */
 #define RESTART_US 1000000		/* a container that ended is started again after that, or later */
 #define LIMIT_S 120			/* of a run; the issue names none */
+#define TOLD_MS 30000
 
 struct thousand {
 	struct sched s;
@@ -38,6 +39,7 @@ struct thousand {
 	int64_t began_ms;
 	int64_t killed_us[KILLS];	/* wall clock */
 	int kills;
+	int unlogged;			/* so many of our bindings the audit log may lack, as its server was killed */
 };
 
 /* --- the cluster --- */
@@ -94,7 +96,7 @@ static void start(struct thousand *t)
 struct tally {
 	struct names uids;
 	int *events;
-	int all;
+	int ours, theirs;
 };
 
 static void tally_take(struct thousand *t, struct tally *y)
@@ -109,7 +111,7 @@ static void tally_take(struct thousand *t, struct tally *y)
 			continue;
 		names_add(&y->uids, text_at(event, "regarding.uid"));
 		y->events[names_find(&y->uids, text_at(event, "regarding.uid"))]++;
-		y->all++;
+		*(STREQ(text_at(event, "reportingController"), OURS) ? &y->ours : &y->theirs) += 1;
 	}
 }
 
@@ -126,17 +128,22 @@ static void tally_free(struct tally *y)
 	free(y->events);
 }
 
-/* kube-scheduler sends its events when it finds the time: they are waited for, a while. Ours were all sent when it ended. */
-static void tally_wait(struct thousand *t, struct tally *y, int64_t limit_ms)
+/*
+ * Both send events when they find the time: they are waited for, a while. Not for ours that were lost with a killed one, nor for
+ * kube-scheduler's when the API server was killed: it drops some.
+ */
+static void until_told(struct thousand *t)
 {
-	int64_t end = clock_mono_ms() + limit_ms;
+	int64_t end = clock_mono_ms() + TOLD_MS;
+	struct tally y;
+	bool told;
 
-	tally_take(t, y);
-	while (y->all < t->ours + t->theirs && clock_mono_ms() < end) {
-		tally_free(y);
-		usleep(200000);
-		tally_take(t, y);
-	}
+	do {
+		usleep(100000);
+		tally_take(t, &y);
+		told = (y.ours >= t->ours || t->kills) && (y.theirs >= t->theirs || t->unlogged);
+		tally_free(&y);
+	} while (!told && clock_mono_ms() < end);
 }
 
 /* --- the judges --- */
@@ -152,13 +159,13 @@ static const struct audit_entry *binding_of(const struct audit *a, const cJSON *
 	return NULL;
 }
 
-/* The kill that may have cost this binding's event: it was open then. KILLS: none. */
+/* The kill that may have cost this binding's event: it was open then; the server reads a request that the dead one had sent a moment later. KILLS: none. */
 static int kill_at(const struct thousand *t, const struct audit_entry *binding)
 {
 	int i;
 
 	for (i = 0; binding && i < t->kills; i++)
-		if (binding->at_us <= t->killed_us[i] && binding->done_us >= t->killed_us[i] - RECENT_US)
+		if (binding->at_us < t->killed_us[i] + RESTART_US && binding->done_us >= t->killed_us[i] - RECENT_US)
 			return i;
 	return KILLS;
 }
@@ -170,7 +177,7 @@ static void judge_events(struct thousand *t, const cJSON *objects, const struct 
 	struct tally tally;
 	const cJSON *item;
 
-	tally_wait(t, &tally, t->kills ? 3000 : 20000);
+	tally_take(t, &tally);
 	cJSON_ArrayForEach(item, item_at(objects, "items")) {
 		const char *uid = text_at(item, "metadata.uid"), *scheduler = text_at(item, "spec.schedulerName");
 		int events = tally_of(&tally, uid);
@@ -186,8 +193,8 @@ static void judge_events(struct thousand *t, const cJSON *objects, const struct 
 		missing[kill_at(t, binding_of(audit, item))]++;
 		all_missing++;
 	}
-	printf("# Scheduled events: %d for %d pods of ours and %d of kube-scheduler's; missing %d and %d\n", tally.all, t->ours, t->theirs,
-	       all_missing, theirs_missing);
+	printf("# Scheduled events: %d for %d pods of ours, missing %d; %d for %d of kube-scheduler's, missing %d\n", tally.ours, t->ours,
+	       all_missing, tally.theirs, t->theirs, theirs_missing);
 	for (i = 0; i < t->kills; i++)
 		if (missing[i] > atoi(FLIGHT))
 			buf_printf(faults, "kill %d: %d bindings without an event, more than were open\n", i, missing[i]);
@@ -197,7 +204,7 @@ static void judge_events(struct thousand *t, const cJSON *objects, const struct 
 }
 
 /* Without a word for kube-scheduler's: it shows that the judge knows the rules. */
-static void judge(struct thousand *t, int unlogged, struct buf *faults)
+static void judge(struct thousand *t, struct buf *faults)
 {
 	auto_json cJSON *objects = e2e_state(&t->s);
 	auto_free char *journal = NULL;
@@ -205,8 +212,8 @@ static void judge(struct thousand *t, int unlogged, struct buf *faults)
 
 	audit_read(&audit, t->from);
 	journal = audit_journal(&audit);
-	fit_check(&(struct fit_input){.state = objects, .log = journal, .scheduler = OURS, .rtt_us = crowd_rtt_us, .unlogged = unlogged}, faults);
-	fit_check(&(struct fit_input){.state = objects, .log = unlogged ? NULL : journal, .scheduler = THEIRS}, faults);
+	fit_check(&(struct fit_input){.state = objects, .log = journal, .scheduler = OURS, .rtt_us = crowd_rtt_us, .unlogged = t->unlogged}, faults);
+	fit_check(&(struct fit_input){.state = objects, .log = t->unlogged ? NULL : journal, .scheduler = THEIRS}, faults);
 	judge_events(t, objects, &audit, faults);
 	audit_free(&audit);
 }
@@ -219,8 +226,7 @@ static void show_log(const struct thousand *t)
 	printf("# the scheduler's log ends with:\n%s\n", log ? log + (len > 8000 ? len - 8000 : 0) : "");
 }
 
-/* `unlogged`: how many of our bindings the audit log may lack, as its server was killed. */
-static void finish(struct thousand *t, const char *what, int unlogged)
+static void finish(struct thousand *t, const char *what)
 {
 	auto_buf struct buf faults = {0};
 	int64_t ours_ms;
@@ -230,8 +236,9 @@ static void finish(struct thousand *t, const char *what, int unlogged)
 	e2e_until_bound(&t->s, THEIRS, t->theirs, LIMIT_S);
 	printf("# %s: %d of ours bound after %.2f s, %d of kube-scheduler's after %.2f s\n", what, t->ours, (double)(ours_ms - t->began_ms) / 1e3,
 	       t->theirs, (double)(clock_mono_ms() - t->began_ms) / 1e3);
+	until_told(t);
 	assert_int_equal(sched_stop(&t->s, SIGTERM), 0);
-	judge(t, unlogged, &faults);
+	judge(t, &faults);
 	if (faults.len) {
 		printf("# the judges say:\n%s", faults.data);
 		show_log(t);
@@ -254,7 +261,7 @@ static void both_schedulers_bind_all_of_theirs_once_with_one_event_each(void **s
 	start(&t);
 	t.began_ms = clock_mono_ms();
 	e2e_all(&t.s, "POST", 2 * PODS, make_pod, &t);
-	finish(&t, "no faults", 0);
+	finish(&t, "no faults");
 }
 
 static int bound_by_this_one(struct thousand *t)
@@ -291,7 +298,7 @@ static void a_scheduler_that_is_killed_five_times_loses_no_more_than_the_events_
 	start(&t);
 	while (t.kills < KILLS)
 		kill_scheduler(&t);
-	finish(&t, "5 kills", 0);
+	finish(&t, "5 kills");
 }
 
 static void an_api_server_that_is_killed_costs_nothing(void **state)
@@ -300,16 +307,17 @@ static void an_api_server_that_is_killed_costs_nothing(void **state)
 
 	(void)state;
 	begin(&t, test_seed() + 2);
-	e2e_all(&t.s, "POST", 2 * PODS, make_pod, &t);
+	e2e_all(&t.s, "POST", PODS, make_pod, &t);
 	rival_start(&t.rival, NULL);
 	t.began_ms = clock_mono_ms();
 	start(&t);
-	while (bound_by_this_one(&t) < PODS / 4)
+	while (bound_by_this_one(&t) < PODS / 8)
 		usleep(1000);
 	e2e_apiserver("kill");
 	assert_true(bound_by_this_one(&t) < t.ours);
 	e2e_apiserver("start");
-	finish(&t, "API server killed", atoi(FLIGHT));
+	t.unlogged = atoi(FLIGHT);
+	finish(&t, "API server killed");
 }
 
 int main(void)

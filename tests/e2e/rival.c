@@ -33,9 +33,9 @@ static char *fetch(const char *path, int *status)
 static bool is_ready(void *arg)
 {
 	int status;
-	auto_free char *body = fetch("/readyz", &status);
 
 	(void)arg;
+	free(fetch("/readyz", &status));
 	return status == 200;
 }
 
