@@ -12,16 +12,13 @@ struct bare {
 	struct kube *kube;
 	const char *prefix;
 	int nodes, next;
-	int bindings, events;		/* in flight */
-	struct job *due, **due_end;	/* bound, their events are still to be sent */
+	int flight;			/* pods that are being bound, or whose event is on its way */
 };
 
 struct job {
 	struct bare *bare;
-	struct job *next;
 	const char *namespace_, *pod, *uid;
 	char node[64];
-	char bound[CLOCK_TEXT];
 };
 
 static void must_be_created(const struct kube_response *response, const char *what)
@@ -39,37 +36,28 @@ static void on_event(void *arg, const struct kube_response *response)
 	struct job *j = arg;
 
 	must_be_created(response, "event");
-	j->bare->events--;
+	j->bare->flight--;
 	free(j);
 }
 
-static void send_event(struct bare *b)
+static void send_event(struct job *j)
 {
-	struct job *j = b->due;
 	auto_free char *path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events", j->namespace_), *body = NULL;
+	char now[CLOCK_TEXT];
 
-	b->due = j->next;
-	if (!b->due)
-		b->due_end = &b->due;
+	clock_format(clock_wall_ms(), now);
 	body = xasprintf("{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"%s.%016x\",\"namespace\":\"%s\"},"
 			 "\"eventTime\":\"%.23s000Z\",\"reportingController\":\"bare\",\"reportingInstance\":\"bare-localhost\","
 			 "\"type\":\"Normal\",\"reason\":\"Scheduled\",\"action\":\"Binding\",\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\","
 			 "\"namespace\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\"},\"note\":\"Successfully assigned %s/%s to %s\"}",
-			 j->pod, 1, j->namespace_, j->bound, j->namespace_, j->pod, j->uid, j->namespace_, j->pod, j->node);
-	b->events++;
-	kube_send(b->kube, &(struct kube_request){.method = "POST", .path = path, .body = body, .timeout_ms = 10000}, on_event, j);
+			 j->pod, 1, j->namespace_, now, j->namespace_, j->pod, j->uid, j->namespace_, j->pod, j->node);
+	kube_send(j->bare->kube, &(struct kube_request){.method = "POST", .path = path, .body = body, .timeout_ms = 10000}, on_event, j);
 }
 
 static void on_binding(void *arg, const struct kube_response *response)
 {
-	struct job *j = arg;
-	struct bare *b = j->bare;
-
 	must_be_created(response, "binding");
-	clock_format(clock_wall_ms(), j->bound);
-	b->bindings--;
-	*b->due_end = j;
-	b->due_end = &j->next;
+	send_event(arg);
 }
 
 static void send_binding(struct bare *b, const cJSON *pod)
@@ -83,7 +71,7 @@ static void send_binding(struct bare *b, const cJSON *pod)
 	path = xasprintf("/api/v1/namespaces/%s/pods/%s/binding", j->namespace_, j->pod);
 	body = xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},"
 			 "\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}", j->pod, j->namespace_, j->uid, j->node);
-	b->bindings++;
+	b->flight++;
 	kube_send(b->kube, &(struct kube_request){.method = "POST", .path = path, .body = body, .timeout_ms = 10000}, on_binding, j);
 }
 
@@ -94,18 +82,15 @@ void bare_bind(const char *kubeconfig, const cJSON *pods, const char *prefix, in
 	struct kube_config config;
 	struct lm_err err;
 
-	b.due_end = &b.due;
 	if (kube_config_load(&(struct kube_source){.kubeconfig = kubeconfig}, &config, &err) < 0)
 		fail_msg("%s", err.msg);
 	b.kube = kube_new(&config, "latency-sched", &err);
 	if (!b.kube)
 		fail_msg("%s", err.msg);
 	kube_config_free(&config);
-	while (pod || b.bindings || b.due || b.events) {
-		for (; pod && b.bindings < BARE_BINDINGS; pod = pod->next)
+	while (pod || b.flight) {
+		for (; pod && b.flight < BARE_FLIGHT; pod = pod->next)
 			send_binding(&b, pod);
-		while (b.due && b.events < BARE_EVENTS)
-			send_event(&b);
 		kube_run(b.kube, 1000, NULL, 0);
 	}
 	kube_free(b.kube);
