@@ -11,8 +11,7 @@
 #include "lib/kube/transfer.h"
 #include "lib/mem.h"
 
-#define CONNECTIONS_MAX 256L	/* further requests wait inside libcurl */
-#define CONNECTIONS_KEPT CONNECTIONS_MAX	/* less, and the busy ones would be made anew all the time; idle ones end by age */
+#define CONNECTIONS_KEPT 256L	/* less, and the busy ones would be made anew all the time; idle ones end by age */
 #define CALL_WAIT_MS 30000	/* of kube_call_wait when the request names no limit */
 
 /*
@@ -67,7 +66,6 @@ struct kube *kube_new(const struct kube_config *config, const char *program, str
 	k->multi = curl_multi_init();
 	assert(k->multi);
 	sockets_init(&k->sockets, k->multi);
-	curl_multi_setopt(k->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX);
 	curl_multi_setopt(k->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
 	return k;
 }

@@ -11,6 +11,7 @@
  * but not call kube_run. Each request gives exactly one callback, unless it is cancelled; after it the call is gone. Writes are
  * never repeated by this module (nor by libcurl under it): whether a POST happened is known to the caller alone. 429 and 5xx are
  * reported, not hidden. A 401 is tried again once when there is a token file or a client certificate file: it says that nothing was done.
+ * How many are in flight is for the callers to bound: each goes out at once, on a connection of its own where none is free.
  *
  * TLS 1.2+, peer and name verified, CA re-read by new connections at most 60 s late, and at once after a refusal; client
  * certificates are read by each new connection, and a 401 ends the connection; no redirects, http only for http:// servers,

@@ -231,6 +231,37 @@ static void a_hundred_at_once_keep_their_hundred_connections(void **state)
 	scripted_stop(s);
 }
 
+static void silence_or_not(struct scripted_request *r)
+{
+	if (STREQ(r->target, "/silent"))
+		scripted_silence(r);
+	else
+		scripted_reply(r, 200, NULL, "{}");
+}
+
+/* As many as the most bindings and the events of each: what keeps the lease must not wait behind them. */
+static void many_without_an_answer_hold_up_no_other(void **state)
+{
+	enum { SILENT = 600 };
+	struct scripted *s = scripted_start(silence_or_not, NULL);
+	struct kube *k = client_of(scripted_url(s), NULL);
+	struct answer silent[SILENT] = {0}, a = {0};
+	int i;
+
+	(void)state;
+	for (i = 0; i < SILENT; i++)
+		kube_send(k, &(struct kube_request){.method = "POST", .path = "/silent", .body = "{}", .timeout_ms = WAIT_MS},
+			  on_done, &silent[i]);
+	while (scripted_requests(s) < 200)
+		kube_run(k, 10, NULL, 0);
+	ask(k, "GET", "/quick", NULL, &a);
+	assert_int_equal(a.response.status, 200);
+	assert_int_equal(kube_in_flight(k), SILENT);
+	answer_clear(&a);
+	kube_free(k);
+	scripted_stop(s);
+}
+
 static void callbacks_come_from_run_alone(void **state)
 {
 	int fd, port = closed_port(&fd);
@@ -976,6 +1007,7 @@ int main(void)
 		cmocka_unit_test(connections_are_kept_and_many_run_at_once),
 		cmocka_unit_test(one_after_the_other_use_one_connection),
 		cmocka_unit_test(a_hundred_at_once_keep_their_hundred_connections),
+		cmocka_unit_test(many_without_an_answer_hold_up_no_other),
 		cmocka_unit_test(callbacks_come_from_run_alone),
 		cmocka_unit_test(calls_that_wait),
 		cmocka_unit_test(s10_a_401_reads_the_token_again_and_tries_once_more),
