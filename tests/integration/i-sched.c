@@ -24,6 +24,33 @@ static void end(struct sched *s)
 	sched_end(s);
 }
 
+struct seen {
+	struct sched *sched;
+	double before;
+};
+
+static double node_events(struct sched *s)
+{
+	return sched_metric(s, "latency_sched_watch_events_total{resource=\"nodes\"}");
+}
+
+static bool are_more(void *arg)
+{
+	const struct seen *seen = arg;
+
+	return node_events(seen->sched) > seen->before;
+}
+
+/* Ends when the scheduler has seen it: nodes and pods come by two watches, and a pod that is made after this may be seen before it. */
+static void cordon(struct sched *s, const char *node)
+{
+	auto_free char *path = xasprintf("/api/v1/nodes/%s", node);
+	struct seen seen = {s, node_events(s)};
+
+	standin_do(&s->api, 200, "PATCH", path, "{\"spec\":{\"unschedulable\":true}}");
+	assert_true(test_wait(are_more, &seen, 10000));
+}
+
 /* --- placing --- */
 
 static void a_pod_is_bound_where_it_asks_with_one_event(void **state)
@@ -225,7 +252,7 @@ static void s2_matrix_corrupt_after_good(void **state)
 		assert_string_equal(sched_where(&s, name), "c");
 		assert_string_equal(sched_log_field(&s, "\"pod bound\"", "generation"), "1");
 	}
-	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/c", "{\"spec\":{\"unschedulable\":true}}");
+	cordon(&s, "c");
 	test_write(s.file, good);
 	sched_pod(&s, "whole", "\"latency-mesh.io/within\":\"node/c<=2ms\"");
 	assert_string_equal(sched_where(&s, "whole"), "a");
