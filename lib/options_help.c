@@ -15,7 +15,7 @@ static void help_line(const struct option_spec *spec, FILE *to)
 	else
 		fprintf(to, "%-*s", HELP_COLUMN, left);
 	fprintf(to, "%s", spec->help);
-	if (spec->fallback && spec->type != OPT_FLAG)
+	if (spec->fallback && (spec->type != OPT_FLAG || STREQ(spec->fallback, "true")))
 		fprintf(to, " [%s]", spec->fallback);
 	if (spec->flags & OPT_REQUIRED)
 		fprintf(to, " (required)");

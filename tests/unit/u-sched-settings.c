@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/options_private.h"
 #include "sched/settings.h"
 #include "tests/testing/testing.h"
 
@@ -117,6 +118,47 @@ static void the_lease_is_that_of_the_first_name(void **state)
 	s = want(NULL, (const char *const[]){"--leader-elect=false", "--scheduler-name=No_Lease", NULL});
 	assert_false(s->leader_elect);
 	settings_free(s);
+}
+
+/* A replica that starts after the reload reads the new file: it must meet the others at their Lease. */
+static void a_reload_leaves_the_lease_as_it_is(void **state)
+{
+	static const char before[] = "profiles: [{schedulerName: a}, {schedulerName: b}]\n",
+			  after[] = "profiles: [{schedulerName: b}, {schedulerName: a}]\n";
+	static const char *const alone[] = {"--leader-elect=false", NULL}, *const named[] = {"--leader-elect-resource-name=x", NULL};
+	static const struct {
+		const char *const *more;
+		bool may;
+	} cases[] = {{NULL, false}, {alone, true}, {named, true}};
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct settings *old = want(before, cases[i].more), *new = want(after, cases[i].more);
+
+		assert_int_equal(settings_may_replace(old, new, &err) == 0, cases[i].may);
+		if (!cases[i].may)
+			assert_non_null(strstr(err.msg, "`leader-elect-resource-name` cannot change"));
+		settings_free(old);
+		settings_free(new);
+	}
+}
+
+static void help_shows_what_is_on_by_default(void **state)
+{
+	char *text = NULL, *at;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
+
+	(void)state;
+	options_help(&sched_program, file);
+	fclose(file);
+	at = strstr(text, "--leader-elect ");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "[true]"));
+	assert_true(strstr(at, "[true]") < strchr(at, '\n'));
+	free(text);
 }
 
 static void a_bad_configuration_is_refused_with_its_place(void **state)
@@ -284,6 +326,8 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_design),
 		cmocka_unit_test(names_come_from_flags_or_from_profiles),
 		cmocka_unit_test(the_lease_is_that_of_the_first_name),
+		cmocka_unit_test(a_reload_leaves_the_lease_as_it_is),
+		cmocka_unit_test(help_shows_what_is_on_by_default),
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(what_is_printed_gives_the_same_again),
