@@ -4,8 +4,9 @@
 
 static void refill(struct limit *l, int64_t mono_ms)
 {
-	if (mono_ms > l->at_ms)
-		l->tokens = fmin(l->burst, l->tokens + (double)(mono_ms - l->at_ms) * l->qps / 1e3);
+	if (mono_ms <= l->at_ms) /* of a caller whose clock was read earlier: that time has been counted */
+		return;
+	l->tokens = fmin(l->burst, l->tokens + (double)(mono_ms - l->at_ms) * l->qps / 1e3);
 	l->at_ms = mono_ms;
 }
 
