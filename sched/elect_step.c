@@ -202,9 +202,8 @@ static void on_written(struct step *s, const struct lease *lease, int64_t now)
 		ended(s, true);
 		return;
 	}
-	if (lease)
-		observe(s, lease, now);
-	if (lease && !is_ours(s)) {
+	observe(s, lease, now);
+	if (!is_ours(s)) {
 		failed(s, now); /* somebody between us and the server has changed it */
 		return;
 	}
@@ -216,7 +215,7 @@ static void on_written(struct step *s, const struct lease *lease, int64_t now)
 		return;
 	}
 	s->state = ELECT_LEADING;
-	try_next(s, lease ? STEP_UPDATE : STEP_GET, now + s->settings.retry_ms);
+	try_next(s, STEP_UPDATE, now + s->settings.retry_ms);
 }
 
 static void on_not_written(struct step *s, int status, int64_t now)
@@ -244,7 +243,7 @@ void step_answer(struct step *s, int status, const struct lease *lease, int64_t 
 		step_look(s, now);
 	if (is_over(s))
 		return;
-	if (verb != STEP_GET && success) {
+	if (verb != STEP_GET && success && lease) { /* without one it was not the API server that said yes */
 		on_written(s, lease, now);
 	} else if (verb != STEP_GET) {
 		on_not_written(s, status, now);

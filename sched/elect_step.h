@@ -52,7 +52,7 @@ void step_init(struct step *s, const struct elect_settings *settings, uint64_t r
 void step_clear(struct step *s);
 /* What is to be sent now. STEP_CREATE and STEP_UPDATE fill `write`, all but renew_wall_us; its strings live until the next call. */
 enum step_verb step_next(struct step *s, int64_t now, struct lease_write *write);
-/* `lease` is what a 2xx brought; NULL: nothing that can be read. status 0: no answer. */
+/* `lease` is what a 2xx brought; NULL: nothing that can be read, which is no yes. status 0: no answer. */
 void step_answer(struct step *s, int status, const struct lease *lease, int64_t now);
 void step_seen(struct step *s, const struct lease *lease, int64_t now);
 /* The open request, if any, is given up: its fate is unknown. */
