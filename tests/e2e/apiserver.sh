@@ -22,7 +22,7 @@ wait_ready() {
 
 start() {
 	local pki=$E2E_OUT/pki audit=()
-	[ "$E2E_AUDIT" = off ] || audit=(--audit-policy-file="$here/audit-policy.yaml" --audit-log-path="$E2E_OUT/audit.log")
+	[ "$E2E_AUDIT" = off ] || audit=(--audit-policy-file="$here/audit-policy.yaml" --audit-log-path="$E2E_OUT/audit.log" --audit-log-maxsize=100000)
 	setsid kube-apiserver --etcd-servers=http://127.0.0.1:2379 --cert-dir="$pki" --secure-port=6443 \
 		--advertise-address=10.99.0.1 --endpoint-reconciler-type=none --service-cluster-ip-range=10.96.0.0/16 \
 		--tls-cert-file="$pki/server.crt" --tls-private-key-file="$pki/server.key" --client-ca-file="$pki/ca.crt" \
