@@ -240,7 +240,7 @@ static void finish(struct thousand *t, const char *what)
 	assert_int_equal(sched_stop(&t->s, SIGTERM), 0);
 	judge(t, &faults);
 	if (faults.len) {
-		printf("# the judges say:\n%s", faults.data);
+		printf("# the judges say:\n%.4000s\n", faults.data);
 		show_log(t);
 		fail_msg("faults");
 	}
