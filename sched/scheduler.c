@@ -210,15 +210,16 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
 	note_loaded(s);
-	if (open_signals(s, err) < 0 || intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake,
-						     err) < 0 ||
-	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
+	if (open_signals(s, err) < 0 ||
+	    intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake, err) < 0)
 		return -1;
 	s->kube = kube_new(api, "latency-sched", err);
 	if (!s->kube)
 		return -1;
 	kube_observe(s->kube, stats_request, s->stats);
-	if (leader_open(s->kube, s->settings, api->namespace_, s->stats, &s->leader, err) < 0)
+	/* status_open starts threads, which print a label that leader_open names. */
+	if (leader_open(s->kube, s->settings, api->namespace_, s->stats, &s->leader, err) < 0 ||
+	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
 		return -1;
 	s->binder = binder_new(s->kube, s->cache, &s->limit, scheduler_bind_ended, s);
 	if (s->leader)
