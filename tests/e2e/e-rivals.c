@@ -1,8 +1,8 @@
 /*
- * Our scheduler and a real kube-scheduler on the same nodes, with less room than their pods ask for together. Two schedulers that do not speak
- * with each other race: each sees the other's pods only when its watch shows them, and the API server takes any binding. What can be
- * promised is that we bind nothing onto room that our watch had shown to be taken; the rest is counted. Shown twice: by the order of our own log,
- * to the event; and from outside, by the audit log, for all that was bound longer ago than a watch may lag.
+ * Our scheduler and a real kube-scheduler on the same nodes, with less room than their pods ask for together. Two schedulers that do not
+ * speak with each other race: each sees the other's pods only when its watch shows them, and the API server takes any binding. What can
+ * be promised is that we bind nothing onto room that our watch had shown to be taken; the rest is counted. Shown twice: by the order of
+ * our own log, to the event; and from outside, by the audit log, for all that was bound longer ago than a watch may lag.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -45,10 +45,11 @@ static void make_pod(void *arg, int i, char **path, char **body)
 	bool ours = i % 2 == 0;
 
 	*path = xstrdup("/api/v1/namespaces/default/pods");
-	*body = xasprintf("{\"metadata\":{\"name\":\"%s-%d\",\"labels\":{\"app\":\"app-%u\"},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\",\"containers\":"
-			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%um\",\"memory\":\"16Mi\"}}}]}}", ours ? "pod" : "rival", i / 2,
-			  rng_below(&v->crowd.rng, 10), ours && rng_chance(&v->crowd.rng, 0.3) ? "\"latency-mesh.io/near\":\"app=app-1\"" : "",
-			  ours ? OURS : THEIRS, 50 + rng_below(&v->crowd.rng, 200));
+	*body = xasprintf("{\"metadata\":{\"name\":\"%s-%d\",\"labels\":{\"app\":\"app-%u\"},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\","
+			  "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%um\",\"memory\":\"16Mi\"}}}]}}",
+			  ours ? "pod" : "rival", i / 2, rng_below(&v->crowd.rng, 10),
+			  ours && rng_chance(&v->crowd.rng, 0.3) ? "\"latency-mesh.io/near\":\"app=app-1\"" : "", ours ? OURS : THEIRS,
+			  50 + rng_below(&v->crowd.rng, 200));
 }
 
 static void begin(struct rivals *v)
@@ -250,8 +251,9 @@ static struct knowledge read_log(const struct rivals *v)
 		if (read_line(at, strcspn(at, "\n"), &line))
 			learn(v, &k, &line);
 	room_free(&k.room);
-	printf("# by our log: %d rivals seen, on average %.1f ms (at most %.0f) after the answer to their binding; %d bindings begun, %.1f ms (at most %.0f) before\n"
-	       "# they reached the server\n", k.seen, k.lag_sum_ms / (k.seen ? k.seen : 1), k.lag_max_ms, k.begun, k.sent_sum_ms / (k.begun ? k.begun : 1),
+	printf("# by our log: %d rivals seen, on average %.1f ms (at most %.0f) after the answer to their binding\n", k.seen,
+	       k.lag_sum_ms / (k.seen ? k.seen : 1), k.lag_max_ms);
+	printf("# and %d bindings begun, %.1f ms (at most %.0f) before they reached the server\n", k.begun, k.sent_sum_ms / (k.begun ? k.begun : 1),
 	       k.sent_max_ms);
 	assert_true(k.begun > PODS / 4 && k.seen > PODS / 4);
 	return k;

@@ -1,7 +1,7 @@
 /*
- * Two hundred nodes, a thousand pods of ours on one half of them and a thousand of a real kube-scheduler on the other, at the same time: all
- * are bound, each once and with one Scheduled event, none where it does not fit; also when our scheduler or the API server is killed on
- * the way. The judges read the API's objects and its audit log; that they find each kind of fault is shown by i-fit.c.
+ * Two hundred nodes, a thousand pods of ours on one half of them and a thousand of a real kube-scheduler on the other, at the same time:
+ * all are bound, each once and with one Scheduled event, none where it does not fit; also when our scheduler or the API server is
+ * killed on the way. The judges read the API's objects and its audit log; that they find each kind of fault is shown by i-fit.c.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -159,7 +159,10 @@ static const struct audit_entry *binding_of(const struct audit *a, const cJSON *
 	return NULL;
 }
 
-/* The kill that may have cost this binding's event: it was open then; the server reads a request that the dead one had sent a moment later. KILLS: none. */
+/*
+ * The kill that may have cost this binding's event: it was open then. The server reads a request that the dead one had sent a moment
+ * later. KILLS: none.
+ */
 static int kill_at(const struct thousand *t, const struct audit_entry *binding)
 {
 	int i;
@@ -212,7 +215,8 @@ static void judge(struct thousand *t, struct buf *faults)
 
 	audit_read(&audit, t->from);
 	journal = audit_journal(&audit);
-	fit_check(&(struct fit_input){.state = objects, .log = journal, .scheduler = OURS, .rtt_us = crowd_rtt_us, .unlogged = t->unlogged}, faults);
+	fit_check(&(struct fit_input){.state = objects, .log = journal, .scheduler = OURS, .rtt_us = crowd_rtt_us,
+					.unlogged = t->unlogged}, faults);
 	fit_check(&(struct fit_input){.state = objects, .log = t->unlogged ? NULL : journal, .scheduler = THEIRS}, faults);
 	judge_events(t, objects, &audit, faults);
 	audit_free(&audit);

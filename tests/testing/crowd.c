@@ -64,7 +64,8 @@ static void make_wish(struct crowd *c, int half, struct wish *w)
 		snprintf(w->ports, sizeof(w->ports), ",\"ports\":[{\"containerPort\":80,\"hostPort\":%u}]", 8000 + rng_below(r, 4));
 	make_spec(r, w);
 	if (half != CROWD_ANY)
-		snprintf(w->selector + strlen(w->selector), sizeof(w->selector) - strlen(w->selector), "%s\"half\":\"%d\"", *w->selector ? "," : "", half);
+		snprintf(w->selector + strlen(w->selector), sizeof(w->selector) - strlen(w->selector), "%s\"half\":\"%d\"",
+			 *w->selector ? "," : "", half);
 }
 
 char *crowd_pod(struct crowd *c, const struct crowd_kind *kind, int i)
