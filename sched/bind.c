@@ -7,11 +7,13 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 #define ASK_TIMEOUT_MS 5000
 #define BACKOFF_MS 100
 #define BACKOFF_MAX_MS 10000
+#define SAY_AGAIN_MS 60000
 
 const char *const bind_end_names[] = {"bound", "lost", "failed", NULL};
 
@@ -38,6 +40,7 @@ struct binder {
 	size_t count, room, flight, flight_max;
 	bool (*may_send)(void *arg);
 	void *may_send_arg;
+	struct log_gate refusal_gate;
 };
 
 struct binder *binder_new(struct kube *k, struct cache *cache, struct limit *limit, bind_ended *ended, void *arg)
@@ -235,6 +238,19 @@ static void judge(struct open_binding *o, const cJSON *pod)
 	}
 }
 
+/* Without the right to ask, and where no watch tells either, the pod waits for ever. */
+static void say_refused(struct open_binding *o, const struct kube_response *response)
+{
+	int64_t held_back;
+	char text[300];
+
+	if (!log_gate_open(&o->binder->refusal_gate, SAY_AGAIN_MS, &held_back))
+		return;
+	kube_status_text(response, text, sizeof(text));
+	log_warn("what became of a binding cannot be asked", FIELDS(LS("namespace", o->namespace_), LS("pod", o->name), LS("node", o->node),
+								    LS("error", text), LI("held_back", held_back)));
+}
+
 static void on_asked(void *arg, const struct kube_response *response)
 {
 	struct open_binding *o = arg;
@@ -250,6 +266,8 @@ static void on_asked(void *arg, const struct kube_response *response)
 		snprintf(o->reason, sizeof(o->reason), "it is gone");
 		end(o, BIND_LOST);
 	} else if (!seen_on_a_node(o)) {
+		if (response->status == 401 || response->status == 403)
+			say_refused(o, response);
 		ask_later(o, response->retry_after_ms);
 	}
 }

@@ -166,7 +166,7 @@ static struct series *find_series(struct events *e, uint64_t key)
 
 static void patch_series(struct events *e, const struct series *s)
 {
-	struct letter letter = {.method = "PATCH", .content_type = "application/merge-patch+json"};
+	struct letter letter = {.kind = LETTER_SERIES, .method = "PATCH", .content_type = "application/merge-patch+json"};
 	char now[CLOCK_TEXT + 3];
 
 	micro_time(now);
@@ -251,7 +251,7 @@ static bool prepare_condition(void *arg, struct letter *letter)
 
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message)
 {
-	struct letter letter = {.method = "PATCH", .content_type = "application/strategic-merge-patch+json",
+	struct letter letter = {.kind = LETTER_CONDITION, .method = "PATCH", .content_type = "application/strategic-merge-patch+json",
 				.prepare = prepare_condition,
 				.arg = e};
 	struct letter *waiting = outbox_find(e->outbox, pod->uid);

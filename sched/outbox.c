@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 #define TIMEOUT_MS 10000
 #define BACKOFF_MS 250
 #define BACKOFF_REFUSED_MS 1000
 #define BACKOFF_MAX_MS 10000
+#define SAY_AGAIN_MS 60000
 
 struct entry {
 	struct outbox *box;
@@ -32,6 +34,7 @@ struct outbox {
 	struct line prompt, others;	/* prompt: those that were not answered once */
 	size_t prompt_flight;
 	int64_t sent, dropped;
+	struct log_gate refusal_gates[LETTER_KINDS];
 };
 
 struct outbox *outbox_new(struct kube *k, struct limit *limit)
@@ -150,6 +153,18 @@ static bool is_refusal(const struct kube_response *r)
 	return r->status == 401 || r->status == 403;
 }
 
+static void say_refused(struct outbox *o, const struct letter *l, const struct kube_response *r)
+{
+	static const char *const names[] = {"an event is refused", "the count of an event is refused", "a pod's condition is refused"};
+	int64_t held_back;
+	char text[300];
+
+	if (!log_gate_open(&o->refusal_gates[l->kind], SAY_AGAIN_MS, &held_back))
+		return;
+	kube_status_text(r, text, sizeof(text));
+	log_warn(names[l->kind], FIELDS(LS("path", l->path), LS("error", text), LI("held_back", held_back)));
+}
+
 static bool later(const struct entry *e, const struct kube_response *r)
 {
 	if (is_refusal(r))
@@ -169,6 +184,8 @@ static void on_answer(void *arg, const struct kube_response *response)
 
 	e->line->flight--;
 	e->call = NULL;
+	if (is_refusal(response))
+		say_refused(o, &e->letter, response);
 	if (fine || !later(e, response)) {
 		*(fine ? &o->sent : &o->dropped) += 1;
 		forget(e);

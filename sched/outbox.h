@@ -1,7 +1,7 @@
 /*
  * outbox.h - requests whose outcome nobody waits for: a bounded list, a few in flight, tried again a few times when the server
  * has no time (429, 5xx, connection) or does not know our rights yet (401, 403: it has just started), else dropped and counted.
- * One thread.
+ * A refusal by rights is logged, once a minute for each kind of letter. One thread.
  *
  * Prompt letters go before all others and without a look at the limiter, which they are charged to all the same: so the sender can
  * see to it that none waits, by holding back while outbox_prompt says that as many are under way as may be in flight. One that fails
@@ -24,7 +24,10 @@
 #define OUTBOX_SPARE_TOKENS 10		/* of the limiter: left to bindings */
 #define OUTBOX_PROMPT_MS 2000		/* a server that takes longer for a prompt letter is not waited for */
 
+enum letter_kind { LETTER_EVENT, LETTER_SERIES, LETTER_CONDITION, LETTER_KINDS };
+
 struct letter {
+	enum letter_kind kind;			/* for the log */
 	const char *method, *content_type;	/* constants */
 	char *path, *body;			/* the outbox's from outbox_put on; so are the next three */
 	char *uid, *reason, *message;		/* for `prepare` */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sched/cache/cache.h"
 
 #define WAKE_BITS 8
 
@@ -21,8 +22,8 @@ struct item {
 	int32_t priority;
 	int64_t since_ms;		/* in the queue since then */
 	int64_t due_ms;			/* back-off ends; of a parked one: the latest wake-up */
-	int64_t backoff_until_ms;
-	unsigned wake;
+	int64_t tried_ms, backoff_until_ms;
+	unsigned wake;			/* 0: it failed, and no news will help */
 	int tries;
 	bool changed;			/* while it was taken */
 };
@@ -343,6 +344,7 @@ static bool end_attempt(struct queue *q, struct item *item, int64_t mono_ms)
 		return true;
 	}
 	item->tries++;
+	item->tried_ms = mono_ms;
 	item->backoff_until_ms = mono_ms + backoff_ms(item->tries);
 	return false;
 }
@@ -365,7 +367,34 @@ void queue_failed(struct queue *q, const char *uid, int64_t mono_ms)
 
 	if (!item || item->state != QUEUE_TAKEN || end_attempt(q, item, mono_ms))
 		return;
+	item->wake = 0;
 	revive(q, item, mono_ms);
+}
+
+/* True when rare news makes its back-off end sooner. */
+static bool hurry(struct item *item, unsigned bits)
+{
+	int64_t soonest_ms = item->tried_ms + QUEUE_BACKOFF_MS;
+
+	if (!(item->wake & bits & WAKE_RARE) || item->backoff_until_ms <= soonest_ms)
+		return false;
+	item->backoff_until_ms = soonest_ms;
+	return true;
+}
+
+/* What goes up in the heap changes places with items that were looked at already. */
+static void hurry_backing_off(struct queue *q, unsigned bits)
+{
+	struct item *item;
+	size_t i;
+
+	for (i = 0; i < q->backing_off.count; i++) {
+		item = q->backing_off.items[i];
+		if (hurry(item, bits)) {
+			item->due_ms = item->backoff_until_ms;
+			sift_up(&q->backing_off, item);
+		}
+	}
 }
 
 size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms)
@@ -374,6 +403,8 @@ size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms)
 	size_t woken = 0, waiting = 0;
 	unsigned bit;
 
+	if (bits & WAKE_RARE)
+		hurry_backing_off(q, bits);
 	for (bit = 0; bit < WAKE_BITS; bit++)
 		if (bits & (1u << bit))
 			waiting += q->parked_by_bit[bit];
@@ -382,6 +413,7 @@ size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms)
 	for (item = q->parked_first; item; item = after) {
 		after = item->after;
 		if (item->wake & bits) {
+			hurry(item, bits);
 			revive(q, item, mono_ms);
 			woken++;
 		}

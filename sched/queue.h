@@ -13,7 +13,8 @@
  *
  * Ready pods: higher priority first, then who waits longer. Back-off: 1 s after the first attempt, doubling to 10 s; it begins
  * at the attempt, not at the wake-up, so a pod that was parked for long is ready at once. It starts anew when its user changes
- * the pod.
+ * the pod. News that are rare and mean much (WAKE_RARE: of a node, of the matrix) make it end 1 s after the attempt for those who
+ * wait for them: pods that come and go all the time cannot keep a pod from a new node for 10 s.
  *
  * The queue knows uids only. Times are CLOCK_BOOTTIME milliseconds that the caller gives. Not thread-safe.
  */
@@ -49,7 +50,7 @@ const char *queue_take(struct queue *q, int64_t mono_ms);
 void queue_refused(struct queue *q, const char *uid, unsigned wake, int64_t mono_ms);
 /* The attempt failed for another reason: tried again after the back-off. */
 void queue_failed(struct queue *q, const char *uid, int64_t mono_ms);
-/* Something of `bits` happened. Returns how many pods left the parking place. */
+/* Something of `bits` (cache.h) happened. Returns how many pods left the parking place. */
 size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms);
 /* Milliseconds until a pod is ready: 0 now, at most `most`. */
 int64_t queue_next_ms(struct queue *q, int64_t mono_ms, int64_t most);

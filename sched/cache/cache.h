@@ -63,6 +63,7 @@ enum {
 	WAKE_POD_FREED = 4,		/* an assigned pod went, shrank or was forgotten */
 	WAKE_POD_ADDED = 8,		/* a pod is on a node now, or its labels changed: targets and affinities */
 	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
+	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX,
 };
 
 struct cache;

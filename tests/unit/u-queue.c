@@ -97,6 +97,50 @@ static void a_wake_up_does_not_shorten_the_back_off(void **state)
 	queue_free(q);
 }
 
+/* Four attempts, the last at the time that is returned; then it waits for `wake` bits, and a pod that goes away wakes it. */
+static int64_t refused_often(struct queue *q, unsigned wake)
+{
+	int64_t now = 0;
+	int i;
+
+	put(q, "a", 0, now);
+	for (i = 0; i < 4; i++) {
+		now += 10000;
+		assert_next(q, now, "a");
+		queue_refused(q, "a", wake, now);
+		queue_wake(q, WAKE_POD_FREED, now);
+	}
+	assert_int_equal(queue_count(q, QUEUE_BACKING_OFF), 1);
+	return now;
+}
+
+static void rare_news_end_the_back_off_after_1_s(void **state)
+{
+	static const unsigned rare[] = {WAKE_NODE_ADDED, WAKE_NODE_CHANGED, WAKE_MATRIX};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rare); i++) {
+		struct queue *q = queue_new();
+		int64_t tried = refused_often(q, WAKE_POD_FREED | rare[i]);
+
+		queue_wake(q, WAKE_POD_ADDED | (WAKE_RARE & ~rare[i]), tried + 10);	/* not for this pod */
+		assert_int_equal(queue_next_ms(q, tried + 10, 60000), 7990);
+		queue_wake(q, rare[i], tried + 20);
+		assert_next(q, tried + 999, NULL);
+		assert_next(q, tried + 1000, "a");
+		queue_refused(q, "a", WAKE_POD_FREED | rare[i], tried + 1000);		/* parked, not yet woken by anything */
+		queue_wake(q, rare[i], tried + 1500);
+		assert_next(q, tried + 1999, NULL);
+		assert_next(q, tried + 2000, "a");
+		queue_failed(q, "a", tried + 2000);					/* no news help against that */
+		queue_wake(q, rare[i], tried + 2100);
+		assert_next(q, tried + 11999, NULL);
+		assert_next(q, tried + 12000, "a");
+		queue_free(q);
+	}
+}
+
 static void nobody_is_parked_for_more_than_5_minutes(void **state)
 {
 	struct queue *q = queue_new();
@@ -185,7 +229,7 @@ struct model {
 	bool there, changed;
 	enum queue_state state;
 	int32_t priority;
-	int64_t since, due, backoff_until;
+	int64_t since, due, tried, backoff_until;
 	uint64_t version;
 	unsigned wake;
 	int tries;
@@ -232,8 +276,9 @@ static void model_attempt_ended(struct model *m, bool was_refused, unsigned wake
 	m->tries++;
 	for (i = 1; i < m->tries; i++)
 		wait = wait * 2 > 10000 ? 10000 : wait * 2;
+	m->tried = now;
 	m->backoff_until = now + wait;
-	m->wake = wake;
+	m->wake = was_refused ? wake : 0;
 	m->due = was_refused ? now + QUEUE_PARKED_MAX_MS : m->backoff_until;
 	m->state = was_refused ? QUEUE_PARKED : QUEUE_BACKING_OFF;
 }
@@ -250,6 +295,25 @@ static void model_put(struct model *m, int32_t priority, uint64_t version, int64
 	}
 	*m = (struct model){.there = true, .state = QUEUE_READY, .priority = priority, .version = version,
 			    .since = m->there ? m->since : now, .backoff_until = now};
+}
+
+/* The number of pods that leave the parking place. */
+static size_t model_wake(struct model *m, unsigned bits)
+{
+	size_t woken = 0, i;
+
+	for (i = 0; i < PODS; i++) {
+		bool parked = m[i].state == QUEUE_PARKED;
+
+		if (!m[i].there || !(m[i].wake & bits) || (!parked && m[i].state != QUEUE_BACKING_OFF))
+			continue;
+		if (m[i].wake & bits & (1 | 2 | 16) && m[i].backoff_until > m[i].tried + 1000)
+			m[i].backoff_until = m[i].tried + 1000;
+		m[i].due = m[i].backoff_until;
+		m[i].state = QUEUE_BACKING_OFF;
+		woken += parked;
+	}
+	return woken;
 }
 
 static int64_t model_oldest(const struct model *m)
@@ -269,7 +333,7 @@ static void it_does_what_a_naive_model_does(void **state)
 	struct queue *q = queue_new();
 	struct model m[PODS] = {0};
 	int64_t now = 0;
-	int step, i;
+	int step;
 
 	(void)state;
 	for (step = 0; step < 200000; step++) {
@@ -307,15 +371,10 @@ static void it_does_what_a_naive_model_does(void **state)
 			model_attempt_ended(&m[pod], was_refused, wake, now);
 		} else if (what >= 95) {
 			unsigned bits = 1u << rng_below(&r, 5);
-			size_t woken = 0;
 
-			for (i = 0; i < PODS; i++)
-				if (m[i].there && m[i].state == QUEUE_PARKED && m[i].wake & bits) {
-					m[i].state = QUEUE_BACKING_OFF;
-					m[i].due = m[i].backoff_until;
-					woken++;
-				}
-			assert_int_equal(queue_wake(q, bits, now), woken);
+			model_ready(m, now);
+			queue_next_ms(q, now, 1);	/* what is due has left its place */
+			assert_int_equal(queue_wake(q, bits, now), model_wake(m, bits));
 		}
 		assert_int_equal(queue_oldest_ms(q), model_oldest(m));
 	}
@@ -354,7 +413,7 @@ int main(void)
 		cmocka_unit_test(priority_goes_first_then_who_waits_longer),
 		cmocka_unit_test(back_off_doubles_from_1_s_to_10_s),
 		cmocka_unit_test(a_parked_pod_is_woken_by_its_own_bits),
-		cmocka_unit_test(a_wake_up_does_not_shorten_the_back_off),
+		cmocka_unit_test(a_wake_up_does_not_shorten_the_back_off), cmocka_unit_test(rare_news_end_the_back_off_after_1_s),
 		cmocka_unit_test(nobody_is_parked_for_more_than_5_minutes),
 		cmocka_unit_test(a_change_by_its_user_starts_anew),
 		cmocka_unit_test(a_change_while_it_is_taken_is_not_lost),
