@@ -105,6 +105,24 @@ static void faults_come_before_or_after_the_commit(void **state)
 	}
 }
 
+static void on_status_text(void *arg, const struct kube_response *response)
+{
+	kube_status_text(response, arg, 128);
+}
+
+/* As a real server says it (--max-requests-inflight), and priority and fairness do: no Status object. */
+static void too_many_requests_is_plain_text(void **state)
+{
+	char said[128] = "";
+
+	(void)state;
+	standin_faults(&api, "{\"rules\":[{\"verb\":\"list\",\"action\":\"status\",\"status\":429,\"retryAfter\":\"1\",\"count\":1}]}");
+	kube_send(api.kube, &(struct kube_request){.method = "GET", .path = "/api/v1/nodes", .timeout_ms = 10000}, on_status_text, said);
+	while (!*said)
+		kube_run(api.kube, 100, NULL, 0);
+	assert_string_equal(said, "429: Too many requests, please try again later.");
+}
+
 static void a_delay_delays_and_a_rule_ends_after_its_count(void **state)
 {
 	int64_t began, retry_after_ms;
@@ -446,7 +464,7 @@ static void it_refuses_what_it_cannot_do(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		CASE(faults_come_before_or_after_the_commit), CASE(a_delay_delays_and_a_rule_ends_after_its_count),
+		CASE(faults_come_before_or_after_the_commit), CASE(too_many_requests_is_plain_text), CASE(a_delay_delays_and_a_rule_ends_after_its_count),
 		CASE(rules_choose_by_method_path_and_verb), CASE(the_dice_fall_as_they_are_told),
 		CASE(bad_rules_are_refused_and_the_old_ones_stay), CASE(the_log_has_every_write_and_its_outcome),
 		CASE(compaction_ends_old_versions), CASE(the_history_is_bounded),
