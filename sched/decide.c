@@ -130,8 +130,10 @@ static bool run_filters(struct cycle *c, struct decision *out)
 
 	for (i = 0; i < filter_count; i++) {
 		enum filter_start start;
+		uint32_t before = d->feasible;
 
 		c->state = NULL;
+		d->running = (uint8_t)(i + 1);
 		start = filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
 		if (start == FILTER_REFUSE) {
 			out->wake = filter_table[i]->wake;
@@ -139,6 +141,8 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		}
 		skip[i] = start == FILTER_SKIP;
 		state[i] = c->state;
+		if (d->feasible < before)
+			out->wake |= filter_table[i]->wake;
 	}
 	for (i = 0; i < filter_count && d->feasible; i++) {
 		uint32_t before = d->feasible;

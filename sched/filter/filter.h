@@ -31,7 +31,7 @@ struct filter {
 	const char *name;			/* kube-scheduler's: "NodeResourcesFit" */
 	bool unresolvable;			/* no preemption would help (UnschedulableAndUnresolvable) */
 	unsigned wake;				/* WAKE bits that may turn a refusal */
-	enum filter_start (*prefilter)(struct cycle *c);
+	enum filter_start (*prefilter)(struct cycle *c);	/* may refuse nodes already: before all filters, so its reason is the one told */
 	/* Refuses by cycle_refuse. Looks only at nodes that are feasible so far. */
 	void (*filter)(struct cycle *c);
 	/* Appends the reason of a refused node; several are joined by "\n" and counted apart. `detail` as it was given. */

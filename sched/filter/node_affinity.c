@@ -3,8 +3,91 @@
 #include "lib/mem.h"
 #include "sched/filter/filter.h"
 
+#define NOT_NAMED 1		/* detail of a refusal */
+
+/* --- terms that name their nodes --- */
+
+static bool is_name(const struct requirement *field)
+{
+	return field->op == LABEL_IN && STREQ(field->key, "metadata.name");
+}
+
+static const struct requirement *first_names(const struct node_term *term)
+{
+	uint32_t i;
+
+	for (i = 0; i < term->field_count; i++)
+		if (is_name(&term->fields[i]))
+			return &term->fields[i];
+	return NULL;
+}
+
+static bool has_value(const struct requirement *field, const char *value)
+{
+	uint32_t i;
+
+	for (i = 0; i < field->value_count; i++)
+		if (STREQ(field->values[i], value))
+			return true;
+	return false;
+}
+
+static bool allows(const struct node_term *term, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < term->field_count; i++)
+		if (is_name(&term->fields[i]) && !has_value(&term->fields[i], name))
+			return false;
+	return true;
+}
+
+/* Marks the nodes that the term names. How many names it leaves, also of nodes that do not exist. */
+static uint32_t mark(const struct cycle *c, const struct node_term *term, bool *named)
+{
+	const struct requirement *names = first_names(term);
+	uint32_t i, left = 0;
+
+	for (i = 0; i < names->value_count; i++) {
+		int32_t node = cache_find_node(c->view->cache, names->values[i]);
+
+		if (!allows(term, names->values[i]))
+			continue;
+		left++;
+		if (node >= 0)
+			named[node] = true;
+	}
+	return left;
+}
+
+/* Where every term names nodes, kube-scheduler looks at no others, and says so before all other filters. */
+static enum filter_start refuse_not_named(struct cycle *c)
+{
+	const struct node_selector *terms = &c->pod->node_affinity;
+	bool *named = cycle_alloc(c, c->view->count + 1);
+	uint32_t i, left = 0;
+
+	for (i = 0; i < terms->count; i++) {
+		if (!first_names(&terms->terms[i]))
+			return FILTER_RUN;
+		left += mark(c, &terms->terms[i], named);
+	}
+	if (left == 0) {
+		c->pod_reason = "pod affinity terms conflict";
+		return FILTER_REFUSE;
+	}
+	for (i = 0; i < c->view->count; i++)
+		if (!named[i])
+			cycle_refuse(c, i, NOT_NAMED);
+	return FILTER_RUN;
+}
+
+/* --- the filter --- */
+
 static enum filter_start prefilter(struct cycle *c)
 {
+	if (c->pod->node_affinity.present && c->pod->node_affinity.count)
+		return refuse_not_named(c);
 	return c->pod->node_selector.count || c->pod->node_affinity.present ? FILTER_RUN : FILTER_SKIP;
 }
 
@@ -32,8 +115,8 @@ static void filter(struct cycle *c)
 
 static void reason(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out)
 {
-	(void)in, (void)node, (void)detail;
-	buf_str(out, "node(s) didn't match Pod's node affinity/selector");
+	(void)in, (void)node;
+	buf_str(out, detail == NOT_NAMED ? "node(s) didn't satisfy plugin(s) [NodeAffinity]" : "node(s) didn't match Pod's node affinity/selector");
 }
 
 const struct filter filter_node_affinity = {

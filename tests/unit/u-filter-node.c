@@ -81,7 +81,6 @@ static void selector_and_required_terms(void **state)
 		{TERMS("{'matchExpressions':[{'key':'gpu','operator':'NotIn','values':['yes']}]}"), true, true},
 		{TERMS("{'matchExpressions':[{'key':'cores','operator':'Gt','values':['8']}]}"), true, false},
 		{TERMS("{'matchExpressions':[{'key':'cores','operator':'Lt','values':['8']}]}"), false, false},
-		{TERMS("{'matchFields':[{'key':'metadata.name','operator':'In','values':['hdd']}]}"), false, true},	/* a DaemonSet's */
 		{TERMS("{'matchFields':[{'key':'metadata.name','operator':'NotIn','values':['hdd']}]}"), true, false},
 		{"'affinity':{'nodeAffinity':{'preferredDuringSchedulingIgnoredDuringExecution':[{'weight':1,'preference':" IN("disk", "x")
 		 "}]}}", true, true},										/* a wish */
@@ -100,6 +99,44 @@ static void selector_and_required_terms(void **state)
 			fail_msg("%s on ssd", examples[i].spec);
 		if (!STREQ(world_reason(&w, "hdd"), examples[i].hdd ? "" : AFFINITY))
 			fail_msg("%s on hdd", examples[i].spec);
+		pod_free(pod);
+		world_free(&w);
+	}
+}
+
+#define NAMED "node(s) didn't satisfy plugin(s) [NodeAffinity]"
+#define NAME(node) "{'matchFields':[{'key':'metadata.name','operator':'In','values':['" node "']}]}"
+
+/* As a DaemonSet's pods: what they do not name is out before any other filter speaks. */
+static void terms_that_name_nodes(void **state)
+{
+	static const struct {
+		const char *spec, *a, *b;	/* the reasons on the nodes a (cordoned) and b */
+	} examples[] = {
+		{TERMS(NAME("b")), NAMED, ""},
+		{TERMS(NAME("a")), "node(s) were unschedulable", NAMED},
+		{TERMS(NAME("gone")), NAMED, NAMED},
+		{TERMS(NAME("gone") "," NAME("b")), NAMED, ""},
+		{TERMS(NAME("gone") "," IN("disk", "ssd")), "node(s) were unschedulable", AFFINITY},
+		{TERMS("{'matchExpressions':[{'key':'disk','operator':'Exists'}],'matchFields':[{'key':'metadata.name','operator':'In','values':['b']}]}"),
+		 NAMED, AFFINITY},
+		{TERMS("{'matchFields':[{'key':'metadata.name','operator':'In','values':['b']},{'key':'metadata.name','operator':'In','values':['a']}]}"),
+		 "pod affinity terms conflict", "pod affinity terms conflict"},
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(examples); i++) {
+		struct world w = world_new();
+		struct pod *pod = pod_with("p", "%s", examples[i].spec);
+
+		cache_put_node(w.cache, node_of_text("{'metadata':{'name':'a'},'spec':{'unschedulable':true}}"));
+		cache_put_node(w.cache, node_with("b", "%s", ""));
+		world_decide(&w, pod);
+		if (!STREQ(world_reason(&w, "a"), examples[i].a))
+			fail_msg("%s on a: %s", examples[i].spec, world_reason(&w, "a"));
+		if (!STREQ(world_reason(&w, "b"), examples[i].b))
+			fail_msg("%s on b: %s", examples[i].spec, world_reason(&w, "b"));
 		pod_free(pod);
 		world_free(&w);
 	}
@@ -164,6 +201,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_understood_is_never_placed),
 		cmocka_unit_test(the_requested_node_name),
 		cmocka_unit_test(selector_and_required_terms),
+		cmocka_unit_test(terms_that_name_nodes),
 		cmocka_unit_test(the_operating_system),
 		cmocka_unit_test(the_table_is_in_order),
 		cmocka_unit_test(the_histogram_is_kube_schedulers),
