@@ -68,15 +68,17 @@ static void micro_time(char text[static CLOCK_TEXT + 3])
 	snprintf(text, CLOCK_TEXT + 3, "%.23s000Z", ms);
 }
 
-/* At most `max` bytes, cut at the beginning of a character. The caller frees. */
+#define CUT " ..."
+
+/* At most `max` bytes, cut at the beginning of a character and ended as kube-scheduler does. The caller frees. */
 static char *shortened(const char *text, size_t max)
 {
 	size_t len = strlen(text);
 
 	if (len > max)
-		for (len = max - 3; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+		for (len = max - strlen(CUT); len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
 			;
-	return xasprintf("%.*s%s", (int)len, text, text[len] ? "..." : "");
+	return xasprintf("%.*s%s", (int)len, text, text[len] ? CUT : "");
 }
 
 static void add_note(struct buf *b, const char *note)
@@ -88,6 +90,7 @@ static void add_note(struct buf *b, const char *note)
 
 struct event {
 	const char *scheduler, *namespace_, *pod, *uid;
+	const char *resource_version;	/* of the pod that was looked at; NULL: not said */
 	const char *type, *reason, *action, *note;
 	const char *name;
 	bool prompt;
@@ -118,6 +121,8 @@ static void event_body(const struct events *e, const struct event *event, struct
 	member(b, "namespace", event->namespace_);
 	member(b, "name", event->pod);
 	member(b, "uid", event->uid);
+	if (event->resource_version)
+		member(b, "resourceVersion", event->resource_version);
 	buf_str(b, "},\"note\":");
 	add_note(b, event->note);
 	buf_char(b, '}');
@@ -200,9 +205,8 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
 	*s = (struct series){.key = key, .seen_ms = mono_ms, .patched_ms = mono_ms, .count = 1};
 	s->path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/%s", pod->namespace_, name);
 	post_event(e, &(struct event){.scheduler = pod->scheduler_name, .namespace_ = pod->namespace_, .pod = pod->name,
-				      .uid = pod->uid,
-				      .type = "Warning", .reason = "FailedScheduling", .action = "Scheduling", .note = note,
-					      .name = name});
+				      .uid = pod->uid, .resource_version = pod->resource_version, .type = "Warning",
+				      .reason = "FailedScheduling", .action = "Scheduling", .note = note, .name = name});
 	return true;
 }
 

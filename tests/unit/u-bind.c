@@ -580,7 +580,7 @@ static void a_message_is_cut_at_the_limit(void **state)
 	until_sent(&w);
 	assert_int_equal(w.server.patches, 1);
 	assert_in_range(strlen(w.server.last_body), EVENTS_CONDITION_MAX - 4, EVENTS_CONDITION_MAX + 500);
-	assert_non_null(strstr(w.server.last_body, "xxx..."));
+	assert_non_null(strstr(w.server.last_body, "xxx ..."));
 	end_world(&w);
 }
 
