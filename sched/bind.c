@@ -241,14 +241,15 @@ static void judge(struct open_binding *o, const cJSON *pod)
 /* Without the right to ask, and where no watch tells either, the pod waits for ever. */
 static void say_refused(struct open_binding *o, const struct kube_response *response)
 {
+	auto_free char *key = xasprintf("%s/%s", o->namespace_, o->name);
 	int64_t held_back;
 	char text[300];
 
 	if (!log_gate_open(&o->binder->refusal_gate, SAY_AGAIN_MS, &held_back))
 		return;
 	kube_status_text(response, text, sizeof(text));
-	log_warn("what became of a binding cannot be asked", FIELDS(LS("namespace", o->namespace_), LS("pod", o->name), LS("node", o->node),
-								    LS("error", text), LI("held_back", held_back)));
+	log_warn("what became of a binding cannot be asked",
+		 FIELDS(LS("pod", key), LS("node", o->node), LS("error", text), LI("held_back", held_back)));
 }
 
 static void on_asked(void *arg, const struct kube_response *response)
