@@ -4,7 +4,7 @@
 #   quick     what $BUILD holds: units, properties, integration
 #   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
 #   e2e       against a real etcd, kube-apiserver and kube-scheduler of version KUBERNETES (1.36.3); words after it name programs: e2e e-bind
-#   nightly   all, then valgrind, many rounds of new random inputs, and long fuzzing
+#   nightly   all, e2e with both releases, then valgrind, many rounds of new random inputs, and long fuzzing
 # One program: BUILD=build/gcc tests/run.sh one build/gcc/tests/u-json
 set -u
 cd "$(dirname "$0")/.." || exit 70
@@ -14,6 +14,9 @@ limit_s=${TEST_TIMEOUT:-300}
 valgrindable='u-(ask|base|bind|cache|cache-model|conffile|cpu|decide|elect|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod|queue|resources|rounds|sched-settings|sched-status|score|status|target|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-kube-.*'
+
+# What mostly waits: for leases to run out, outages to end, back-offs to grow.
+waiting='e-elect|e-ops|e-wait'
 
 # one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
 one() {
@@ -95,19 +98,28 @@ all() {
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 }
 
-# end_to_end [NAMES]: the programs one after the other in one control plane; the client's suite too
-end_to_end() {
-	build "gcc, hardened, for e2e" CC=gcc e2e-tools || return 1
-	[ $# -gt 0 ] || set -- i-client $(ls tests/e2e/e-*.c | sed 's|.*/||; s|\.c$||')
-	for name; do set -- "$@" "build/gcc/tests/$name"; shift; done
-	step "a control plane of Kubernetes ${KUBERNETES:=1.36.3}, its tools" tests/e2e/tools.sh --kubernetes "$KUBERNETES" || return 1
-	tests/e2e/cluster.sh --kubernetes "$KUBERNETES" --limit "${E2E_LIMIT:-1200}" sh -c 'for program; do LATENCY_API=$KUBECONFIG tests/run.sh one "$program"; done' e2e "$@" ||
-		echo "0 1 0" >>"$logs/results"
+# lane NAME PROGRAMS: one after the other in a control plane of their own
+lane() {
+	out=build/e2e/$1; shift
+	[ $# -gt 0 ] || return 0
+	tests/e2e/cluster.sh --out "$out" --kubernetes "$KUBERNETES" --limit "${E2E_LIMIT:-1200}" \
+		sh -c 'for program; do TEST_TIMEOUT=${TEST_TIMEOUT:-600} LATENCY_API=$KUBECONFIG tests/run.sh one "build/gcc/tests/$program"; done' lane "$@" || echo "0 1 0" >>"$logs/results"
 }
 
-# What takes long: each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
+# end_to_end [NAMES]: the client's suite and the programs in two control planes at once, one of which has what mostly waits
+end_to_end() {
+	build "gcc, hardened, for e2e" CC=gcc e2e-tools || return 1
+	step "a control plane of Kubernetes ${KUBERNETES:=1.36.3}, its tools" tests/e2e/tools.sh --kubernetes "$KUBERNETES" || return 1
+	[ $# -gt 0 ] || set -- i-client $(ls tests/e2e/e-*.c | sed 's|.*/||; s|\.c$||')
+	lane waiting $(printf '%s\n' "$@" | grep -Ex "$waiting") &
+	lane working $(printf '%s\n' "$@" | grep -Evx "$waiting")
+	wait
+}
+
+# What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
 	all
+	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do

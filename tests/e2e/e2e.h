@@ -49,7 +49,7 @@ int e2e_bound(struct sched *s, const char *scheduler);
 /* Waits until so many are; fails the test after limit_s. */
 void e2e_until_bound(struct sched *s, const char *scheduler, int count, int limit_s);
 
-/* tests/e2e/apiserver.sh WORD: start, kill, stop, wait. Fails the test when that fails. */
+/* tests/e2e/apiserver.sh WORD: start, kill, stop, freeze, thaw, wait. Fails the test when that fails. */
 void e2e_apiserver(const char *word);
 
 #endif
