@@ -238,14 +238,15 @@ static void condition_body(const struct pod *pod, const char *reason, const char
 	buf_str(b, "}]}}");
 }
 
-/* The pod as it is now, or nothing at all: it may be on a node by now. */
+/* The pod as it is now, or nothing at all: it may be on a node by now, or about to go. */
 static bool prepare_condition(void *arg, struct letter *letter)
 {
 	const struct events *e = arg;
 	const struct cached_pod *seen = cache_find_pod(e->cache, letter->uid);
 	struct buf body = {0};
 
-	if (!seen || seen->assumed || *seen->pod->node || has_condition(seen->pod, letter->reason, letter->message))
+	if (!seen || seen->assumed || *seen->pod->node || seen->pod->terminating || seen->pod->terminal ||
+	    has_condition(seen->pod, letter->reason, letter->message))
 		return false;
 	condition_body(seen->pod, letter->reason, letter->message, &body);
 	free(letter->body);
