@@ -45,6 +45,7 @@ struct kube_watch {
 	int64_t due_mono_ms;		/* while WAITING */
 	enum next next;
 	int tries;			/* failures without a success between them */
+	bool gone;			/* a 410 was among them */
 	char *rv;			/* where the next watch begins */
 	uint64_t newest;		/* highest resourceVersion ever seen as a number; 0: none, or they are no numbers */
 	char *page_token;		/* of the next page; NULL: the list begins anew */
@@ -281,6 +282,15 @@ static void start_list(struct kube_watch *w)
 
 /* --- watch ------------------------------------------------------------------------------------------------------------ */
 
+/* What we have is too old, as after an outage: the server is there again, so the first list is not held back as long as that was. */
+static void take_gone(struct kube_watch *w)
+{
+	w->stats.gone++;
+	if (!w->gone)
+		w->tries = 0;
+	w->gone = true;
+}
+
 static bool stop(struct kube_watch *w, enum next then, int64_t retry_after_ms)
 {
 	w->stopped = true;
@@ -294,7 +304,8 @@ static bool on_error_event(struct kube_watch *w, const cJSON *status)
 	int code = status_code(status);
 
 	lm_fail(&w->why, LM_UNAVAILABLE, "%s: watch: ERROR event %d: %.200s", w->path, code, status_message(status));
-	w->stats.gone += code == 410;
+	if (code == 410)
+		take_gone(w);
 	if (code == 429)
 		return stop(w, NEXT_WATCH, status_retry_after_ms(status));
 	if (!is_passing(code) || status_is_too_large_rv(status) || ++w->stuck >= STUCK_MAX)
@@ -388,8 +399,10 @@ static void on_watch(void *arg, const struct kube_response *response)
 	w->call = NULL;
 	w->depth++;
 	lines_clear(&w->lines);
-	if (good)
+	if (good) {
 		w->tries = 0;
+		w->gone = false;
+	}
 	if (w->stopped) {
 		retry(w, w->then, w->retry_after_ms, &w->why);
 	} else if (response->status == 200 && good) {
@@ -398,7 +411,8 @@ static void on_watch(void *arg, const struct kube_response *response)
 		retry_because(w, NEXT_WATCH, -1, "watch: ended at once and brought nothing");
 	} else {
 		kube_status_text(response, text, sizeof(text));
-		w->stats.gone += response->status == 410;
+		if (response->status == 410)
+			take_gone(w);
 		retry_because(w, after_status(response), response->retry_after_ms, "watch: %s", text);
 	}
 	leave(w);

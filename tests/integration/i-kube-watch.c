@@ -104,6 +104,8 @@ struct told {
 	struct buf text;	/* "begin a:1 end ADDED:b:2 " */
 	struct buf troubles;	/* a line each */
 	int trouble_count;
+	int64_t gone_wait_ms[4];	/* after each 410 */
+	int gone_count;
 	struct kube_watch *watch;
 	int free_at, calls;	/* frees the watch at this call; 0: never */
 };
@@ -148,6 +150,8 @@ static void on_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
 	assert_true(retry_in_ms > 0);
 	buf_printf(&t->troubles, "%s\n", err->msg);
 	t->trouble_count++;
+	if (strstr(err->msg, "410") && t->gone_count < 4)
+		t->gone_wait_ms[t->gone_count++] = retry_in_ms;
 	count_call(t);
 }
 
@@ -505,6 +509,22 @@ static void s9_no_storm_of_lists_when_the_server_comes_back(void **state)
 	rig_stop(&g);
 }
 
+/* What was missed while the server was away is asked for at once; a server that says 410 again and again is asked less and less often. */
+static void s9_after_an_outage_what_is_gone_is_listed_soon(void **state)
+{
+	static const struct step gone = FAILS(410, STATUS(410, "Expired"), NULL);
+	struct rig g;
+
+	(void)state;
+	rig_start(&g, STEPS(ENDS(LIST("5", POD("a", "3")), NULL)),
+		  STEPS(AWAY, AWAY, AWAY, AWAY, AWAY, gone, gone, gone, STAYS(EVENT("ADDED", "b", "6"), NULL)), 0);
+	run_until_told(&g, "+b:6 ");
+	assert_int_equal(g.told.gone_count, 3);
+	assert_in_range(g.told.gone_wait_ms[0], 1, 2 * limits.backoff_ms);
+	assert_true(g.told.gone_wait_ms[2] > g.told.gone_wait_ms[0]);
+	rig_stop(&g);
+}
+
 static void s10_401_and_403_wait_and_do_not_list(void **state)
 {
 	struct rig g;
@@ -728,7 +748,7 @@ int main(void)
 		cmocka_unit_test(s14_429_is_waited_for_and_never_lists),
 		cmocka_unit_test(s15_bursts_of_5xx_are_waited_out),
 		cmocka_unit_test(an_error_event_that_stays_lists_again),
-		cmocka_unit_test(s9_no_storm_of_lists_when_the_server_comes_back),
+		cmocka_unit_test(s9_no_storm_of_lists_when_the_server_comes_back), cmocka_unit_test(s9_after_an_outage_what_is_gone_is_listed_soon),
 		cmocka_unit_test(s10_401_and_403_wait_and_do_not_list),
 		cmocka_unit_test(s25_a_watch_that_is_refused_as_invalid_lists_again),
 		cmocka_unit_test(an_expired_continue_starts_over_and_a_failed_page_does_not),
