@@ -82,7 +82,7 @@ LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
 .SECONDARY:
 all: $(PROGRAMS)
 tests: all $(STANDIN) $(UNIT) $(INTEGRATION) $(FUZZ)
-lab-tools: all $(STANDIN) $(LAB)
+lab-tools: all $(STANDIN) $(LAB) $(BUILD)/tests/xstate.so
 e2e-tools: all $(STANDIN) $(E2E) $(BUILD)/tests/i-client
 fuzzers: $(FUZZ)
 
@@ -104,8 +104,12 @@ $(BUILD)/testing.a: $(call objects,tests/testing)
 	$(archive)
 $(BUILD)/e2e.a: $(filter-out $(BUILD)/tests/e2e/e-%,$(call objects,tests/e2e))
 	$(archive)
-$(BUILD)/lab.a: $(filter-out $(BUILD)/tests/lab/lab-%,$(call objects,tests/lab))
+$(BUILD)/lab.a: $(filter-out $(BUILD)/tests/lab/lab-% %/xstate.o,$(call objects,tests/lab))
 	$(archive)
+# for user-mode-linux, see there
+$(BUILD)/tests/xstate.so: tests/lab/xstate.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 link = $(call say,LINK,$@) ; mkdir -p $(@D); $(CC) $(HARDEN_LINK) $(LDFLAGS) -pthread -o $@ $(filter %.o %.a,$^) $(1) $(LIBS)
 ifneq ($(V),)

@@ -12,9 +12,9 @@
 # this file. Exit status: COMMAND's; 125 when the control plane failed, 137 at the limit.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-
-fail() { echo "cluster: $*" >&2; exit 125; }
-say() { [ -z "${E2E_VERBOSE:-}" ] || printf 'cluster: %3d s  %s\n' "$SECONDS" "$*" >&2; }
+plane_name=cluster
+# shellcheck source=tests/e2e/plane.sh
+. "$here/plane.sh"
 
 # --- outside: options, tools, namespaces -----------------------------------------------------------------------------
 
@@ -35,43 +35,12 @@ outside() {
 	[ $# -gt 0 ] || fail "no COMMAND (see the head of $0)"
 	[[ $E2E_AUDIT =~ ^(writes|off)$ ]] || fail "--audit writes or off"
 	[ -n "${E2E_TOOLS:-}" ] || E2E_TOOLS=$("$here/tools.sh" --kubernetes "$kubernetes") || fail "no tools"
-	[ ! -e "$out" ] || [ -e "$out/.cluster" ] || fail "$out exists and is not an earlier run's"
-	rm -rf "$out"
-	mkdir -p "$out"
-	touch "$out/.cluster"
-	E2E_OUT=$(cd "$out" && pwd)
-	export E2E_OUT E2E_TOOLS E2E_INSIDE=1
-
-	# PID 1 of the namespace is timeout: with it, and with unshare, everything ends. unshare ignores SIGTERM, hence SIGKILL;
-	# this shell stays outside to turn signals into that.
-	unshare --user --map-root-user --net --mount --pid --fork --kill-child --mount-proc \
-		timeout --foreground -s KILL "$limit" "$here/cluster.sh" "$@" <&0 &
-	local cluster=$! status=0
-	trap 'kill -KILL $cluster 2>/dev/null; exit 130' INT
-	trap 'kill -KILL $cluster 2>/dev/null; exit 143' TERM HUP
-	cat >"$E2E_OUT/join" <<-J
-		#!/bin/bash
-		# enters the control plane while it runs: join COMMAND...
-		exec nsenter --preserve-credentials -U -n -m -p -t "\$(pgrep -P $cluster)" \\
-			env KUBECONFIG='$E2E_OUT/kubeconfig' E2E_OUT='$E2E_OUT' E2E_TOOLS='$E2E_TOOLS' PATH="$E2E_TOOLS:\$PATH" "\$@"
-	J
-	chmod +x "$E2E_OUT/join"
-	wait "$cluster" || status=$?
-	[ "$status" != 137 ] || echo "cluster: ended at its limit of $limit s" >&2
-	exit "$status"
+	plane_out "$out"
+	export E2E_TOOLS E2E_INSIDE=1
+	plane_enclose "$limit" "$E2E_TOOLS" "E2E_TOOLS E2E_AUDIT" "$here/cluster.sh" "$@"
 }
 
 # --- inside ----------------------------------------------------------------------------------------------------------
-
-# certificate NAME SUBJECT CA DAYS EXTENSIONS: pki/NAME.{crt,key}
-certificate() {
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" -keyout "$1.key" -out "$1.csr"
-	openssl x509 -req -in "$1.csr" -CA "$3.crt" -CAkey "$3.key" -CAcreateserial -out "$1.crt" -extfile <(echo "$5") -days "$4"
-}
-
-authority() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.crt"
-}
 
 # The server's certificates for expired.test and other-ca.test (by SNI) are bad on purpose: TLS is tested on them.
 certificates() {
@@ -86,8 +55,7 @@ certificates() {
 		certificate other /CN=other-ca.test other-ca 30 'subjectAltName=DNS:other-ca.test'
 		certificate client '/O=system:masters/CN=cert-admin' ca 30 'extendedKeyUsage=clientAuth'
 		certificate stranger '/O=system:masters/CN=stranger' other-ca 30 'extendedKeyUsage=clientAuth'
-		openssl genrsa -out accounts.key 2048
-		openssl rsa -in accounts.key -pubout -out accounts.pub
+		account_key
 	} >openssl.log 2>&1 || fail "certificates: see $E2E_OUT/pki/openssl.log"
 	cat >tokens.csv <<-T
 		admin-token,admin,1,"system:masters"
@@ -96,44 +64,23 @@ certificates() {
 	cd "$E2E_OUT"
 }
 
-# kubeconfig NAME TOKEN: E2E_OUT/NAME
-kubeconfig() {
-	cat >"$E2E_OUT/$1" <<-K
-		apiVersion: v1
-		kind: Config
-		clusters: [{name: e2e, cluster: {server: "https://127.0.0.1:6443", certificate-authority: pki/ca.crt}}]
-		users: [{name: user, user: {token: $2}}]
-		contexts: [{name: e2e, context: {cluster: e2e, user: user}}]
-		current-context: e2e
-	K
-}
-
-etcd_start() {
-	local client=http://127.0.0.1:2379 peer=http://127.0.0.1:2380
-	etcd --data-dir "$E2E_OUT/etcd" --unsafe-no-fsync --log-level=error --listen-client-urls $client --advertise-client-urls $client \
-		--listen-peer-urls $peer --initial-advertise-peer-urls $peer --initial-cluster default=$peer >"$E2E_OUT/etcd.log" 2>&1 &
-}
-
 inside() {
 	export KUBECONFIG=$E2E_OUT/kubeconfig PATH=$E2E_TOOLS:/usr/sbin:/sbin:$PATH
 	unset E2E_INSIDE
 	SECONDS=0
-	local directory=$PWD status=0
+	local directory=$PWD status=0 server=https://127.0.0.1:6443
 	ip link set lo up
 	ip address add 10.99.0.1/32 dev lo	# the server does not advertise a loopback address
 	certificates
-	kubeconfig kubeconfig admin-token
-	kubeconfig kube-scheduler.kubeconfig scheduler-token
+	kubeconfig kubeconfig admin-token $server
+	kubeconfig kube-scheduler.kubeconfig scheduler-token $server
 	etcd_start
 	"$here/apiserver.sh" start || fail "no API server: see $E2E_OUT/kube-apiserver.log"
 	say "API server ready"
 	cd "$directory"
 	"$@" || status=$?
 	say "command ended with status $status"
-	if [ -n "$E2E_KEEP" ]; then
-		echo "cluster: kept; enter with $E2E_OUT/join bash; end with Ctrl-C" >&2
-		sleep infinity
-	fi
+	plane_keep
 	exit "$status"
 }
 

@@ -46,7 +46,7 @@ stop() { [ -z "$guard" ] || { kill "$guard"; wait "$guard"; } 2>/dev/null || tru
 trap 'stop; exit 130' INT
 trap 'stop; exit 143' TERM HUP
 trap stop EXIT
-HOME=$out "$build/tests/lab-guard" "$limit" "$uml/usr/bin/linux.uml" \
+HOME=$out LD_PRELOAD=$build/tests/xstate.so "$build/tests/lab-guard" "$limit" "$uml/usr/bin/linux.uml" \
 	mem="${LAB_MEMORY:-512M}" root=/dev/root rootfstype=hostfs rootflags=/ ro loglevel=1 \
 	con=null con0=fd:0,fd:1 uml_dir="$out/uml" init="\"$build/tests/lab-init\"" lab_build="\"$build\"" lab_out="\"$out\"" \
 	lab_modules="\"$uml/usr/lib/uml/modules\"" $colour $verbose </dev/null 2>"$out/uml.log" &
