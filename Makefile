@@ -6,6 +6,11 @@
 #   make demo          the whole pipeline on this machine, with real pings, real NFS and real delays (about two minutes)
 #   make e2e           against a real etcd, kube-apiserver and kube-scheduler (KUBERNETES=1.36.3;
 #                      ONLY="e-bind" for some); the first time builds them, about 10 minutes
+#   make cluster       the Helm chart on three real kubelets with a real NFS volume and chosen delays (ONLY="c-failure" for some,
+#                      ONLY=all for all that make nightly runs)
+#   make images        the container images, in build/images (BASE=debootstrap where no hub is reached; REGISTRY= VERSION= TOOL=
+#                      PLATFORM=, see images.sh); make images-check looks them over
+#   make manifests     the Helm chart as plain YAML, in build/manifests (VALUES="helm/ci/nfs.yaml"; RELEASE= NAMESPACE=)
 #   make bench         the figures of README.md
 #   make nightly       the long runs: fuzzing, valgrind, large random clusters
 #   make deps          installs the Debian packages that are missing (as root or by sudo)
@@ -25,12 +30,14 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unkn
 comma := ,
 BUILD ?= build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
+RELEASE ?= latency-aware-scheduler
+NAMESPACE ?= latency-scheduler
 ifeq ($(V),)
 Q := @
 say = @printf '  %-5s %s\n' $(1) $(2)
 endif
 
-goals_without_tools := deps clean demo e2e
+goals_without_tools := deps clean demo e2e cluster manifests images images-check
 needs_tools := $(if $(MAKECMDGOALS),$(filter-out $(goals_without_tools),$(MAKECMDGOALS)),all)
 
 # --- flags -----------------------------------------------------------------------------------------------------------
@@ -67,8 +74,8 @@ ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) -pthread -MMD -MP
 sources = $(wildcard $(1)/*.c $(1)/*/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(call sources,$(1))))
 LIB := $(BUILD)/liblm.a
-PROGRAMS := $(BUILD)/latency-probe $(BUILD)/latency-merge $(BUILD)/latency-sched
-ARCHIVES := $(BUILD)/sched.a $(BUILD)/merge.a $(BUILD)/probe.a
+PROGRAMS := $(BUILD)/latency-probe $(BUILD)/latency-merge $(BUILD)/latency-sched $(BUILD)/check-mount
+ARCHIVES := $(BUILD)/sched.a $(BUILD)/merge.a $(BUILD)/probe.a $(BUILD)/nfs.a
 STANDIN := $(BUILD)/standin
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/u-*.c))
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/i-*.c))
@@ -77,7 +84,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/f-*.c))
 E2E := $(patsubst tests/e2e/%.c,$(BUILD)/tests/%,$(wildcard tests/e2e/e-*.c))
 LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
 
-.PHONY: all test check demo e2e bench nightly deps install clean tests lab-tools e2e-tools fuzzers
+.PHONY: all test check demo e2e cluster bench nightly deps install clean tests lab-tools e2e-tools fuzzers manifests images images-check
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
@@ -100,6 +107,8 @@ $(BUILD)/merge.a: $(call objects,merge)
 	$(archive)
 $(BUILD)/sched.a: $(call objects,sched)
 	$(archive)
+$(BUILD)/nfs.a: $(filter-out %/check-mount.o,$(call objects,nfs))
+	$(archive)
 $(BUILD)/testing.a: $(call objects,tests/testing)
 	$(archive)
 $(BUILD)/e2e.a: $(filter-out $(BUILD)/tests/e2e/e-%,$(call objects,tests/e2e))
@@ -120,6 +129,8 @@ $(BUILD)/latency-probe: $(BUILD)/probe/main.o $(BUILD)/probe.a $(LIB)
 $(BUILD)/latency-merge: $(BUILD)/merge/main.o $(BUILD)/merge.a $(LIB)
 	$(call link)
 $(BUILD)/latency-sched: $(BUILD)/sched/main.o $(BUILD)/sched.a $(LIB)
+	$(call link)
+$(BUILD)/check-mount: $(BUILD)/nfs/check-mount.o $(BUILD)/nfs.a $(LIB)
 	$(call link)
 $(STANDIN): $(BUILD)/tests/apiserver/main.o $(call objects,tests/apiserver) $(LIB)
 	$(call link)
@@ -148,8 +159,20 @@ demo:
 	@tests/lab/demo.sh
 e2e:
 	@tests/run.sh e2e $(ONLY)
+cluster:
+	@tests/run.sh cluster $(ONLY)
 bench: all $(BENCH) $(STANDIN)
 	@BUILD=$(BUILD) tests/bench/run.sh
+# VERSION is the programs' here: an image has the chart's, unless it was named
+images:
+	@$(if $(filter command,$(origin VERSION)),,env -u VERSION) ./images.sh
+images-check:
+	@tests/images-check.sh
+manifests:
+	@mkdir -p build/manifests
+	@helm/manifests.sh --release $(RELEASE) --namespace $(NAMESPACE) $(VALUES) >build/manifests/$(RELEASE).yaml.new
+	@mv build/manifests/$(RELEASE).yaml.new build/manifests/$(RELEASE).yaml
+	@echo build/manifests/$(RELEASE).yaml
 nightly:
 	@tests/run.sh nightly
 deps:
