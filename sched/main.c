@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "sched/reader.h"
 #include "sched/scheduler.h"
+#include "sched/selftest.h"
 #include "sched/settings.h"
 
 /* Many connections; and no core file, which would hold the token. */
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && STREQ(argv[1], "reader"))
 		return reader_child_main(argc - 1, argv + 1);
+	if (argc > 1 && STREQ(argv[1], "selftest"))
+		return selftest_main(argc - 1, argv + 1);
 	settings = settings_load(argc, argv, &err);
 	if (!settings)
 		return options_fail(&sched_program, &err);

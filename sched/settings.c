@@ -63,7 +63,8 @@ static const char *const sections[] = {"profiles", NULL};
 const struct options_program sched_program = {
 	.name = "latency-sched",
 	.summary = "places pods where the network is fast",
-	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]",
+	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
+		 "latency-sched selftest --pod-uid UID [options]",
 	.environment = "LATENCY_SCHED",
 	.specs = specs,
 	.spec_count = ARRAY_SIZE(specs),

@@ -1,0 +1,100 @@
+#!/bin/bash
+# check-api.sh: what a real API server says to the chart; prints TAP. No kubelet is needed, nothing runs:
+#
+#   tests/e2e/cluster.sh helm/check-api.sh
+#
+# Each values file of helm/ci and each example is created for trial (--dry-run=server), with Pod Security "restricted" warning; two releases are installed,
+# upgraded, rolled back and uninstalled. KUBECONFIG is an administrator's; helm and kubectl: $HELM, $KUBECTL, else on the PATH, else tests/cluster/tools.sh.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 70
+tools() { echo "$(tests/cluster/tools.sh)/bin/$1"; }
+HELM=${HELM:-$(command -v helm || tools helm)} KUBECTL=${KUBECTL:-$(command -v kubectl || tools kubectl)}
+export HELM
+chart=helm/latency-aware-scheduler release=latency-aware-scheduler namespace=latency-scheduler
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+count=0 failed=0
+
+# report TITLE STATUS: what $work/log holds is shown when it failed
+report() {
+	count=$((count + 1))
+	[ "$2" = 0 ] || failed=$((failed + 1))
+	[ "$2" = 0 ] && echo "ok $count - $1" || { echo "not ok $count - $1"; sed 's/^/# /' "$work/log"; }
+}
+kubectl() { "$KUBECTL" --request-timeout 20s "$@"; }
+helm() { "$HELM" --namespace "$namespace" "$@"; }
+# does TITLE COMMAND...; refuses TEXT TITLE COMMAND...
+does() { local title=$1; shift; "$@" >"$work/log" 2>&1; report "$title" $?; }
+refuses() {
+	local text=$1 title=$2; shift 2
+	"$@" >"$work/log" 2>&1 && { echo "was not refused" >>"$work/log"; report "$title" 1; return; }
+	grep -qF -- "$text" "$work/log"; report "$title" $?
+}
+prepare() { # NAMESPACE: as a controller manager would
+	kubectl create namespace "$1" && kubectl --namespace "$1" create serviceaccount default
+} >/dev/null 2>&1
+
+# --- trial --------------------------------------------------------------------------------------------------------------
+prepare "$namespace"
+prepare other
+kubectl label namespace "$namespace" pod-security.kubernetes.io/warn=restricted >/dev/null
+
+# The server takes everything, and warns of the probe's DaemonSet alone; a chart that warned of nothing would mean that it looks at nothing.
+tried() {
+	helm template "$release" "$chart" --values "$1" >"$work/all.yaml" 2>"$work/log" || return 1
+	kubectl apply --dry-run=server -f "$work/all.yaml" >"$work/log" 2>&1 || return 1
+	[ "$(grep -c 'Warning: would violate PodSecurity' "$work/log")" = 1 ] && ! grep -v 'would violate PodSecurity' "$work/log" | grep -q Warning
+}
+for values in helm/ci/*.yaml; do
+	tried "$values"; report "server-side dry-run: $values" $?
+	helm/manifests.sh "$values" >"$work/plain.yaml" 2>"$work/log" && kubectl apply --dry-run=server -f "$work/plain.yaml" >"$work/log" 2>&1
+	report "server-side dry-run of the plain manifests: $values" $?
+done
+for example in helm/examples/*.yaml; do does "server-side dry-run: $example" kubectl --namespace other apply --dry-run=server -f "$example"; done
+
+# --- life of a release ---------------------------------------------------------------------------------------------------
+# what is in the cluster and not being deleted: nobody removes the finalizers of volumes here
+live='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.kind}}/{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
+ours() { kubectl get clusterroles,clusterrolebindings,persistentvolumes --selector app.kubernetes.io/part-of=latency-mesh --output go-template="$live"; }
+field() { kubectl --namespace "$namespace" get "$1" --output "jsonpath=$2"; }
+
+nfs=(--set "persistence.nfs.server=10.0.0.1,persistence.nfs.path=/share")
+does "install" helm install "$release" "$chart" "${nfs[@]}"
+grep -q "helm --namespace $namespace test $release" "$work/log"; report "its NOTES say what to type next" $?
+refuses 'scheduler.names: "my-latency-scheduler" is served by the release latency-aware-scheduler in the namespace latency-scheduler already' \
+	"a second release of the same scheduler name is refused, in another namespace" "$HELM" --namespace other install second "$chart" "${nfs[@]}"
+refuses 'is served by the release latency-aware-scheduler' "and in the same one" helm install second "$chart" "${nfs[@]}"
+refuses 'scheduler.names: "my-latency-scheduler"' "and with one name of several" \
+	"$HELM" --namespace other install second "$chart" --set 'scheduler.names={mine,my-latency-scheduler}'
+does "a second release with a name of its own is installed beside it" \
+	"$HELM" --namespace other install second "$chart" "${nfs[@]}" --set 'scheduler.names={mine},probe.port=3001'
+refuses '"mine" is served by the release second in the namespace other' "an upgrade to the other's name is refused" \
+	helm upgrade "$release" "$chart" --reuse-values --set 'scheduler.names={mine}'
+does "upgrade with the same names" helm upgrade "$release" "$chart" --reuse-values --set scheduler.replicas=3,clients.milan='{203.0.113.7}'
+[ "$(field deployment/my-latency-scheduler '{.spec.replicas}')" = 3 ]; report "it is in force" $?
+[ "$(field jobs '{.items[*].metadata.name}' | wc -w)" = 1 ]; report "and the first merge of before is gone, one with the new clients is there" $?
+does "upgrade to a merger that stays, and other images" helm upgrade "$release" "$chart" --reuse-values --set merge.kind=Deployment,image.tag=v9
+[ "$(field cronjobs,jobs '{.items[*].metadata.name}')" = "" ]; report "the CronJob is gone" $?
+does "rollback" helm rollback "$release" 1
+[ "$(field deployment/my-latency-scheduler '{.spec.replicas}')" = 2 ] && [ "$(field cronjobs '{.items[*].metadata.name}')" = latency-merge ]
+report "all is as it was" $?
+does "uninstall" helm uninstall "$release"
+ours >"$work/log"; [ "$(wc -l <"$work/log")" = 5 ] && ! grep -v '/other\.second\.' "$work/log"; report "leaves in the cluster what is the second's, and nothing of its own" $?
+does "uninstall of the second" "$HELM" --namespace other uninstall second
+ours >"$work/log"; [ ! -s "$work/log" ]; report "nothing at all" $?
+
+does "install with a storage class" "$HELM" --namespace other install third "$chart" --set persistence.storageClass=files
+does "uninstall" "$HELM" --namespace other uninstall third
+[ "$(kubectl --namespace other get pvc third-latency-pvc --output 'jsonpath={.metadata.deletionTimestamp}' 2>&1)" = "" ]; report "keeps the claim, and the data" $?
+does "the same release again takes it up" "$HELM" --namespace other install third "$chart" --set persistence.storageClass=files
+
+# --- without Helm ----------------------------------------------------------------------------------------------------------
+"$HELM" --namespace other uninstall third >/dev/null 2>&1
+helm/manifests.sh --release plain --namespace plain helm/ci/default.yaml >"$work/plain.yaml"
+does "kubectl alone: apply" kubectl apply -f "$work/plain.yaml"
+does "apply again" kubectl apply -f "$work/plain.yaml"
+! grep -v '^poddisruptionbudget' "$work/log" | grep 'configured\|created'; report "changes nothing" $? # (a PDB is patched always: its selector is replaced as a whole)
+refuses 'is served by the Deployment plain-my-latency-scheduler in the namespace plain' "and Helm sees that the name is taken" \
+	"$HELM" --namespace other install second "$chart"
+echo "1..$count"
+[ "$failed" = 0 ]

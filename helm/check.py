@@ -1,0 +1,469 @@
+"""Static checks of the chart; check.sh calls it, from the top folder. Each function whose name begins with `check_` is one line of TAP or more."""
+import copy, glob, json, os, re, subprocess, sys, tempfile
+import yaml
+
+CHART = "helm/latency-aware-scheduler"
+RELEASE, NAMESPACE = "latency-aware-scheduler", "latency-scheduler"
+MONITORING = ("--api-versions", "monitoring.coreos.com/v1")
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "PersistentVolume", "Namespace"}
+count = failed = 0
+
+
+def report(title, problems):
+    global count, failed
+    count += 1
+    print(f"{'not ok' if problems else 'ok'} {count} - {title}")
+    for problem in problems:
+        print(f"# {problem}")
+    failed += bool(problems)
+    sys.stdout.flush()
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def helm(*words):
+    return run(os.environ["HELM"], *words)
+
+
+def parse(text):
+    return [o for o in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if o]
+
+
+def text_of(*words, release=RELEASE, namespace=NAMESPACE):
+    status, out, err = helm("template", release, CHART, "--namespace", namespace, *MONITORING, *words)
+    if status:
+        raise RuntimeError(err.strip())
+    return out
+
+
+def template(*words, **names):
+    return parse(text_of(*words, **names))
+
+
+def ci_files():
+    return sorted(glob.glob("helm/ci/*.yaml"))
+
+
+def load(path):
+    with open(path) as f:
+        return yaml.safe_load(f)
+
+
+def name_of(o):
+    return f"{o['kind']}/{o['metadata']['name']}"
+
+
+def pod_spec(o):
+    if o["kind"] == "Pod":
+        return o["spec"]
+    if o["kind"] == "CronJob":
+        return o["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    if o["kind"] in ("Deployment", "DaemonSet", "Job"):
+        return o["spec"]["template"]["spec"]
+    return None
+
+
+def containers(o):
+    spec = pod_spec(o) or {}
+    return spec.get("initContainers", []) + spec.get("containers", [])
+
+
+# --- what is rendered ---------------------------------------------------------------------------------------------------
+
+def check_lint():
+    for path in ci_files():
+        status, out, err = helm("lint", "--strict", CHART, "--values", path)
+        report(f"lint: {path}", (out + err).splitlines() if status else [])
+
+
+def restricted(o):
+    """Pod Security "restricted", and what else all our pods but the probe have."""
+    spec = pod_spec(o)
+    security, bad = spec.get("securityContext", {}), []
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(key):
+            bad.append(key)
+    if not security.get("runAsNonRoot") or security.get("runAsUser") != 65532 or security.get("runAsGroup") != 65532:
+        bad.append("is not user and group 65532")
+    if security.get("seccompProfile") != {"type": "RuntimeDefault"}:
+        bad.append("seccompProfile")
+    for c in containers(o):
+        if c["securityContext"] != {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}:
+            bad.append(f"securityContext of {c['name']}")
+        if any(p.get("hostPort") for p in c.get("ports", [])):
+            bad.append("hostPort")
+    for v in spec.get("volumes", []):
+        if not set(v) - {"name"} <= {"configMap", "persistentVolumeClaim"}:
+            bad.append(f"volume {v}")
+    return bad
+
+
+def judge_pods(objects):
+    problems = []
+    for o in objects:
+        spec, bad = pod_spec(o), []
+        if not spec:
+            continue
+        if o["kind"] == "DaemonSet":
+            raw = containers(o)[0]["securityContext"]
+            if raw["capabilities"] != {"drop": ["ALL"], "add": ["NET_RAW"]} or spec["automountServiceAccountToken"] is not False:
+                bad.append("the probe has more, or less, than NET_RAW and no token")
+            o = copy.deepcopy(o)
+            pod_spec(o).pop("hostNetwork")
+            containers(o)[0]["securityContext"]["capabilities"].pop("add")
+        bad += restricted(o)
+        placed_by_us = o["kind"] == "Pod" and o["metadata"]["name"].endswith("-placement")
+        if (spec["schedulerName"] == "default-scheduler") == placed_by_us:
+            bad.append(f"schedulerName {spec['schedulerName']}")
+        if spec.get("enableServiceLinks") is not False:
+            bad.append("enableServiceLinks: variables LATENCY_... would be options")
+        problems += [f"{name_of(o)}: {b}" for b in bad]
+    return problems
+
+
+def judge_places(objects, namespace):
+    problems = []
+    for o in objects:
+        if (o["kind"] in CLUSTER_SCOPED) == ("namespace" in o["metadata"]) or o["metadata"].get("namespace", namespace) != namespace:
+            problems.append(f"{name_of(o)}: namespace {o['metadata'].get('namespace')}")
+    seen = [(o["apiVersion"], name_of(o)) for o in objects]
+    return problems + [f"{twin} twice" for twin in set(seen) if seen.count(twin) > 1]
+
+
+def check_renders():
+    for path in ci_files():
+        objects = template("--values", path)
+        report(f"renders: {path}, {len(objects)} objects, each in its place", judge_places(objects, NAMESPACE))
+        report(f"Pod Security restricted but for the probe: {path}", judge_pods(objects))
+
+
+def check_names():
+    wanted = {"Deployment/my-latency-scheduler", "PersistentVolumeClaim/latency-pvc", "PersistentVolume/latency-nfs-pv", "DaemonSet/latency-probe",
+              "CronJob/latency-merge"}
+    names = {name_of(o) for o in template("--values", "helm/ci/nfs.yaml")}
+    report("names of the release latency-aware-scheduler in latency-scheduler", sorted(wanted - names))
+
+
+def check_side_by_side():
+    """Releases whose names or namespaces look alike share nothing in the cluster, and nothing in a namespace."""
+    pairs = [(RELEASE, NAMESPACE), (RELEASE, "other"), ("other", NAMESPACE), ("c", "a-b"), ("b-c", "a"), ("a", "b"), ("b", "a"), ("r" * 53, "n" * 63),
+             ("r" * 52 + "s", "n" * 63), ("a.b", "a")]
+    owner, problems = {}, []
+    for release, namespace in pairs:
+        for o in template("--values", "helm/ci/nfs.yaml", release=release, namespace=namespace):
+            key = (o["metadata"].get("namespace"), name_of(o))
+            if key in owner:
+                problems.append(f"{key} of {owner[key]} and {release} in {namespace}")
+            owner[key] = f"{release} in {namespace}"
+            most = {"CronJob": 52, "ClusterRole": 253, "ClusterRoleBinding": 253, "PersistentVolume": 253}.get(o["kind"], 63)
+            if len(o["metadata"]["name"]) > most:
+                problems.append(f"{key} is longer than {most}")
+            problems += [f"{key}: label {k}={v}" for k, v in o["metadata"]["labels"].items() if len(v) > 63]
+    report("releases side by side share no name, and long names fit", problems)
+
+
+def check_scheduler_account():
+    """The rules that tests/e2e/e-rbac.c proves are the chart's."""
+    def facts(objects):
+        return {name_of(o): {k: o.get(k) for k in ("rules", "roleRef", "subjects")} | {"namespace": o["metadata"].get("namespace")}
+                for o in objects if o["apiVersion"].startswith("rbac.") or o["kind"] == "ServiceAccount"}
+    chart = {k: v for k, v in facts(template("--no-hooks")).items()}
+    files = {}
+    for path in glob.glob("helm/rbac/*.yaml"):
+        with open(path) as f:
+            files |= facts(parse(f))
+    report("roles, bindings and accounts are those of helm/rbac", [f"{k}: chart {chart.get(k)}, file {files.get(k)}"
+                                                                   for k in sorted(chart | files) if chart.get(k) != files.get(k)])
+    lease = [o for o in template("--set", "scheduler.names={b,a}") if o["kind"] == "Role" and not o["metadata"]["name"].endswith("placement")]
+    report("the Lease's rule names the first scheduler name", [] if lease[0]["rules"][1]["resourceNames"] == ["b"] else [str(lease)])
+
+
+def check_first_merge():
+    def first(*words):
+        jobs = [o["metadata"]["name"] for o in template(*words) if o["kind"] == "Job"]
+        return jobs[0] if jobs else None
+    plain = first()
+    problems = [f"changes for nothing: {w}" for w in ("scheduler.replicas=5", "logFormat=text", "probe.pings=2") if first("--set", w) != plain]
+    problems += [f"does not change: {w}" for w in ("image.tag=v2", "clients.a={10.0.0.1}", "merge.podLabels.a=b", "commonAnnotations.a=b", "logLevel=debug")
+                 if first("--set", w) == plain]
+    if first("--set", "merge.kind=Deployment"):
+        problems.append("a merger that stays needs none")
+    report("the first merge is a Job that runs again only when the merger changes", problems)
+
+
+def check_volumes():
+    def mounts(*words):
+        found = {}
+        for o in template("--no-hooks", *words):
+            if pod_spec(o):
+                claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in pod_spec(o)["volumes"] if "persistentVolumeClaim" in v}
+                for m in containers(o)[0]["volumeMounts"]:
+                    if m["name"] in claims:
+                        found.setdefault(containers(o)[0]["name"], set()).add((claims[m["name"]], m.get("readOnly", False)))
+        return found
+    one = {"latency-probe": {("latency-pvc", False)}, "latency-merge": {("latency-pvc", False)}, "latency-sched": {("latency-pvc", True)}}
+    two = one | {"latency-merge": {("latency-pvc", False), ("s", False)}, "latency-sched": {("s", True)}}
+    report("who mounts what: the scheduler reads only", [str(mounts())] if mounts() != one else [])
+    split = mounts("--set", "persistence.snapshot.existingClaim=s")
+    report("with a snapshot claim the probes do not mount it, and the scheduler nothing else", [str(split)] if split != two else [])
+
+    def of(kind, *words):
+        return [o for o in template(*words) if o["kind"] == kind]
+    nfs = ("--set", "persistence.nfs.server=10.0.0.1")
+    volume, claim = of("PersistentVolume", *nfs)[0]["spec"], of("PersistentVolumeClaim", *nfs)[0]
+    problems = []
+    if volume["persistentVolumeReclaimPolicy"] != "Retain" or volume["storageClassName"] != "" or claim["spec"]["storageClassName"] != "":
+        problems.append("the volume is not retained, or not without a class")
+    if volume["claimRef"]["name"] != claim["metadata"]["name"] or claim["spec"]["volumeName"] != of("PersistentVolume", *nfs)[0]["metadata"]["name"]:
+        problems.append("volume and claim do not name each other")
+    if "annotations" in claim["metadata"]:
+        problems.append("the claim would stay without its volume")
+    kept = of("PersistentVolumeClaim", "--set", "persistence.storageClass=files")[0]
+    if kept["metadata"]["annotations"] != {"helm.sh/resource-policy": "keep"}:
+        problems.append("a claim of a class, whose data go with it, is not kept")
+    for words, wanted in ((), None), (("--set", "persistence.storageClass=-"), ""), (("--set", "persistence.storageClass=files"), "files"):
+        if of("PersistentVolumeClaim", *words)[0]["spec"].get("storageClassName") != wanted:
+            problems.append(f"storageClassName with {words}")
+    if of("PersistentVolumeClaim", "--set", "persistence.existingClaim=mine"):
+        problems.append("a claim beside the one that exists")
+    report("claims and volumes", problems)
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------------
+
+REFUSED = [                     # the value, what the message names
+    ("probe.intervall=5s", "intervall"), ("scheduler.replica=2", "replica"), ("persistance.size=1Gi", "persistance"),
+    ("persistence.nfs.sever=10.0.0.1", "sever"), ("scheduler.config.defaultnear=mesh", "defaultnear"), ("scheduler.config.weights.near.delay=1", "delay"),
+    ("scheduler.config.leader-elect=false", "leader-elect"), ("scheduler.config.poll=1s", "poll"),
+    ("merge.schedule=* * * *", "/merge/schedule"), ("merge.schedule=61 * * * *", "/merge/schedule"), ("merge.schedule=@often", "/merge/schedule"),
+    ("merge.schedule=* 24 * * *", "/merge/schedule"), ("merge.schedule=* * 0 * *", "/merge/schedule"), ("merge.schedule=* * * 13 *", "/merge/schedule"),
+    ("merge.schedule=* * * * 7", "/merge/schedule"), ("merge.schedule=*/5 * * * *", "merge.interval"), ("merge.activeDeadlineSeconds=60", "merge.activeDeadlineSeconds"),
+    ("merge.kind=Job", "/merge/kind"), ("merge.interval=-60s", "/merge/interval"), ("merge.startingDeadlineSeconds=5", "/merge/startingDeadlineSeconds"),
+    ("probe.interval=-5s", "/probe/interval"), ("probe.interval=5", "/probe/interval"), ("probe.interval=5 parsecs", "/probe/interval"),
+    ("probe.pings=0", "/probe/pings"), ("probe.port=70000", "/probe/port"), ("probe.pinger=curl", "/probe/pinger"), ("probe.lossWindow=10s", "probe.lossWindow"),
+    ("scheduler.replicas=0", "/scheduler/replicas"), ("scheduler.names={}", "/scheduler/names"), ("scheduler.names={a,a}", "/scheduler/names"),
+    ("scheduler.names={default-scheduler}", "/scheduler/names/0"), ("scheduler.names={Mine}", "/scheduler/names/0"),
+    ("scheduler.leaderElection.leaseDuration=10s", "scheduler.leaderElection.leaseDuration"),
+    ("scheduler.leaderElection.retryPeriod=9s", "scheduler.leaderElection.renewDeadline"),
+    ("scheduler.config.qps=-1", "/scheduler/config/qps"), ("scheduler.config.profiles[0].schedulerName=other", "scheduler.config.profiles[0].schedulerName"),
+    ("persistence.size=much", "/persistence/size"), ("persistence.nfs.path=share", "/persistence/nfs/path"),
+    ("persistence.existingClaim=a,persistence.nfs.server=b", "persistence.existingClaim"), ("persistence.storageClass=a,persistence.nfs.server=b", "persistence.storageClass"),
+    ("persistence.existingClaim=a,persistence.snapshot.existingClaim=a", "persistence.snapshot.existingClaim"),
+    ("clients.milan=203.0.113.7", "/clients/milan"), ("clients.milan={milan.example.com}", "/clients/milan/0"),
+    ("image.pullPolicy=Sometimes", "/image/pullPolicy"), ("logLevel=loud", "/logLevel"), ("scheduler.extraArgs={poll=1s}", "/scheduler/extraArgs/0"),
+]
+
+
+def check_refusals():
+    for value, named in REFUSED:
+        problems = []
+        commands = [("template", RELEASE, CHART)]
+        if named.startswith("/"):       # by the schema; what a template refuses lint only mentions
+            commands.append(("lint", CHART))
+        for words in commands:
+            status, out, err = helm(*words, "--set", value)
+            if status == 0:
+                problems.append(f"helm {words[0]} takes it")
+            elif named not in out + err:
+                problems += (out + err).splitlines()
+        report(f"refused by name: {value}", problems)
+
+
+# --- values.yaml --------------------------------------------------------------------------------------------------------
+
+def walk(values, path=()):
+    """The leaves: what is no object, and objects that are empty or belong to Kubernetes."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value and key not in ("resources", "updateStrategy"):
+            yield from walk(value, path + (key,))
+        else:
+            yield ".".join(path + (key,)), value
+
+
+def documented():
+    """{path: (default, text)} from the lines `# --` of values.yaml."""
+    found, path, text = {}, [], None
+    with open(f"{CHART}/values.yaml") as f:
+        lines = f.read().splitlines()
+    for line in lines:
+        note, key = re.match(r" *# -- (.*)", line), re.match(r"( *)([A-Za-z]+):(.*)", line)
+        if note:
+            text = [note[1]]
+        elif text and re.match(r" *# ", line):
+            text.append(line.strip()[2:])
+        elif key:
+            depth = len(key[1]) // 2
+            path = path[:depth] + [key[2]]
+            if text:
+                found[".".join(path)] = (key[3].strip() or "", " ".join(text))
+            text = None
+        else:
+            text = None
+    return found
+
+
+def table():
+    rows = ["| value | default | meaning |", "|---|---|---|"]
+    for path, (default, text) in documented().items():
+        rows.append("| `%s` | `%s` | %s |" % (path, default or " ", text.replace("|", "\\|")))
+    return "\n".join(rows)
+
+
+def schema_leaves(schema, definitions, path=()):
+    """The same leaves; and objects that would take an unknown key."""
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].split("/")[-1]]
+    properties = schema.get("properties")
+    if not properties or path[-1:] in (("resources",), ("config",)):
+        yield ".".join(path)
+        return
+    if schema.get("additionalProperties") is not False and path != ("global",):
+        yield f"{'.'.join(path)} takes unknown keys"
+    for key, sub in properties.items():
+        yield from schema_leaves(sub, definitions, path + (key,))
+
+
+def check_documented():
+    leaves = {path for path, _ in walk(load(f"{CHART}/values.yaml"))}
+    report("each value has its line `# --`", sorted(leaves ^ set(documented())))
+    with open(f"{CHART}/values.schema.json") as f:
+        schema = json.load(f)
+    report("the schema has these values and no other", sorted(leaves ^ set(schema_leaves(schema, schema["definitions"]))))
+    with open("helm/README.md") as f:
+        readme = f.read()
+    report("README's table is that of values.yaml (helm/check.sh --table)", [] if table() in readme else ["it is not"])
+
+
+# Something else for each value, by its whole path or its last word; beside it what makes it matter.
+OTHER = {
+    "registry": "r.example", "image.tag": "9", "tag": "8", "digest": "sha256:" + "0" * 64, "repository": "mine/other", "pullPolicy": "Always",
+    "imagePullSecrets": [{"name": "s"}], "global.imageRegistry": "g.example", "fullnameOverride": "other", "commonLabels": {"k": "v"},
+    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False,
+    "clients": {"milan": ["10.0.0.1"]}, "existingClaim": "other", "server": "10.0.0.2", "path": "/other", "mountOptions": ["soft"], "storageClass": "other",
+    "size": "9Gi", "accessModes": ["ReadWriteOnce"], "annotations": {"k": "v"}, "hostNetwork": False, "port": 3001, "probe.interval": "7s", "pings": 7,
+    "timeout": "7s", "window": "70s", "lossWindow": "70m", "publish": "7s", "pinger": "socket", "interfaces": ["eth7"], "metricsPeers": True,
+    "serviceAccountName": "other", "tolerations": [{"key": "other"}], "nodeSelector": {"k": "v"}, "affinity": {"podAffinity": {}}, "priorityClassName": "other",
+    "updateStrategy": {"type": "OnDelete"}, "resources": {"limits": {"memory": "7Mi"}}, "podLabels": {"k": "v"}, "podAnnotations": {"k": "v"},
+    "extraArgs": ["--log-level=warn"], "extraEnv": [{"name": "K", "value": "v"}], "kind": "Deployment", "schedule": "*/1 * * * *", "timeZone": "Europe/Rome",
+    "merge.interval": "7m", "suspend": True, "startingDeadlineSeconds": 17, "activeDeadlineSeconds": 17, "successfulJobsHistoryLimit": 7,
+    "failedJobsHistoryLimit": 7, "serviceAccount.create": False, "name": "other", "names": ["other"], "replicas": 7, "config": {"strict": True}, "poll": "7s",
+    "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
+    "labels": {"k": "v"}, "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
+}
+NFS = {"persistence": {"nfs": {"server": "10.0.0.1"}}}
+BESIDE = {"persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
+          "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
+          "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}}
+
+
+def alternative(path):
+    words = path.split(".")
+    for i in range(len(words)):
+        if ".".join(words[i:]) in OTHER:
+            return OTHER[".".join(words[i:])]
+    raise KeyError(path)
+
+
+def merged(a, b):
+    return {k: merged(a[k], b[k]) if isinstance(a.get(k), dict) and isinstance(b.get(k), dict) else b.get(k, a.get(k)) for k in a | b}
+
+
+def check_used():
+    """A value that changes nothing is a promise that is not kept."""
+    problems, plain = [], {}
+    for path, _ in walk(load(f"{CHART}/values.yaml")):
+        beside, change = BESIDE.get(path, {}), alternative(path)
+        for word in reversed(path.split(".")):
+            change = {word: change}
+        base = json.dumps(beside)
+        try:
+            if base not in plain:
+                plain[base] = text_of("--set-json", "global={}", *sets(beside))
+            if text_of("--set-json", "global={}", *sets(merged(beside, change))) == plain[base]:
+                problems.append(f"{path}: changes nothing")
+        except RuntimeError as e:
+            problems.append(f"{path}: {e}")
+    report("each value changes what is rendered", problems)
+
+
+def sets(values):
+    return [w for k, v in values.items() for w in ("--set-json", f"{k}={json.dumps(v)}")]
+
+
+# --- the programs -------------------------------------------------------------------------------------------------------
+
+def check_options():
+    """The programs take what the chart says to them: every container's arguments (--version is answered after all were read), the whole configuration."""
+    build = os.environ["BUILD"]
+    for path in ci_files():
+        objects, problems = template("--values", path), []
+        config = [o for o in objects if o["kind"] == "ConfigMap" and "config.yaml" in o["data"]][0]["data"]["config.yaml"]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(config)
+            f.flush()
+            for c in (c for o in objects for c in containers(o)):
+                program = c.get("command", ["/usr/bin/" + c["image"].split("@")[0].split(":")[0].split("/")[-1]])[0].replace("/usr/bin", build)
+                words = [w.replace("/etc/latency-sched/config.yaml", f.name) for w in c.get("command", [])[1:] + c.get("args", [])]
+                for last in ["--version"] + ["--print-config"] * (c["name"] == "latency-sched"):
+                    status, out, err = run(program, *words, last)
+                    if status:
+                        problems.append(f"{c['name']}: {err.strip()}")
+        report(f"the programs take their arguments and configuration: {path}", problems)
+
+
+def check_metrics():
+    text = ""
+    for path in ("sched/stats.c", "probe/stats.c", "merge/meter.c"):
+        with open(path) as f:
+            text += f.read()
+    with open(f"{CHART}/templates/metrics.yaml") as f:
+        names = set(re.findall(r"(latency_(?:sched|probe|merge)_\w+|leader_election_\w+)\{", f.read()))
+    bare = {n: re.sub(r"^latency_(sched|probe|merge)_", "", n) for n in names}
+    report(f"the rules' {len(names)} metrics are the programs' own", [n for n in sorted(names) if f'"{bare[n]}"' not in text and f'"{n}"' not in text] or
+           ([] if names else ["there are none"]))
+
+
+# --- without Helm, and examples -----------------------------------------------------------------------------------------
+
+def check_manifests():
+    for path in ci_files():
+        status, out, err = run("helm/manifests.sh", path)
+        objects = [] if status else parse(out)
+        chart = [o for o in template("--no-hooks", "--values", path) if not o["apiVersion"].startswith("monitoring.")]
+        problems = err.splitlines() + judge_places(objects, NAMESPACE)
+        if [name_of(o) for o in objects] != ["Namespace/" + NAMESPACE] + [name_of(o) for o in chart]:
+            problems.append("not the chart's objects")
+        if any("helm.sh/hook" in o["metadata"].get("annotations", {}) for o in objects):
+            problems.append("hooks")
+        report(f"plain manifests: {path}", problems)
+
+
+def check_examples():
+    for path in sorted(glob.glob("helm/examples/*.yaml")):
+        o, name = load(path), os.path.basename(path)[:-5]
+        problems = []
+        if pod_spec(o)["schedulerName"] != "my-latency-scheduler" or o["metadata"]["name"] != name:
+            problems.append("another scheduler, or another name than the file's")
+        report(f"example: {name}", problems)
+
+
+def check_notes():
+    for path in ci_files():
+        status, out, err = helm("install", RELEASE, CHART, "--namespace", NAMESPACE, "--dry-run=client", "--values", path)
+        notes = out.partition("NOTES:")[2]
+        report(f"NOTES say what to type next: {path}",
+               err.splitlines() if status else [] if f"helm --namespace {NAMESPACE} test {RELEASE}" in notes and "<no value>" not in notes else [notes])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--table"]:
+        print(table())
+        sys.exit(0)
+    for check, function in list(globals().items()):
+        if check.startswith("check_") and (len(sys.argv) < 2 or check in sys.argv[1:]):
+            function()
+    print(f"1..{count}")
+    sys.exit(failed > 0)
