@@ -39,16 +39,23 @@ static float *make_total(struct cycle *c, const double *weights, const struct de
 
 /* --- ties ------------------------------------------------------------------------------------------------------------ */
 
-/* FNV-1a, then a mix, so that names that differ in their last letter are far apart. */
-static uint64_t hash(const char *uid, const char *node)
+/* FNV-1a, then a mix, so that names that differ in their last letter are far apart. The pod's part is the same for all nodes. */
+static uint64_t fnv(uint64_t h, const char *text)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	return h;
+}
 
-	for (; *uid; uid++)
-		h = (h ^ (unsigned char)*uid) * 0x100000001b3u;
-	h *= 0x100000001b3u;
-	for (; *node; node++)
-		h = (h ^ (unsigned char)*node) * 0x100000001b3u;
+static uint64_t hash_pod(const char *uid)
+{
+	return fnv(0xcbf29ce484222325u, uid) * 0x100000001b3u;
+}
+
+static uint64_t hash_with(uint64_t pod, const char *node)
+{
+	uint64_t h = fnv(pod, node);
+
 	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
 	h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
 	return h ^ (h >> 31);
@@ -60,8 +67,10 @@ static const char *node_name(const struct cycle *c, uint32_t node)
 }
 
 struct claim {
+	uint32_t node;
 	uint32_t owner_pods;		/* fewer wins */
 	float free;			/* more wins */
+	bool hashed;			/* only where the two above do not tell */
 	uint64_t hash;			/* more wins */
 };
 
@@ -70,19 +79,27 @@ static struct claim claim_of(const struct cycle *c, uint32_t node)
 	const struct pod *pod = c->pod;
 
 	return (struct claim){
+		.node = node,
 		.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
 		.free = free_score_of(c->view, pod, node),
-		.hash = hash(pod->uid, node_name(c, node)),
 	};
 }
 
-static bool stronger(const struct claim *a, const struct claim *b)
+static uint64_t claim_hash(const struct cycle *c, struct claim *claim, uint64_t pod)
+{
+	if (!claim->hashed)
+		claim->hash = hash_with(pod, node_name(c, claim->node));
+	claim->hashed = true;
+	return claim->hash;
+}
+
+static bool stronger(const struct cycle *c, struct claim *a, struct claim *b, uint64_t pod)
 {
 	if (a->owner_pods != b->owner_pods)
 		return a->owner_pods < b->owner_pods;
 	if (a->free < b->free || a->free > b->free)
 		return a->free > b->free;
-	return a->hash > b->hash;
+	return claim_hash(c, a, pod) > claim_hash(c, b, pod);
 }
 
 static float top_of(const float *total, uint32_t n)
@@ -113,12 +130,13 @@ static int32_t winner(const struct cycle *c, const float *total)
 {
 	uint32_t i, n = c->view->count;
 	float low = top_of(total, n) - TIE_POINTS;
+	uint64_t pod = hash_pod(c->pod->uid);
 	struct claim claim, best = {0};
 	int32_t found = -1;
 
 	for (i = next_of(total, n, low, 0); i < n; i = next_of(total, n, low, i + 1)) {
 		claim = claim_of(c, i);
-		if (found < 0 || stronger(&claim, &best)) {
+		if (found < 0 || stronger(c, &claim, &best, pod)) {
 			found = (int32_t)i;
 			best = claim;
 		}
