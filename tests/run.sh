@@ -1,9 +1,10 @@
 #!/bin/sh
-# run.sh quick|all|e2e|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
+# run.sh quick|all|e2e|cluster|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
 # line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in build/logs.
 #   quick     what $BUILD holds: units, properties, integration
 #   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
 #   e2e       against a real etcd, kube-apiserver and kube-scheduler of version KUBERNETES (1.36.3); words after it name programs: e2e e-bind
+#   cluster   the chart on real kubelets with NFS and chosen delays; words after it name tests: cluster c-install c-failure, or all
 #   nightly   all, e2e with both releases, then valgrind, many rounds of new random inputs, and long fuzzing
 # One program: BUILD=build/gcc tests/run.sh one build/gcc/tests/u-json
 set -u
@@ -96,6 +97,7 @@ all() {
 	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
+	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/mount.sh
 }
 
 # lane NAME PROGRAMS: one after the other in a control plane of their own
@@ -116,10 +118,37 @@ end_to_end() {
 	wait
 }
 
+# aboard NAME TESTS: one after the other in a laboratory of their own (cluster/lab.sh)
+aboard() {
+	out=build/cluster/$1; shift
+	tests/cluster/lab.sh --out "$out" --limit "${CLUSTER_LIMIT:-1500}" \
+		sh -c 'for test; do TEST_TIMEOUT=${TEST_TIMEOUT:-900} tests/run.sh one "tests/cluster/$test.sh"; done' aboard "$@" || echo "0 1 0" >>"$logs/results"
+}
+
+# on_kubelets [NAMES]: without names what shows the chart's use; "all" is that and what breaks, and the life of releases, each in a laboratory of its own
+on_kubelets() {
+	use="c-install c-matrix c-place c-edit c-drift"
+	build "gcc, hardened" CC=gcc all || return 1
+	step "container images" make -s images || return 1
+	step "the laboratory's tools" sh -c 'tests/e2e/tools.sh etcd kube-apiserver kube-scheduler kube-controller-manager kubelet && tests/cluster/tools.sh' || return 1
+	case $* in
+	'' | all)
+		"$0" one helm/check.sh
+		tests/e2e/cluster.sh --out build/cluster/api "$0" one helm/check-api.sh || echo "0 1 0" >>"$logs/results"
+		aboard use $use ;;
+	esac
+	case $* in
+	'') ;;
+	all) aboard failure c-failure; aboard release c-release c-trouble ;;
+	*) aboard some "$@" ;;
+	esac
+}
+
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
+	KUBERNETES=1.36.3 LABEL=cluster on_kubelets all
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
@@ -136,13 +165,14 @@ if [ "$mode" = one ]; then
 	one "$@"
 	exit 0
 fi
-case $mode in quick | all | e2e | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 9 >&2; exit 64 ;; esac
+case $mode in quick | all | e2e | cluster | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 10 >&2; exit 64 ;; esac
 mkdir -p "$logs"
 rm -f "$logs"/*
 : >"$logs/results"
 shift
 case $mode in
 e2e) tests/deps.sh && LABEL=kubernetes end_to_end "$@" ;;
+cluster) tests/deps.sh && LABEL=cluster on_kubelets "$@" ;;
 quick) suite "${BUILD:-build/gcc}" ;;
 all) tests/deps.sh && all ;;
 nightly) tests/deps.sh && nightly ;;
