@@ -12,7 +12,8 @@
 
 #include "lib/mem.h"
 
-#define STALE_TRIES 3
+#define STALE_TRIES 4
+#define STALE_PAUSE_US 20000	/* then twice and three times as long: a client was seen to need 150 ms to drop an old handle */
 #define TEMPORARY ".tmp-"
 #define TEMPORARY_NAME 48
 #define SWEEP_AGE_S 3600
@@ -76,9 +77,11 @@ int file_read(int dir_fd, const char *name, size_t max_bytes, enum file_links li
 	int tries;
 
 	*out = (struct file_text){0};
-	for (tries = 1; read_once(dir_fd, name, max_bytes, links, out, err) < 0; tries++)
+	for (tries = 1; read_once(dir_fd, name, max_bytes, links, out, err) < 0; tries++) {
 		if (err->os_errno != ESTALE || tries == STALE_TRIES)
 			return -1;
+		usleep(STALE_PAUSE_US * (useconds_t)tries);
+	}
 	return 0;
 }
 

@@ -273,7 +273,7 @@ static void a_stale_handle_is_opened_again_three_times(void **state)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		fault = (struct fault){.call = calls[i], .number = ESTALE, .times = 2};
 		expect_text(dir, "f", "x");
-		fault = (struct fault){.call = calls[i], .number = ESTALE, .times = 3};
+		fault = (struct fault){.call = calls[i], .number = ESTALE, .times = 4};
 		assert_int_equal(file_read(dir, "f", 10, FILE_NO_LINKS, &text, &err), -1);
 		assert_true(err.os_errno == ESTALE && err.code == LM_IO);
 		assert_int_equal(fault.times, 0);
