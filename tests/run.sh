@@ -91,7 +91,7 @@ build() { # TITLE VARIABLES...
 
 all() {
 	build "gcc, hardened, warning-free" CC=gcc tests lab-tools && suite build/gcc
-	build "clang, hardened, warning-free" CC=clang tests lab-tools
+	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
 	step "each header compiles alone" headers_alone
 	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
 	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"

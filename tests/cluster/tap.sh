@@ -4,6 +4,8 @@ set -euo pipefail
 cluster=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(cd "$cluster/../.." && pwd)
 tap_done=0 tap_bad=0
+export HOME=$E2E_OUT/home	# helm and kubectl keep files there
+mkdir -p "$HOME"
 scratch=$(mktemp -d)
 trap 'status=$?; tap_cleanup >/dev/null 2>&1 || true; rm -rf "$scratch"; [ "$status" = 0 ] || tap_crash "$status"' EXIT
 tap_cleanup() { :; }	# a test may have its own: what must not be left to the next one
@@ -125,14 +127,15 @@ events_of() { kubectl get events --field-selector "involvedObject.name=$1" -o js
 has_event() { events_of "$1" | grep -E -- "$2"; }
 gone() { kubectl delete pods --force --grace-period=0 --ignore-not-found "$@" >/dev/null 2>&1 || true; }
 
-# goes NODE FIELD...: a pod made now (fields as of `pod`) is bound to NODE
+# goes NODE FIELD...: a pod made now (fields as of `pod`) is bound to NODE; it is gone at once, for a guest that starts many is NotReady soon
 goes() {
 	local wanted=$1 name
 	shift
 	name=$(unique goes)
 	pod "$name" "$@"
 	got=$(placed "$name" 15)
-	[ "$got" = "$wanted" ] || { echo "it went to ${got:-no node}: $(events_of "$name")"; return 1; }
+	[ "$got" = "$wanted" ] || { echo "it went to ${got:-no node}: $(events_of "$name")"; gone "$name"; return 1; }
+	gone "$name"
 }
 # redis: a pod with app=redis that runs on uml-1
 redis() {
