@@ -12,9 +12,13 @@ tap_cleanup() {
 
 cluster_objects() {
 	kubectl get clusterroles,clusterrolebindings,persistentvolumes,priorityclasses,namespaces -l app.kubernetes.io/part-of=latency-mesh \
-		-o jsonpath='{range .items[?(!@.metadata.deletionTimestamp)]}{.kind}/{.metadata.name}{"\n"}{end}'
+		-o go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.kind}}/{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 }
-none_of_ours() { [ -z "$(cluster_objects)" ]; }
+none_of_ours() {
+	local objects
+	objects=$(cluster_objects) && [ -z "$objects" ] || { echo "$objects"; return 1; }
+}
+has_objects() { [ "$(cluster_objects | grep -c .)" -ge 5 ]; }
 files() { on_server ls "$volume" "$volume/nodes"; }
 no_pods() { [ -z "$(kubectl get pods -n "$1" -o name)" ]; }
 # One pod after the other, until COMMAND has ended: all are bound soon. Not all where they belong: the probes begin anew too, and the first
@@ -62,9 +66,9 @@ check "the second is uninstalled" helm uninstall second -n "$other" --wait
 check "the first goes on" goes uml-2 "${near_redis[@]}"
 
 before=$(files)
+check "until then there are some" has_objects
 check "helm uninstall" helm uninstall "$release" -n "$namespace" --wait --timeout 120s
 check "no cluster-scoped object stays" eventually 60 none_of_ours
-note "$(cluster_objects)"
 equal "the volume's data stay" "$(files)" "$before"
 check "the pods go" eventually 90 no_pods "$namespace"
 

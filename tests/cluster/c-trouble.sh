@@ -4,15 +4,12 @@
 trouble=trouble
 
 tap_cleanup() {
-	guest.sh uml-2 'kill $(cat /run/squatter)'
 	gone -l suite=cluster
 	helm uninstall trouble -n $trouble --wait
 	kubectl delete namespace $trouble --wait=false
 }
 
 lm_trouble() { kubectl -n $trouble "$@"; }
-# a program of the host's own on the port of the probes
-squat() { guest.sh uml-2 'setsid busybox nc -lk -p 3001 -e busybox cat >/dev/null 2>&1 </dev/null & echo $! >/run/squatter'; }
 remove() { helm uninstall trouble -n $trouble --wait; }
 # install WORDS...: a release of its own, beside the first
 install() {
@@ -56,10 +53,9 @@ finds "with the server's words" 60 'No such file or directory|access denied|moun
 finds "the probes are Pending for the port" 30 "free ports" events
 check "it is uninstalled" remove
 
-check "a program of the host has the port on uml-2" squat
-check "a second release there, without roles" install "${volume_values[@]}" --set rbac.create=false,probe.port=3001
+check "a wrong option of the probes, no roles" install "${volume_values[@]}" --set 'probe.extraArgs={--no-such-option}' --set rbac.create=false,probe.port=3001
 finds "a probe in a crash loop: get pods" 120 'latency-probe.*(CrashLoopBackOff|Error)' lm_trouble get pods
-finds "logs --previous says why" 60 '3001' lm_trouble logs --previous --tail=5 -l app.kubernetes.io/component=probe
+finds "logs --previous says why" 60 'no-such-option' lm_trouble logs --previous --tail=5 -l app.kubernetes.io/component=probe
 finds "the merger cannot list nodes: its log says why" 60 '403 Forbidden' lm_trouble logs -l app.kubernetes.io/component=merge --tail=20
 finds "and its Job fails: get jobs" 90 'latency-merge-[0-9]+ +Failed' lm_trouble get jobs
 
