@@ -21,7 +21,7 @@ static void check(const struct kube_config *c)
 {
 	struct lm_err err;
 
-	if (!c->server || !c->namespace_ || strncmp(c->server, "http", 4) != 0 || strpbrk(c->server, "@ \r\n?#"))
+	if (!c->server || strncmp(c->server, "http", 4) != 0 || strpbrk(c->server, "@ \r\n?#"))
 		abort();
 	if (c->token && kubeconfig_check_token(c->token, &err) < 0)
 		abort();

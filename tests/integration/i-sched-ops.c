@@ -164,6 +164,18 @@ static void what_keeps_it_from_starting_is_json_too(void **state)
 	end(&s);
 }
 
+/* Both watches brought something: what follows is a new trouble, without the back-off of the one before. */
+static void watches_bring_news(struct sched *s)
+{
+	int64_t end = clock_mono_ms() + 60000;
+
+	standin_node(&s->api, "news", "4", "8Gi", "");
+	while (sched_metric(s, "latency_sched_nodes") < 4 && clock_mono_ms() < end)
+		usleep(20000);
+	sched_pod(s, "news", "");
+	assert_true(*sched_where(s, "news") && sched_log_count(s, "pod bound", 1) == 1);
+}
+
 /* Two watches and many tries, one line for each reason; and one for each when they are back. */
 static void an_outage_is_said_once(void **state)
 {
@@ -181,6 +193,7 @@ static void an_outage_is_said_once(void **state)
 	cut(&s, false);
 	assert_int_equal(back_again(&s, 2), 2);
 	assert_int_equal(sched_http(&s, "/readyz"), 200);
+	watches_bring_news(&s);
 	/* Soon again, and for another reason. */
 	standin_faults(&s.api, "{\"rules\":[{\"path\":\"/api*\",\"action\":\"status\",\"status\":503}]}");
 	standin_do(&s.api, 200, "POST", "/standin/close", NULL);
