@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh quick|all|e2e|cluster|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
-# line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in build/logs.
+# line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in TEST_LOGS (build/logs).
 #   quick     what $BUILD holds: units, properties, integration
 #   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
 #   e2e       against a real etcd, kube-apiserver and kube-scheduler of version KUBERNETES (1.36.3); words after it name programs: e2e e-bind
@@ -9,7 +9,8 @@
 # One program: BUILD=build/gcc tests/run.sh one build/gcc/tests/u-json
 set -u
 cd "$(dirname "$0")/.." || exit 70
-logs=build/logs
+logs=${TEST_LOGS:-build/logs}
+export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|base|bind|cache|cache-model|conffile|cpu|decide|elect|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod|queue|resources|rounds|sched-settings|sched-status|score|status|target|waiting|window|yaml)'
@@ -80,7 +81,7 @@ fuzz() {
 	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
 		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
 		step "fuzz $(basename "$program") for $1 s" "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix=build/logs/
+			-verbosity=0 -artifact_prefix="$logs/"
 	done
 }
 
