@@ -1,6 +1,6 @@
 # latency-mesh: pods placed where the network is fast.
 #
-#   make               the three programs, hardened, in build/
+#   make               the three programs and check-mount, hardened, in build/
 #   make test          everything that proves them: units, properties, integration, laboratory, sanitizers, both compilers
 #   make check         the quick part of it: units, properties and integration, as built
 #   make demo          the whole pipeline on this machine, with real pings, real NFS and real delays (about two minutes)
