@@ -27,6 +27,7 @@
 #define HOSTS 65536
 #define PARTS_MAX 4
 #define BUSY_US 100000
+#define PART_LIMIT_MS 240000	/* below that of run.sh, so that what it said until then is seen */
 
 struct waiting {
 	int64_t at_us;
@@ -106,13 +107,31 @@ static pid_t start_part(const char *part, char **output)
 	return test_spawn(argv, NULL, *output);
 }
 
+/* Where each of its threads waits. */
+static void show_threads(pid_t pid)
+{
+	auto_free char *command = xasprintf("for t in /proc/%d/task/*; do echo \"# $t $(cat $t/comm $t/wchan $t/syscall | tr '\\n' ' ')\"; done", (int)pid);
+	int status = system(command);
+
+	(void)status;
+}
+
 static bool end_part(pid_t pid, char *output)
 {
 	auto_free char *path = output, *text = NULL;
+	int64_t end_ms = clock_mono_ms() + PART_LIMIT_MS;
 	int status = 0;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		usleep(10000);
+		if (clock_mono_ms() < end_ms)
+			continue;
+		printf("not ok - still running after %d s\n", PART_LIMIT_MS / 1000);
+		fflush(stdout);
+		show_threads(pid);
+		kill(pid, SIGKILL);
+		end_ms = INT64_MAX;
+	}
 	text = test_read(path);
 	printf("%s", text ? text : "");
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -127,6 +146,7 @@ const char *wire_enter_each(char **argv, const char *const *parts)
 
 	if (argv[1]) {
 		wire_enter(argv);
+		setvbuf(stdout, NULL, _IOLBF, 0);
 		return argv[1];
 	}
 	for (n = 0; parts[n]; n++) {
