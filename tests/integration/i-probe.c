@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -513,7 +514,39 @@ static pid_t thread_of(pid_t pid, const char *name)
 	return found;
 }
 
-/* P23: the thread that does the file work is stopped with ptrace, as a hung NFS server would stop it. */
+/* Where it may be stopped: waiting for work, or in a call that a file server can hang. Elsewhere it could hold malloc's lock. */
+static bool holds_nothing(pid_t thread)
+{
+	static const long calls[] = {SYS_futex, SYS_openat, SYS_read, SYS_write, SYS_fsync, SYS_fstat, SYS_newfstatat, SYS_close, SYS_rename,
+				     SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_getdents64};
+	auto_free char *path = xasprintf("/proc/%d/syscall", (int)thread), *text = test_read(path);
+	size_t i;
+
+	for (i = 0; text && i < ARRAY_SIZE(calls); i++)
+		if (*text >= '0' && *text <= '9' && strtol(text, NULL, 10) == calls[i])
+			return true;
+	return false;
+}
+
+/* Stops the thread that does the file work with ptrace, as a hung NFS server would stop it. */
+static pid_t hang_volume(const struct probe *p)
+{
+	pid_t thread = thread_of(p->pid, "volume");
+	int tries = 0;
+
+	assert_true(thread > 0);
+	assert_int_equal(ptrace(PTRACE_SEIZE, thread, NULL, NULL), 0);
+	for (;;) {
+		assert_int_equal(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
+		assert_int_equal(waitpid(thread, NULL, __WALL), thread);
+		if (holds_nothing(thread))
+			return thread;
+		assert_true(++tries < 1000);
+		assert_int_equal(ptrace(PTRACE_CONT, thread, NULL, NULL), 0);
+		usleep(1000);
+	}
+}
+
 static void p23_volume_hangs(void **state)
 {
 	struct probe *p = *state;
@@ -524,11 +557,7 @@ static void p23_volume_hangs(void **state)
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"]}}");
 	start(p, "--interval 100ms --publish 100ms --listen 127.0.0.1:0");
 	assert_true(test_wait(has_report, p, 10000));
-	thread = thread_of(p->pid, "volume");
-	assert_true(thread > 0);
-	assert_int_equal(ptrace(PTRACE_SEIZE, thread, NULL, NULL), 0);
-	assert_int_equal(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
-	assert_int_equal(waitpid(thread, NULL, __WALL), thread);
+	thread = hang_volume(p);
 	seq = seq_of(p);
 	rounds = metric(p, "latency_probe_rounds_total");
 	usleep(1500000);
@@ -557,10 +586,7 @@ static void p23_sigterm_while_the_volume_hangs(void **state)
 	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"]}}");
 	start(p, "--interval 100ms --publish 100ms");
 	assert_true(test_wait(has_report, p, 10000));
-	thread = thread_of(p->pid, "volume");
-	assert_int_equal(ptrace(PTRACE_SEIZE, thread, NULL, NULL), 0);
-	assert_int_equal(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
-	assert_int_equal(waitpid(thread, NULL, __WALL), thread);
+	thread = hang_volume(p);
 	start_ms = clock_mono_ms();
 	kill(p->pid, SIGTERM);
 	while (waitpid(thread, &status, __WALL | WNOHANG) == 0)	/* exit() of the other thread ends this one, too */
