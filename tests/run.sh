@@ -97,8 +97,9 @@ all() {
 	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
 	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
+	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/mount.sh &	# it mostly waits
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
-	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/mount.sh
+	wait
 }
 
 # lane NAME PROGRAMS: one after the other in a control plane of their own
@@ -126,6 +127,12 @@ aboard() {
 		sh -c 'for test; do TEST_TIMEOUT=${TEST_TIMEOUT:-900} tests/run.sh one "tests/cluster/$test.sh"; done' aboard "$@" || echo "0 1 0" >>"$logs/results"
 }
 
+# with_nfs_server COMMAND...: with its image among those that nodes load; it is large, so no others do
+with_nfs_server() {
+	step "the NFS server's image" ./images.sh --base-from-debootstrap nfs-server && "$@"
+	rm -f build/images/latency-nfs-server.tar
+}
+
 # on_kubelets [NAMES]: without names what shows the chart's use; "all" is that and what breaks, and the life of releases, each in a laboratory of its own
 on_kubelets() {
 	use="c-install c-matrix c-place c-edit c-drift"
@@ -141,7 +148,11 @@ on_kubelets() {
 	esac
 	case $* in
 	'') ;;
-	all) aboard failure c-failure; aboard release c-release c-trouble ;;
+	all)
+		aboard failure c-failure
+		aboard release c-release c-trouble
+		with_nfs_server aboard nfs c-nfs ;;
+	*c-nfs*) with_nfs_server aboard some "$@" ;;
 	*) aboard some "$@" ;;
 	esac
 }
