@@ -5,7 +5,7 @@
 
 # uml-1 serves NFS by its kernel, on the same port: another node
 server_commands() {
-	commands "The volume on NFS" "$tree/nfs/README.md" | sed -n '/^node=/,$p' | sed 's/items\[0\]/items[1]/'
+	commands "The volume on NFS" "$tree/nfs/README.md" | sed -n '/^node=/,$p' | sed '/^node=/s/items\[0\]/items[1]/'
 }
 run_commands() { (cd "$tree" && bash -euc "$1"); }
 bound_claim() { [ "$(lm get pvc latency-pvc -o jsonpath='{.status.phase}')" = Bound ]; }

@@ -25,7 +25,7 @@ check() {
 	shift
 	("$@") >"$scratch/check" 2>&1 || status=$?
 	verdict $status "$name"
-	[ $status = 0 ] || note "$(tail -n 20 "$scratch/check")"
+	[ $status = 0 ] || note "$(tail -n 20 "$scratch/check" | cut -c 1-400)"
 }
 
 # equal NAME GOT WANTED
