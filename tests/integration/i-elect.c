@@ -260,7 +260,7 @@ static void an_outage_of_the_lease_ends_a_leader_when_it_lasts(void **state)
 	(void)state;
 	begin(&a, &b);
 	start_leader(&a);
-	standin_faults(&a.api, LEASE_RULE("\"action\":\"drop\",\"count\":3"));
+	standin_faults(&a.api, LEASE_RULE("\"verb\":\"update\",\"action\":\"drop\",\"count\":3"));	/* not those of the watch */
 	until(&a, "latency_sched_lease_failures_total", 0.5);
 	pods(&a, 0, 5);
 	all_bound(&a, 0, 5);

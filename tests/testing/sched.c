@@ -14,6 +14,7 @@
 #include "lib/mem.h"
 
 #define WAIT_MS 10000
+#define LINE_MS 2000
 #define READY_MS 60000		/* on a machine that does much else */
 
 void sched_begin(struct sched *s, const char *const *standin_options)
@@ -260,9 +261,23 @@ int sched_log_count(struct sched *s, const char *text, int least)
 	}
 }
 
+/* The server has it before the scheduler has the answer: a line may come a moment later. */
+static char *log_with(const struct sched *s, const char *text)
+{
+	int64_t end = clock_mono_ms() + LINE_MS;
+	char *log = test_read(s->log);
+
+	while (!(log && strstr(log, text)) && clock_mono_ms() < end) {
+		usleep(5000);
+		free(log);
+		log = test_read(s->log);
+	}
+	return log;
+}
+
 const char *sched_log_field(struct sched *s, const char *text, const char *field)
 {
-	auto_free char *log = test_read(s->log);
+	auto_free char *log = log_with(s, text);
 	char *line = NULL, *next;
 	cJSON *object;
 	const cJSON *item;

@@ -63,7 +63,7 @@ const char *sched_refusal(struct sched *s, const char *name);
 
 /* Lines of the log that hold the text; waits at most 10 s until there are `least`. */
 int sched_log_count(struct sched *s, const char *text, int least);
-/* A field of the last log line that holds the text: "node" of {"msg":"pod bound",..}. "" when there is none. */
+/* A field of the last log line that holds the text: "node" of {"msg":"pod bound",..}. Waits 2 s for such a line; "" when there is none. */
 const char *sched_log_field(struct sched *s, const char *text, const char *field);
 /* Events of a pod with that reason (seen by the server); waits at most 10 s until there are `least`. */
 int sched_events(struct sched *s, const char *pod, const char *reason, int least);
