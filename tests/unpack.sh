@@ -5,6 +5,11 @@ set -eu
 package=$1 dir=$2
 [ ! -e "$dir/complete" ] || exit 0
 command -v apt-get >/dev/null || { echo "unpack: this is no Debian; wanted: its package $package" >&2; exit 69; }
+# One unpacks, others wait.
+mkdir -p "$(dirname "$dir")"
+exec 9>"$dir.lock"
+flock 9
+[ ! -e "$dir/complete" ] || exit 0
 rm -rf "$dir"
 mkdir -p "$dir/package"
 log=$dir/log
