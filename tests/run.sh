@@ -25,7 +25,7 @@ one() {
 	name=$(basename "$1" .sh) variant=$(basename "${BUILD:-build/gcc}")
 	log=$logs/$variant-$name${LABEL:+-$LABEL}.log
 	begin=$(date +%s)
-	CMOCKA_MESSAGE_OUTPUT=tap ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1 \
+	CMOCKA_MESSAGE_OUTPUT=tap ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS="second_deadlock_stack=1 suppressions='$PWD/tests/thread-sanitizer.supp'" \
 		timeout -k 10 "$limit_s" ${WRAPPER:-} "$@" </dev/null >"$log" 2>&1
 	status=$?
 	passed=$(grep -c '^ok [0-9]' "$log") failed=$(grep -c '^not ok [0-9]' "$log") skipped=$(grep -ci '^ok [0-9].*# skip' "$log")

@@ -11,7 +11,8 @@
 
 #define READY_MAX 64
 
-/* libcurl says what a socket is to be watched for; it takes it back before it closes it. */
+/* libcurl says what a socket is to be watched for. It takes it back before it closes it, but for one that is still connecting: that has left
+ * the set by then, and its number may be another thread's, which the kernel refuses to remove since it is not in the set. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ignored)
 {
 	struct sockets *s = arg;

@@ -21,6 +21,22 @@ tap_cleanup() {
 	kubectl delete -f "$tree/nfs/nfs-server.yaml" --wait=false
 }
 
+# Guests keep everything in memory, which no server can export: first as it is, then with a disk (of 64 MiB, in memory after all).
+reason() { kubectl -n nfs-test get pod -l app=nfs-server -o jsonpath='{.items[*].status.initContainerStatuses[*].lastState.terminated.message}'; }
+refused() { [[ $(reason) == "the folder of this node lies on tmpfs, which cannot be exported: "* ]]; }
+disk() {
+	on_server "modprobe loop && truncate -s 64M /mnt/disk && mkfs.ext4 -q /mnt/disk && mkdir -p ${volume%/*} && mount -o loop /mnt/disk ${volume%/*}"
+}
+label() { kubectl label node uml-2 latency-mesh.io/nfs-server"$1"; }
+
+check "a node without a disk is chosen" label =here
+check "and the server" kubectl apply -f "$tree/nfs/nfs-server.yaml"
+check "says why it cannot be" eventually 90 refused
+note "$(reason)"
+check "it is taken away" kubectl delete -f "$tree/nfs/nfs-server.yaml"
+check "with its label" label -
+check "the node gets a disk" disk
+
 begin=$(clock)
 check "README's commands" run_commands "$(server_commands)"
 note "$(since "$begin") s" "$(tail -n 3 "$scratch/check")"
