@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "sched/cache/node.h"
+#include "sched/cache/object.h"
 #include "sched/cache/pod.h"
 
 struct cached_pod {
@@ -51,6 +52,8 @@ struct view {
 	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE (node.h) */
 	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
 	uint32_t anti_affinity_count;
+	const struct cached_pod *const *affinity;	/* pods on nodes with required or preferred terms of either kind: they score ours, too */
+	uint32_t affinity_count;
 	const struct cached_pod *const *nominated;	/* pending pods with a nominated node, of any scheduler */
 	uint32_t nominated_count;
 	const struct cache *cache;	/* for the look-ups below */
@@ -63,6 +66,8 @@ enum {
 	WAKE_POD_FREED = 4,		/* an assigned pod went, shrank or was forgotten */
 	WAKE_POD_ADDED = 8,		/* a pod is on a node now, or its labels changed: targets and affinities */
 	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
+	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says */
+	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
 	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX,
 };
 
@@ -90,6 +95,16 @@ unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, cons
 bool cache_assume(struct cache *c, const char *uid, uint32_t node);
 /* Takes an assumption back; no effect on a pod that is confirmed or unknown. Returns WAKE bits. */
 unsigned cache_forget(struct cache *c, const char *uid);
+
+/* Takes the object; it replaces the one of the same kind, namespace and name. Return WAKE bits; 0: nothing that a decision reads has changed. */
+unsigned cache_put_object(struct cache *c, struct object *object);
+unsigned cache_delete_object(struct cache *c, enum object_kind kind, const char *namespace_, const char *name);
+void cache_replace_objects_begin(struct cache *c, enum object_kind kind);
+unsigned cache_replace_objects_end(struct cache *c, enum object_kind kind);
+/* NULL: none. `namespace_` "" where the kind has none. */
+const struct object *cache_find_object(const struct cache *c, enum object_kind kind, const char *namespace_, const char *name);
+/* All of a kind, in no order. Valid until the next change. */
+const struct object *const *cache_objects(const struct cache *c, enum object_kind kind, uint32_t *count);
 
 const struct cached_pod *cache_find_pod(const struct cache *c, const char *uid);
 const struct cached_pod *cache_find_pod_named(const struct cache *c, const char *namespace_, const char *name);

@@ -31,6 +31,12 @@ struct node {
 	struct taint *taints;
 	uint32_t taint_count;
 	bool unschedulable;
+	unsigned features;		/* FEATURE_ bits (pod.h) of status.declaredFeatures */
+	struct node_image {
+		char *name;		/* as kube-scheduler normalizes it: with a tag */
+		int64_t size_bytes;
+	} *images;			/* status.images, sorted by name */
+	uint32_t image_count;
 	struct resources allocatable;
 	int64_t allocatable_pods;	/* 0 when absent, as kube-scheduler has it */
 };

@@ -35,6 +35,43 @@ struct affinity_term {
 	char *topology_key;
 };
 
+/* A preferred one. */
+struct weighted_term {
+	int32_t weight;			/* 1..100 */
+	struct affinity_term term;
+};
+
+/* A topologySpreadConstraint. */
+struct spread {
+	int32_t max_skew;
+	char *topology_key;
+	bool hard;			/* DoNotSchedule */
+	int32_t min_domains;		/* 1 when absent */
+	bool honor_affinity;		/* nodeAffinityPolicy: true when absent */
+	bool honor_taints;		/* nodeTaintsPolicy: false when absent */
+	struct selector selector;	/* with what matchLabelKeys adds of the pod's own labels */
+};
+
+/* A preferred node affinity. */
+struct weighted_node_term {
+	int32_t weight;
+	struct node_selector selector;	/* one term */
+};
+
+/* A volume that a filter asks about. */
+struct pod_volume {
+	char *claim;			/* name of the PersistentVolumeClaim; "": the volume is inline */
+	bool ephemeral;			/* the claim is made for this pod, and has to belong to it */
+	struct inline_disk {		/* NULL: none. What VolumeRestrictions compares */
+		enum inline_kind { INLINE_GCE, INLINE_AWS, INLINE_ISCSI, INLINE_RBD } kind;
+		char *id;		/* pdName, volumeID, iqn; of rbd pool and image */
+		char **monitors;	/* of rbd */
+		uint32_t monitor_count;
+		bool read_only;
+	} *disk;
+	char *driver, *handle;		/* inline CSI-migrated volumes: what counts against a node's limit; "" */
+};
+
 /* A pending pod with more is not placed. */
 #define POD_LIST_MAX 1000		/* tolerations, terms and expressions of its node affinity, host ports */
 #define POD_RESOURCES_MAX 64		/* extended resources and huge pages */
@@ -62,12 +99,28 @@ struct pod {
 	uint32_t port_count;
 	char *os;			/* spec.os.name; "" */
 	struct resources requests;
-	struct affinity_term *anti_affinity;	/* required */
-	uint32_t anti_affinity_count;
+	struct affinity_term *affinity, *anti_affinity;	/* required */
+	uint32_t affinity_count, anti_affinity_count;
+	struct weighted_term *prefers, *avoids;		/* preferred affinity and anti-affinity */
+	uint32_t prefers_count, avoids_count;
+	struct weighted_node_term *prefers_nodes;
+	uint32_t prefers_nodes_count;
+	struct spread *spreads;
+	uint32_t spread_count;
+	struct pod_volume *volumes;
+	uint32_t volume_count;
+	char **images;			/* of its containers and init containers, one each */
+	uint32_t image_count;
+	unsigned features;		/* FEATURE_ bits: what a node has to declare */
 	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */
+};
+
+enum {				/* bits of features, and of a node's (node.h) */
+	FEATURE_RESTART_ALL_CONTAINERS = 1,
+	FEATURE_USER_NAMESPACES_HOST_NETWORK = 2,
 };
 
 /* From the API's JSON. Only missing identity (uid, name, namespace) is an error; all else is kept in `broken`. */

@@ -108,10 +108,16 @@ static void unindex_pod(struct cache *c, struct entry *e)
 	e->groups = NULL;
 }
 
+static bool pod_has_affinity(const struct pod *pod)
+{
+	return pod->affinity_count || pod->anti_affinity_count || pod->prefers_count || pod->avoids_count;
+}
+
 void entry_seen_at(struct cache *c, struct entry *e)
 {
 	e->pub.node = e->at ? e->at->index : -1;
 	list_set(&c->anti_affinity, LIST_ANTI_AFFINITY, e, e->pub.node >= 0 && e->pod->anti_affinity_count);
+	list_set(&c->affinity, LIST_AFFINITY, e, e->pub.node >= 0 && pod_has_affinity(e->pod));
 }
 
 static void attach(struct cache *c, struct entry *e, struct place *place, bool assumed)

@@ -12,7 +12,7 @@
 #include "sched/cache/index.h"
 #include "sched/cache/table.h"
 
-enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_PENDING, LIST_NOMINATED, LIST_ASSUMED, LIST_COUNT };
+enum list_id { LIST_ALL, LIST_PLACE, LIST_ANTI_AFFINITY, LIST_AFFINITY, LIST_PENDING, LIST_NOMINATED, LIST_ASSUMED, LIST_COUNT };
 
 /* Pods in no order; an entry knows its position in each. */
 struct list {
@@ -43,9 +43,19 @@ struct place {
 	uint64_t round;
 };
 
+/* All objects of a kind; an object knows its position. */
+struct objects {
+	struct table by_name;
+	struct object **items;
+	size_t room;
+	uint32_t count;
+	uint64_t round;			/* of the last list */
+};
+
 struct cache {
 	struct table by_uid, by_name, places, groups;
-	struct list all, anti_affinity, pending, nominated, assumed;
+	struct objects objects[OBJECT_KINDS];
+	struct list all, anti_affinity, affinity, pending, nominated, assumed;
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;
 	bool replacing_pods;
@@ -79,5 +89,6 @@ void place_free(struct place *place);
 struct entry *entry_find(const struct cache *c, const char *uid);
 void entry_seen_at(struct cache *c, struct entry *e);			/* its place got or lost its index */
 void entry_free(struct entry *e);
+void objects_free(struct cache *c);
 
 #endif

@@ -37,11 +37,13 @@ void cache_free(struct cache *c)
 		pod_free(c->gone[--c->gone_count]);
 	free(c->gone);
 	index_free(&c->groups);
+	objects_free(c);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);
 	free(c->all.items);
 	free(c->anti_affinity.items);
+	free(c->affinity.items);
 	free(c->pending.items);
 	free(c->nominated.items);
 	free(c->assumed.items);
@@ -88,6 +90,8 @@ const struct view *cache_view(struct cache *c)
 		.has_taints = c->has_taints,
 		.anti_affinity = c->anti_affinity.items,
 		.anti_affinity_count = c->anti_affinity.count,
+		.affinity = c->affinity.items,
+		.affinity_count = c->affinity.count,
 		.nominated = c->nominated.items,
 		.nominated_count = c->nominated.count,
 		.cache = c,
