@@ -65,9 +65,9 @@ programs() {
 	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$"
 }
 
-# suite BUILD [NAMES]: unit and integration tests of a build, two at a time
+# suite BUILD [NAMES]: unit and integration tests of a build, three at a time: they wait half of their time
 suite() {
-	programs "$@" | BUILD=$1 xargs -P 2 -I{} "$0" one {}
+	programs "$@" | BUILD=$1 xargs -P 3 -I{} "$0" one {}
 }
 
 headers_alone() {
@@ -90,15 +90,20 @@ build() { # TITLE VARIABLES...
 	step "build: $title" env -u BUILD make -s -j2 "$@"
 }
 
+# The laboratory of hosts, beside all that follows, for it mostly waits.
+laboratory() {
+	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/mount.sh
+	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
+}
+
 all() {
 	build "gcc, hardened, warning-free" CC=gcc tests lab-tools && suite build/gcc
+	laboratory &
 	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
 	step "each header compiles alone" headers_alone
 	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
 	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
-	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/mount.sh &	# it mostly waits
-	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 	wait
 }
 
