@@ -195,7 +195,8 @@ static void add_zones(cJSON *required, const char *key, const char *zones)
 	if (!cJSON_GetArraySize(terms))
 		cJSON_AddItemToArray(terms, cJSON_CreateObject());
 	cJSON_ArrayForEach(term, terms)
-		cJSON_AddItemToArray(need_array(term, "matchExpressions"), cJSON_Duplicate(expression, true));
+		if (cJSON_IsObject(term))
+			cJSON_AddItemToArray(need_array(term, "matchExpressions"), cJSON_Duplicate(expression, true));
 	cJSON_Delete(expression);
 }
 
