@@ -38,6 +38,7 @@ void cache_free(struct cache *c)
 	free(c->gone);
 	index_free(&c->groups);
 	objects_free(c);
+	promises_free(c);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);
@@ -49,6 +50,11 @@ void cache_free(struct cache *c)
 	free(c->assumed.items);
 	free_arrays(c);
 	free(c);
+}
+
+void cache_know_storage(struct cache *c)
+{
+	c->storage_known = true;
 }
 
 size_t cache_pods(const struct cache *c)
@@ -94,6 +100,9 @@ const struct view *cache_view(struct cache *c)
 		.affinity_count = c->affinity.count,
 		.nominated = c->nominated.items,
 		.nominated_count = c->nominated.count,
+		.storage_known = c->storage_known,
+		.promises = c->promises,
+		.promise_count = c->promise_count,
 		.cache = c,
 	};
 	return &c->view;
