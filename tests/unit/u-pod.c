@@ -297,13 +297,13 @@ static void a_list_that_is_an_object_is_empty(void **state)
 	pod_free(pod);
 	free(spec);
 	spec = xasprintf("'affinity':{'podAntiAffinity':{" REQUIRED ":[{'namespaces':%s,'labelSelector':{'matchLabels':['x','y'],"
-			 "'matchExpressions':[{'key':'k','operator':'In','values':%s}]}}]},'nodeAffinity':{" REQUIRED ":{"
+			 "'matchExpressions':[{'key':'k','operator':'DoesNotExist','values':%s}]}}]},'nodeAffinity':{" REQUIRED ":{"
 			 "'nodeSelectorTerms':[{'matchExpressions':%s,'matchFields':%s}]}}}", members, members, members, members);
 	pod = pod_with("p", "%s", spec);
 	assert_int_equal(pod->anti_affinity[0].namespace_count, 1); /* its own */
 	assert_int_equal(pod->anti_affinity[0].selector.count, 1);
 	assert_int_equal(pod->anti_affinity[0].selector.items[0].value_count, 0);
-	assert_false(selector_matches(&pod->anti_affinity[0].selector, &pod->labels));
+	assert_true(selector_matches(&pod->anti_affinity[0].selector, &pod->labels));
 	assert_int_equal(pod->node_affinity.terms[0].expression_count + pod->node_affinity.terms[0].field_count, 0);
 	assert_false(node_selector_matches(&pod->node_affinity, &pod->labels, "n"));
 	pod_free(pod);
