@@ -3,7 +3,7 @@
 #include "lib/mem.h"
 
 extern const struct filter filter_gates, filter_unschedulable, filter_node_name, filter_taints, filter_node_affinity, filter_ports,
-	filter_fit, filter_pod_affinity, filter_os, filter_latency, filter_cpu;
+	filter_fit, filter_spread, filter_pod_affinity, filter_os, filter_latency, filter_cpu;
 
 /* The pod as a whole, then nodes in kube-scheduler's order, then ours. */
 const struct filter *const filter_table[] = {
@@ -14,7 +14,8 @@ const struct filter *const filter_table[] = {
 	&filter_node_affinity,	/* NodeAffinity: selector and required terms */
 	&filter_ports,		/* NodePorts */
 	&filter_fit,		/* NodeResourcesFit */
-	&filter_pod_affinity,	/* InterPodAffinity: what other pods keep away */
+	&filter_spread,		/* PodTopologySpread */
+	&filter_pod_affinity,	/* InterPodAffinity: of the pod, and what other pods keep away */
 	&filter_os,		/* what the kubelet would refuse */
 	&filter_latency,	/* delay_<from>, within */
 	&filter_cpu,		/* load above the limit */
