@@ -52,8 +52,15 @@ struct objects {
 	uint64_t round;			/* of the last list */
 };
 
+/* An image that some node has. */
+struct image {
+	uint64_t name;
+	int64_t size_bytes;		/* as the first node says that had it, like kube-scheduler */
+	uint32_t nodes;
+};
+
 struct cache {
-	struct table by_uid, by_name, places, groups;
+	struct table by_uid, by_name, places, groups, images;
 	struct objects objects[OBJECT_KINDS];
 	struct list all, anti_affinity, affinity, pending, nominated, assumed;
 	uint64_t next_serial, node_epoch;
@@ -90,5 +97,7 @@ struct entry *entry_find(const struct cache *c, const char *uid);
 void entry_seen_at(struct cache *c, struct entry *e);			/* its place got or lost its index */
 void entry_free(struct entry *e);
 void objects_free(struct cache *c);
+void images_replace(struct cache *c, const struct node *old, const struct node *node);	/* either may be NULL: a node came or went */
+void images_free(struct cache *c);
 
 #endif

@@ -38,6 +38,7 @@ void cache_free(struct cache *c)
 	free(c->gone);
 	index_free(&c->groups);
 	objects_free(c);
+	images_free(c);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);
