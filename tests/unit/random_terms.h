@@ -22,34 +22,15 @@ static inline const char *one_of(struct rng *r, const char *const *items, unsign
 
 #define ONE_OF(r, ...) one_of((r), (const char *const[]){__VA_ARGS__}, ARRAY_SIZE(((const char *const[]){__VA_ARGS__})))
 
-/* As a member with a comma in front, or "". */
-static inline void random_selector(struct rng *r, const char *member, struct buf *out)
-{
-	buf_str(out, ONE_OF(r, "", ",'%s':{}", ",'%s':{'matchLabels':{'app':'x'}}", ",'%s':{'matchLabels':{'app':'x'}}",
-			    ",'%s':{'matchLabels':{'app':'y','tier':'1'}}", ",'%s':{'matchExpressions':[{'key':'tier','operator':'Exists'}]}",
-			    ",'%s':{'matchExpressions':[{'key':'app','operator':'NotIn','values':['y','z']}]}",
-			    ",'%s':{'matchLabels':{'tier':'2'},'matchExpressions':[{'key':'app','operator':'In','values':['x','y']}]}"));
-	(void)member;
-}
-
-/* Puts `member` for each %s of the text that begins at `from`. */
-static inline void name_member(struct buf *out, size_t from, const char *member)
-{
-	auto_free char *tail = xstrdup(out->data + from);
-	char *at = strstr(tail, "%s");
-
-	if (!at)
-		return;
-	out->len = from;
-	buf_printf(out, "%.*s%s%s", (int)(at - tail), tail, member, at + 2);
-}
-
+/* `,'labelSelector':...` or nothing. */
 static inline void add_selector(struct rng *r, struct buf *out)
 {
-	size_t from = out->len;
+	const char *selector = ONE_OF(r, "", "{}", "{'matchLabels':{'app':'x'}}", "{'matchLabels':{'app':'x'}}", "{'matchLabels':{'app':'y','tier':'1'}}",
+				      "{'matchExpressions':[{'key':'tier','operator':'Exists'}]}",
+				      "{'matchExpressions':[{'key':'app','operator':'NotIn','values':['y','z']}]}",
+				      "{'matchLabels':{'tier':'2'},'matchExpressions':[{'key':'app','operator':'In','values':['x','y']}]}");
 
-	random_selector(r, "labelSelector", out);
-	name_member(out, from, "labelSelector");
+	buf_printf(out, "%s%s", selector[0] ? ",'labelSelector':" : "", selector);
 }
 
 static inline void random_term(struct rng *r, struct buf *out)
