@@ -112,7 +112,7 @@ struct pod {
 	uint64_t *images;		/* image_name of its containers, init containers and volumes, one each */
 	uint32_t image_count, container_count;	/* of both kinds */
 	unsigned features;		/* FEATURE_ bits: what a node has to declare */
-	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
+	/* The first field that this scheduler does not support yet: "spec.resourceClaims". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */
