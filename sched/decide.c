@@ -124,6 +124,17 @@ static const char *pod_trouble(struct decider *d, const struct decision_input *i
 	return text;
 }
 
+static void run_one(struct cycle *c, unsigned i, void *state, void (*filter)(struct cycle *c), struct decision *out)
+{
+	uint32_t before = c->decider->feasible;
+
+	c->state = state;
+	c->decider->running = (uint8_t)(i + 1);
+	filter(c);
+	if (c->decider->feasible < before)
+		out->wake |= filter_table[i]->wake;
+}
+
 /* False: a filter refuses the pod whole. */
 static bool run_filters(struct cycle *c, struct decision *out)
 {
@@ -148,17 +159,12 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		if (d->feasible < before)
 			out->wake |= filter_table[i]->wake;
 	}
-	for (i = 0; i < filter_count && d->feasible; i++) {
-		uint32_t before = d->feasible;
-
-		if (skip[i])
-			continue;
-		c->state = state[i];
-		d->running = (uint8_t)(i + 1);
-		filter_table[i]->filter(c);
-		if (d->feasible < before)
-			out->wake |= filter_table[i]->wake;
-	}
+	for (i = 0; i < filter_count && d->feasible; i++)
+		if (!skip[i])
+			run_one(c, i, state[i], filter_table[i]->filter, out);
+	for (i = 0; i < filter_count && d->feasible && c->view->nominated_count; i++)
+		if (!skip[i] && filter_table[i]->again)
+			run_one(c, i, state[i], filter_table[i]->again, out);
 	return true;
 }
 
@@ -228,6 +234,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 
 	arena_reset(&d->arena);
 	d->minus = d->cost_us = NULL;
+	d->domains = NULL;
 	d->feasible = in->view->count;
 	*out = (struct decision){.node = -1, .runner_up = -1, .count = in->view->count};
 	trouble = pod_trouble(d, in);

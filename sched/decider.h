@@ -31,6 +31,7 @@ struct decider {
 	struct lookup lookup;
 	bool looked_up;
 	const struct row_age *ages;	/* by the mesh's row; NULL: every row is fresh */
+	struct domains *domains;		/* filter/domains.h; of this decision */
 	float *gate;
 	uint32_t feasible;
 	uint8_t running;		/* the filter that runs: its index in filter_table + 1 */

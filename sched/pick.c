@@ -8,27 +8,35 @@
 
 /* --- total ----------------------------------------------------------------------------------------------------------- */
 
-/* The terms that are left, with weights of sum 1. A term that dropped stands there with weight 0 over the gate. */
+/* The terms that are left, with weights of sum 1. */
+static uint32_t present_terms(const double *weights, const struct decision *decision, const lanes **term, lanes *weight)
+{
+	uint32_t count = 0;
+	double sum = 0;
+	unsigned t;
+
+	for (t = 0; t < SCORE_COUNT; t++)
+		sum += decision->score[t] ? weights[t] : 0;
+	for (t = 0; t < SCORE_COUNT; t++)
+		if (decision->score[t]) {
+			term[count] = lanes_in(decision->score[t]);
+			weight[count++] = lanes_all((float)(weights[t] / sum));
+		}
+	return count;
+}
+
 static float *make_total(struct cycle *c, const double *weights, const struct decision *decision)
 {
 	const lanes *gate = lanes_in(c->decider->gate), *term[SCORE_COUNT], zero = lanes_all(0), full = lanes_all(100);
 	const lanes *minus = lanes_in(c->decider->minus);
 	lanes weight[SCORE_COUNT];
 	float *total = column(c);
-	uint32_t i, n = lanes_count(c->view->count);
-	double sum = 0;
-	unsigned t;
+	uint32_t i, t, n = lanes_count(c->view->count), terms = present_terms(weights, decision, term, weight);
 
-	for (t = 0; t < SCORE_COUNT; t++)
-		sum += decision->score[t] ? weights[t] : 0;
-	for (t = 0; t < SCORE_COUNT; t++) {
-		term[t] = decision->score[t] ? lanes_in(decision->score[t]) : gate;
-		weight[t] = lanes_all(decision->score[t] ? (float)(weights[t] / sum) : 0);
-	}
 	for (i = 0; i < n; i++) {
 		lanes points = gate[i];
 
-		for (t = 0; t < SCORE_COUNT; t++)
+		for (t = 0; t < terms; t++)
 			points += weight[t] * term[t][i];
 		if (minus)
 			points -= minus[i];

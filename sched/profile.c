@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define KUBERNETES								\
+	[SCORE_NODE_AFFINITY] = 0.2, [SCORE_POD_AFFINITY] = 0.2, [SCORE_TAINTS] = 0.3, [SCORE_SPREAD] = 0.2, [SCORE_IMAGES] = 0.1
+
 void profile_init(struct profile *p, const char *scheduler_name)
 {
 	struct lm_err err;
@@ -10,8 +13,8 @@ void profile_init(struct profile *p, const char *scheduler_name)
 
 	*p = (struct profile){
 		.scheduler_name = scheduler_name,
-		.weight_asking = {[SCORE_LATENCY] = 0.7, [SCORE_CPU] = 0.3, [SCORE_FREE] = 0},
-		.weight_plain = {[SCORE_LATENCY] = 0.5, [SCORE_CPU] = 0.2, [SCORE_FREE] = 0.3},
+		.weight_asking = {[SCORE_LATENCY] = 0.7, [SCORE_CPU] = 0.3, [SCORE_FREE] = 0, KUBERNETES},
+		.weight_plain = {[SCORE_LATENCY] = 0.5, [SCORE_CPU] = 0.2, [SCORE_FREE] = 0.3, KUBERNETES},
 		.refuse_latency = true,
 		.refuse_cpu = true,
 	};

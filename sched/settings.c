@@ -11,6 +11,13 @@
 #define WEIGHT(name, field, index, fallback, what)					\
 	{name, OPT_NUMBER, AT(field) + (index) * sizeof(double), "N", fallback, OPT_FILE_ONLY, 0, 1000, .help = what}
 
+#define WEIGHTS_KUBERNETES(kind, field, whose)										\
+	WEIGHT("weights." kind ".nodeAffinity", field, SCORE_NODE_AFFINITY, "0.2", "weight of preferred node affinity " whose),		\
+	WEIGHT("weights." kind ".podAffinity", field, SCORE_POD_AFFINITY, "0.2", "weight of preferred pod affinity " whose),		\
+	WEIGHT("weights." kind ".taints", field, SCORE_TAINTS, "0.3", "weight of PreferNoSchedule taints " whose),			\
+	WEIGHT("weights." kind ".spread", field, SCORE_SPREAD, "0.2", "weight of ScheduleAnyway spreading " whose),			\
+	WEIGHT("weights." kind ".images", field, SCORE_IMAGES, "0.1", "weight of images that a node has " whose)
+
 static const char *const modes[] = {"standalone", NULL};
 
 static const struct option_spec specs[] = {
@@ -45,9 +52,11 @@ static const struct option_spec specs[] = {
 	WEIGHT("weights.near.latency", weight_near, SCORE_LATENCY, "0.7", "weight of latency for a pod with `near` or a limit"),
 	WEIGHT("weights.near.cpu", weight_near, SCORE_CPU, "0.3", "weight of idle CPU for such a pod"),
 	WEIGHT("weights.near.free", weight_near, SCORE_FREE, "0", "weight of free resources for such a pod"),
+	WEIGHTS_KUBERNETES("near", weight_near, "for such a pod"),
 	WEIGHT("weights.plain.latency", weight_plain, SCORE_LATENCY, "0.5", "weight of latency for any other pod"),
 	WEIGHT("weights.plain.cpu", weight_plain, SCORE_CPU, "0.2", "weight of idle CPU for any other pod"),
 	WEIGHT("weights.plain.free", weight_plain, SCORE_FREE, "0.3", "weight of free resources for any other pod"),
+	WEIGHTS_KUBERNETES("plain", weight_plain, "for any other pod"),
 	{"defaultNear", OPT_STRING, AT(default_near), "LIST", "mesh", OPT_FILE_ONLY,
 	 .help = "what a pod that asks for nothing is placed near, as in the annotation latency-mesh.io/near"},
 	{"defaultClients", OPT_LIST, AT(default_clients), "NAME", NULL, OPT_FILE_ONLY,

@@ -7,7 +7,10 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 
-static const char *const weight_names[SCORE_COUNT] = {[SCORE_LATENCY] = "latency", [SCORE_CPU] = "cpu", [SCORE_FREE] = "free"};
+/* By enum score_id. */
+static const char *const weight_names[SCORE_COUNT + 1] = {
+	"latency", "cpu", "free", "nodeAffinity", "podAffinity", "taints", "spread", "images", NULL,
+};
 
 /* Refuses every key that is not in `allowed` (NULL-terminated), with its path. */
 static int only_keys(const cJSON *object, const char *path, const char *const *allowed, struct lm_err *err)
@@ -35,14 +38,13 @@ static int bad_member(const char *path, struct lm_err *err)
 
 static int read_weights(const cJSON *all, const char *above, const char *kind, double weights[SCORE_COUNT], struct lm_err *err)
 {
-	static const char *const keys[] = {"latency", "cpu", "free", NULL};
 	auto_free char *path = xasprintf("%s.weights.%s", above, kind);
 	const cJSON *object = json_get(all, kind);
 	int i;
 
 	if (!object)
 		return 0;
-	if (only_keys(object, path, keys, err) < 0)
+	if (only_keys(object, path, weight_names, err) < 0)
 		return -1;
 	for (i = 0; i < SCORE_COUNT; i++)
 		if (json_may_number(object, weight_names[i], 0, 1000, &weights[i], err) < 0)

@@ -56,7 +56,7 @@ struct view {
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative, at least FREE_LEAST */
 	const int64_t *free_pods;
 	const float *per_cpu_milli, *per_memory_byte;	/* 1 / allocatable; 0 when nothing is: for the share that is free */
-	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE (node.h) */
+	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE, NODE_SOFT_TAINTS (node.h) */
 	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
 	uint32_t anti_affinity_count;
 	const struct cached_pod *const *affinity;	/* pods on nodes with required or preferred terms of either kind: they score ours, too */
@@ -149,6 +149,8 @@ uint32_t view_pods_of_controller(const struct view *v, const char *namespace_, c
 				 struct node_count *out, uint32_t room);
 /* Pods of the same owner (owner_uid) on a node. */
 uint32_t view_owner_pods(const struct view *v, uint32_t node, const char *owner_uid);
+/* How many nodes have an image (image_name_of_pod), and its size; 0: none. */
+uint32_t view_image(const struct view *v, uint64_t name, int64_t *size_bytes);
 /*
  * Pods that match key=value in a namespace and are on no node (not terminal, not terminating, any scheduler's): for cycles of pods that wait for each
  * other. Fills the first `room` by name and returns how many were filled. For messages only: it scans the pods that are on no node.

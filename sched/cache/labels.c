@@ -204,33 +204,51 @@ bool requirement_matches(const struct requirement *r, const struct labels *label
 	return false;
 }
 
+static void push_requirement(struct selector *selector, struct requirement r)
+{
+	selector->items = xrealloc(selector->items, selector->count + 1u, sizeof(*selector->items));
+	selector->items[selector->count++] = r;
+}
+
 /* matchLabels are requirements "In" with one value. */
+static struct requirement equality(const char *key, const char *value)
+{
+	struct requirement r = {.key = xstrdup(key), .op = LABEL_IN, .values = xcalloc(1, sizeof(*r.values)), .value_count = 1};
+
+	r.values[0] = xstrdup(value);
+	return r;
+}
+
+void selector_add(struct selector *selector, const char *key, const char *value)
+{
+	if (!selector->is_nil)
+		push_requirement(selector, equality(key, value));
+}
+
 void selector_parse(const cJSON *selector, struct selector *out)
 {
 	const cJSON *pairs = read_object(selector, "matchLabels"), *list = read_list(selector, "matchExpressions"), *item;
-	size_t room = 0;
+	uint32_t i;
 
 	*out = (struct selector){.is_nil = !cJSON_IsObject(selector)};
 	if (out->is_nil)
 		return;
 	cJSON_ArrayForEach(item, pairs)
-		if (cJSON_IsString(item)) {
-			struct requirement *r;
-
-			grow(&out->items, &room, out->count + 1, sizeof(*out->items));
-			r = &out->items[out->count++];
-			*r = (struct requirement){.key = xstrdup(item->string), .op = LABEL_IN, .value_count = 1};
-			r->values = xcalloc(1, sizeof(*r->values));
-			r->values[0] = xstrdup(item->valuestring);
-		}
+		if (cJSON_IsString(item))
+			push_requirement(out, equality(item->string, item->valuestring));
 	cJSON_ArrayForEach(item, list) {
-		struct requirement *r;
+		struct requirement r;
 
-		grow(&out->items, &room, out->count + 1, sizeof(*out->items));
-		r = &out->items[out->count++];
-		requirement_parse(item, r);
-		if (!is_sound(r) || r->op == LABEL_GT || r->op == LABEL_LT)
-			r->op = LABEL_NEVER; /* a metav1.LabelSelector knows no Gt and Lt */
+		requirement_parse(item, &r);
+		push_requirement(out, r);
+	}
+	for (i = 0; i < out->count; i++) {
+		struct requirement *r = &out->items[i];
+
+		if (is_sound(r) && r->op != LABEL_GT && r->op != LABEL_LT)
+			continue;
+		r->op = LABEL_NEVER; /* a metav1.LabelSelector knows no Gt and Lt */
+		out->invalid = true;
 	}
 }
 
@@ -287,6 +305,12 @@ void node_selector_parse(const cJSON *required, struct node_selector *out)
 	out->terms = xcalloc(read_count(terms), sizeof(*out->terms));
 	cJSON_ArrayForEach(item, terms)
 		node_term_parse(item, &out->terms[out->count++]);
+}
+
+void node_selector_parse_term(const cJSON *term, struct node_selector *out)
+{
+	*out = (struct node_selector){.present = true, .terms = xcalloc(1, sizeof(*out->terms)), .count = 1};
+	node_term_parse(term, out->terms);
 }
 
 static bool term_matches(const struct node_term *term, const struct labels *labels, const char *node_name)

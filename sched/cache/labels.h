@@ -35,11 +35,14 @@ struct requirement {
 /* A metav1.LabelSelector. Nil matches nothing, empty matches everything. */
 struct selector {
 	bool is_nil;
+	bool invalid;			/* a requirement could not be parsed: it matches nothing */
 	struct requirement *items;	/* AND */
 	uint32_t count;
 };
 
 void selector_parse(const cJSON *selector, struct selector *out);	/* NULL or null: nil */
+/* One more requirement: key=value. No effect on nil, which goes on matching nothing. */
+void selector_add(struct selector *selector, const char *key, const char *value);
 bool selector_matches(const struct selector *selector, const struct labels *labels);
 void selector_free(struct selector *selector);
 
@@ -59,6 +62,7 @@ struct node_selector {
 };
 
 void node_selector_parse(const cJSON *required, struct node_selector *out);	/* requiredDuringSchedulingIgnoredDuringExecution */
+void node_selector_parse_term(const cJSON *term, struct node_selector *out);	/* of that one term */
 bool node_selector_matches(const struct node_selector *selector, const struct labels *labels, const char *node_name);
 uint32_t node_selector_size(const struct node_selector *selector);	/* terms and what is in them: what a look at one node may cost */
 void node_selector_free(struct node_selector *selector);

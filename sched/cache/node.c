@@ -6,6 +6,7 @@
 #include "lib/mem.h"
 #include "sched/cache/features.h"
 #include "sched/cache/read.h"
+#include "sched/cache/table.h"
 
 #define ZONE_LABEL "topology.kubernetes.io/zone"
 
@@ -39,6 +40,53 @@ static void parse_taints(const cJSON *list, struct node *node)
 	}
 }
 
+uint64_t image_name(const char *text)
+{
+	return hash_text(HASH_START, text);
+}
+
+uint64_t image_name_of_pod(const char *text)
+{
+	const char *colon = strrchr(text, ':'), *slash = strrchr(text, '/');
+	auto_free char *whole = NULL;
+
+	if (colon && (!slash || colon > slash))
+		return image_name(text);
+	whole = xasprintf("%s:latest", text);
+	return image_name(whole);
+}
+
+static int by_image(const void *a, const void *b)
+{
+	const struct node_image *x = a, *y = b;
+
+	return (x->name > y->name) - (x->name < y->name);
+}
+
+static void parse_images(const cJSON *list, struct node *node)
+{
+	const cJSON *item, *name;
+	size_t room = 0;
+	uint32_t i, kept = 0;
+
+	cJSON_ArrayForEach(item, list) {
+		int64_t size_bytes = read_i64(item, "sizeBytes");
+
+		cJSON_ArrayForEach(name, read_list(item, "names"))
+			if (cJSON_IsString(name)) {
+				grow(&node->images, &room, node->image_count + 1u, sizeof(*node->images));
+				node->images[node->image_count++] = (struct node_image){image_name(name->valuestring), size_bytes};
+			}
+	}
+	if (!node->image_count)
+		return;
+	qsort(node->images, node->image_count, sizeof(*node->images), by_image);
+	for (i = 1; i < node->image_count; i++)
+		if (node->images[i].name != node->images[kept].name)
+			node->images[++kept] = node->images[i];
+	node->image_count = kept + 1;
+}
+
 struct node *node_parse(const cJSON *object, struct lm_err *err)
 {
 	const cJSON *metadata = read_member(object, "metadata"), *spec = read_member(object, "spec");
@@ -64,6 +112,7 @@ struct node *node_parse(const cJSON *object, struct lm_err *err)
 	parse_taints(read_list(spec, "taints"), node);
 	node->unschedulable = read_true(spec, "unschedulable");
 	node->features = features_of_node(read_member(object, "status"));
+	parse_images(read_list(read_member(object, "status"), "images"), node);
 	return node;
 }
 
@@ -78,6 +127,7 @@ void node_free(struct node *node)
 		free(node->taints[i].value);
 	}
 	free(node->taints);
+	free(node->images);
 	labels_free(&node->labels);
 	resources_free(&node->allocatable);
 	free(node->zone);

@@ -22,7 +22,16 @@ struct taint {
 enum {				/* bits of view.has_taints */
 	NODE_HARD_TAINTS = 1,	/* a taint that keeps pods away: NoSchedule or NoExecute */
 	NODE_UNSCHEDULABLE = 2,
+	NODE_SOFT_TAINTS = 4,	/* PreferNoSchedule */
 };
+
+/*
+ * An image's name as a number: a hash, because 5000 nodes name the same 100 images. Two names that fell together would cost a score some
+ * points. image_name is of the name as it is, as nodes have it; image_name_of_pod adds ":latest" where neither tag nor digest stands, as
+ * kube-scheduler does.
+ */
+uint64_t image_name(const char *text);
+uint64_t image_name_of_pod(const char *text);
 
 struct node {
 	char *name, *uid, *resource_version;
@@ -33,9 +42,9 @@ struct node {
 	bool unschedulable;
 	unsigned features;		/* FEATURE_ bits (pod.h): what it declares */
 	struct node_image {
-		char *name;		/* as kube-scheduler normalizes it: with a tag */
+		uint64_t name;		/* image_name */
 		int64_t size_bytes;
-	} *images;			/* status.images, sorted by name */
+	} *images;			/* status.images, sorted by name, each name once */
 	uint32_t image_count;
 	struct resources allocatable;
 	int64_t allocatable_pods;	/* 0 when absent, as kube-scheduler has it */

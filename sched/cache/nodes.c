@@ -51,8 +51,7 @@ static uint8_t taints_of(const struct node *node)
 	uint32_t i;
 
 	for (i = 0; i < node->taint_count; i++)
-		if (node->taints[i].effect != TAINT_PREFER_NO_SCHEDULE)
-			bits |= NODE_HARD_TAINTS;
+		bits |= node->taints[i].effect == TAINT_PREFER_NO_SCHEDULE ? NODE_SOFT_TAINTS : NODE_HARD_TAINTS;
 	return bits;
 }
 
@@ -146,12 +145,14 @@ unsigned cache_put_node(struct cache *c, struct node *node)
 	place->round = c->node_round;
 	if (place->node) {
 		wake = nodes_equal(place->node, node) ? 0 : WAKE_NODE_CHANGED;
+		images_replace(c, place->node, node);
 		node_free(place->node);
 		place->node = node;
 		place_sync(c, place);
 		return wake;
 	}
 	need_room(c, c->count + 1u);
+	images_replace(c, NULL, node);
 	place->node = node;
 	c->node_epoch++;
 	place_index(c, place, (int32_t)c->count++);
@@ -167,6 +168,7 @@ static unsigned remove_node(struct cache *c, struct place *place)
 	c->node_epoch++;
 	c->count--;
 	place_index(c, place, -1);
+	images_replace(c, place->node, NULL);
 	node_free(place->node);
 	place->node = NULL;
 	if (hole != last)

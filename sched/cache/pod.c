@@ -7,27 +7,12 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "sched/cache/features.h"
+#include "sched/cache/pod_terms.h"
 #include "sched/cache/pod_volumes.h"
 #include "sched/cache/read.h"
 #include "sched/cache/unsupported.h"
 
-#define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
 #define HASH_LABEL "pod-template-hash"
-
-static int64_t read_i64(const cJSON *object, const char *key)
-{
-	const cJSON *item = read_member(object, key);
-	double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
-
-	return value > -9e15 && value < 9e15 ? (int64_t)value : 0;
-}
-
-static int32_t read_i32(const cJSON *object, const char *key)
-{
-	int64_t value = read_i64(object, key);
-
-	return value >= INT32_MIN && value <= INT32_MAX ? (int32_t)value : 0;
-}
 
 static void parse_tolerations(const cJSON *list, struct pod *pod)
 {
@@ -72,31 +57,6 @@ static void parse_ports(const cJSON *spec, struct pod *pod)
 		if (STREQ(read_text(container, "restartPolicy"), "Always"))
 			cJSON_ArrayForEach(port, read_list(container, "ports"))
 				add_port(pod, &room, port);
-}
-
-static void parse_term(const cJSON *object, const char *own_namespace, struct affinity_term *out)
-{
-	const cJSON *names = read_list(object, "namespaces"), *name;
-
-	selector_parse(read_member(object, "labelSelector"), &out->selector);
-	selector_parse(read_member(object, "namespaceSelector"), &out->namespaces_of);
-	out->topology_key = xstrdup(read_text(object, "topologyKey"));
-	out->namespaces = xcalloc(read_count(names) + 1, sizeof(*out->namespaces));
-	cJSON_ArrayForEach(name, names)
-		if (cJSON_IsString(name))
-			out->namespaces[out->namespace_count++] = xstrdup(name->valuestring);
-	if (!out->namespace_count && out->namespaces_of.is_nil)
-		out->namespaces[out->namespace_count++] = xstrdup(own_namespace);
-}
-
-static void parse_affinity(const cJSON *affinity, struct pod *pod)
-{
-	const cJSON *terms = read_list(read_member(affinity, "podAntiAffinity"), REQUIRED), *item;
-
-	node_selector_parse(read_member(read_member(affinity, "nodeAffinity"), REQUIRED), &pod->node_affinity);
-	pod->anti_affinity = xcalloc(read_count(terms), sizeof(*pod->anti_affinity));
-	cJSON_ArrayForEach(item, terms)
-		parse_term(item, pod->namespace_, &pod->anti_affinity[pod->anti_affinity_count++]);
 }
 
 /* The name of the workload that people know: a Deployment's instead of its ReplicaSet's. */
@@ -148,7 +108,7 @@ static void parse_spec(const cJSON *spec, struct pod *pod)
 	labels_parse(read_member(spec, "nodeSelector"), &pod->node_selector);
 	parse_tolerations(read_list(spec, "tolerations"), pod);
 	parse_ports(spec, pod);
-	parse_affinity(read_member(spec, "affinity"), pod);
+	pod_terms_parse(spec, pod);
 	pod_volumes_parse(read_list(spec, "volumes"), pod);
 	pod->features = features_of_pod(spec);
 }
@@ -177,8 +137,12 @@ static char *too_much(const struct pod *pod)
 	} lists[] = {
 		{"spec.tolerations", pod->toleration_count, POD_LIST_MAX},
 		{"the required node affinity", node_selector_size(&pod->node_affinity), POD_LIST_MAX},
+		{"the pod affinity", pod_affinity_size(pod), POD_LIST_MAX},
+		{"the preferred node affinity", pod_prefers_nodes_size(pod), POD_LIST_MAX},
+		{"spec.topologySpreadConstraints", pod_spread_size(pod), POD_LIST_MAX},
 		{"the host ports", pod->port_count, POD_LIST_MAX},
 		{"spec.volumes", pod->volume_count, POD_LIST_MAX},
+		{"the images", pod->image_count, POD_LIST_MAX},
 		{"the extended resources", pod->requests.scalar_count, POD_RESOURCES_MAX},
 	};
 	unsigned i;
@@ -211,23 +175,13 @@ struct pod *pod_parse(const cJSON *object, struct lm_err *err)
 	parse_spec(read_member(object, "spec"), pod);
 	parse_status(read_member(object, "status"), pod);
 	pod->unsupported = unsupported_field(object);
-	if (resources_of_pod(object, &pod->requests, &why) < 0)
+	if (resources_of_pod(object, &pod->requests, &why) < 0) {
+		free(pod->broken);
 		pod->broken = xstrdup(why.msg);
-	else
+	} else if (!pod->broken) {
 		pod->broken = too_much(pod);
+	}
 	return pod;
-}
-
-static void term_free(struct affinity_term *term)
-{
-	uint32_t i;
-
-	selector_free(&term->selector);
-	selector_free(&term->namespaces_of);
-	for (i = 0; i < term->namespace_count; i++)
-		free(term->namespaces[i]);
-	free(term->namespaces);
-	free(term->topology_key);
 }
 
 static void free_lists(struct pod *pod)
@@ -245,9 +199,7 @@ static void free_lists(struct pod *pod)
 		free(pod->ports[i].protocol);
 	}
 	free(pod->ports);
-	for (i = 0; i < pod->anti_affinity_count; i++)
-		term_free(&pod->anti_affinity[i]);
-	free(pod->anti_affinity);
+	pod_terms_free(pod);
 }
 
 void pod_free(struct pod *pod)
@@ -258,7 +210,6 @@ void pod_free(struct pod *pod)
 	pod_volumes_free(pod);
 	labels_free(&pod->labels);
 	labels_free(&pod->node_selector);
-	node_selector_free(&pod->node_affinity);
 	resources_free(&pod->requests);
 	ask_free(&pod->ask);
 	free(pod->uid);

@@ -45,7 +45,7 @@ struct weighted_term {
 struct spread {
 	int32_t max_skew;
 	char *topology_key;
-	bool hard;			/* DoNotSchedule */
+	bool hard;			/* DoNotSchedule; else ScheduleAnyway */
 	int32_t min_domains;		/* 1 when absent */
 	bool honor_affinity;		/* nodeAffinityPolicy: true when absent */
 	bool honor_taints;		/* nodeTaintsPolicy: false when absent */
@@ -74,7 +74,7 @@ struct pod_volume {
 };
 
 /* A pending pod with more is not placed. */
-#define POD_LIST_MAX 1000		/* tolerations, terms and expressions of its node affinity, host ports */
+#define POD_LIST_MAX 1000		/* tolerations, terms and expressions of its affinities and of its spreading, host ports, images */
 #define POD_RESOURCES_MAX 64		/* extended resources and huge pages */
 
 struct pod {
@@ -112,10 +112,10 @@ struct pod {
 	uint32_t volume_count;
 	/* The first of its volumes that nobody can place without knowing claims, volumes and CSI nodes: "spec.volumes[0].ephemeral". NULL: none. */
 	char *needs_storage;
-	char **images;			/* of its containers and init containers, one each */
-	uint32_t image_count;
+	uint64_t *images;		/* image_name of its containers, init containers and volumes, one each */
+	uint32_t image_count, container_count;	/* of both kinds */
 	unsigned features;		/* FEATURE_ bits: what a node has to have */
-	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
+	/* The first field that this scheduler does not support yet: "spec.resourceClaims". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */

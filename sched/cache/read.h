@@ -44,6 +44,22 @@ static inline const cJSON *read_object(const cJSON *object, const char *key)
 	return cJSON_IsObject(item) ? item : NULL;
 }
 
+/* 0 when it is no number or is beyond what a double holds exactly. */
+static inline int64_t read_i64(const cJSON *object, const char *key)
+{
+	const cJSON *item = read_member(object, key);
+	double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
+
+	return value > -9e15 && value < 9e15 ? (int64_t)value : 0;
+}
+
+static inline int32_t read_i32(const cJSON *object, const char *key)
+{
+	int64_t value = read_i64(object, key);
+
+	return value >= INT32_MIN && value <= INT32_MAX ? (int32_t)value : 0;
+}
+
 /* Number of elements; 0 when it is no array. */
 static inline uint32_t read_count(const cJSON *array)
 {

@@ -52,8 +52,15 @@ struct objects {
 	uint64_t round;			/* of the last list */
 };
 
+/* An image that some node has. */
+struct image {
+	uint64_t name;
+	int64_t size_bytes;		/* as the first node says that had it, like kube-scheduler */
+	uint32_t nodes;
+};
+
 struct cache {
-	struct table by_uid, by_name, places, groups;
+	struct table by_uid, by_name, places, groups, images;
 	struct objects objects[OBJECT_KINDS];
 	bool storage_known;
 	struct promise *promises;
@@ -96,5 +103,7 @@ void entry_free(struct entry *e);
 void objects_free(struct cache *c);
 void promises_seen(struct cache *c, const struct object *object);	/* it has changed or goes: ends what was promised of it */
 void promises_free(struct cache *c);
+void images_replace(struct cache *c, const struct node *old, const struct node *node);	/* either may be NULL: a node came or went */
+void images_free(struct cache *c);
 
 #endif

@@ -7,7 +7,6 @@
 #include "sched/cache/read.h"
 
 #define POD_GROUP "scheduling.x-k8s.io/pod-group"
-#define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
 
 /* What the volume filters know, and what may be anywhere. */
 static const char *const known_volumes[] = {
@@ -56,30 +55,6 @@ static char *of_volumes(const cJSON *spec)
 	return NULL;
 }
 
-static char *of_affinity(const cJSON *spec)
-{
-	const cJSON *affinity = read_member(spec, "affinity");
-
-	if (read_count(read_list(read_member(affinity, "podAffinity"), REQUIRED)))
-		return xstrdup("spec.affinity.podAffinity." REQUIRED);
-	if (read_count(read_list(read_member(affinity, "podAntiAffinity"), REQUIRED)))
-		return xstrdup("spec.affinity.podAntiAffinity." REQUIRED);
-	return NULL;
-}
-
-static char *of_spread(const cJSON *spec)
-{
-	const cJSON *item;
-	unsigned at = 0;
-
-	cJSON_ArrayForEach(item, read_list(spec, "topologySpreadConstraints")) {
-		if (!STREQ(read_text(item, "whenUnsatisfiable"), "ScheduleAnyway"))
-			return xasprintf("spec.topologySpreadConstraints[%u]", at);
-		at++;
-	}
-	return NULL;
-}
-
 static char *of_groups(const cJSON *pod, const cJSON *spec)
 {
 	const cJSON *metadata = read_member(pod, "metadata");
@@ -101,12 +76,8 @@ static char *of_groups(const cJSON *pod, const cJSON *spec)
 char *unsupported_field(const cJSON *pod)
 {
 	const cJSON *spec = read_member(pod, "spec");
-	char *field = of_affinity(spec);
+	char *field = of_volumes(spec);
 
-	if (!field)
-		field = of_spread(spec);
-	if (!field)
-		field = of_volumes(spec);
 	if (!field)
 		field = of_groups(pod, spec);
 	return field;

@@ -39,6 +39,7 @@ void cache_free(struct cache *c)
 	index_free(&c->groups);
 	objects_free(c);
 	promises_free(c);
+	images_free(c);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);

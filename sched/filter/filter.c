@@ -3,7 +3,7 @@
 #include "lib/mem.h"
 
 extern const struct filter filter_gates, filter_unschedulable, filter_node_name, filter_taints, filter_node_affinity, filter_ports,
-	filter_fit, filter_pod_affinity, filter_os, filter_latency, filter_cpu,
+	filter_fit, filter_spread, filter_pod_affinity, filter_os, filter_latency, filter_cpu,
 	filter_volume_restrictions, filter_volume_limits, filter_volume_binding, filter_volume_zone, filter_declared_features,
 	filter_groups_policy;
 
@@ -20,7 +20,8 @@ const struct filter *const filter_table[] = {
 	&filter_volume_limits,	/* NodeVolumeLimits: how many a CSI driver attaches */
 	&filter_volume_binding,	/* VolumeBinding: volumes there, or to be found or made */
 	&filter_volume_zone,	/* VolumeZone: labels of volumes */
-	&filter_pod_affinity,	/* InterPodAffinity: what other pods keep away */
+	&filter_spread,		/* PodTopologySpread */
+	&filter_pod_affinity,	/* InterPodAffinity: of the pod, and what other pods keep away */
 	&filter_declared_features,	/* NodeDeclaredFeatures */
 	&filter_os,		/* what the kubelet would refuse */
 	&filter_groups_policy,	/* and this */

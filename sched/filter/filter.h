@@ -34,6 +34,11 @@ struct filter {
 	enum filter_start (*prefilter)(struct cycle *c);	/* may refuse nodes already: before all filters, so its reason is the one told */
 	/* Refuses by cycle_refuse. Looks only at nodes that are feasible so far. */
 	void (*filter)(struct cycle *c);
+	/*
+	 * kube-scheduler looks at a node for which pods are nominated (reserved.h) twice: with all filters beside those pods, then with all filters
+	 * without them. A filter that can pass the first look and fail the second does the second here, after all filters. NULL: it cannot.
+	 */
+	void (*again)(struct cycle *c);
 	/* Appends the reason of a refused node; several are joined by "\n" and counted apart. `detail` as it was given. */
 	void (*reason)(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out);
 };

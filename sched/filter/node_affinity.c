@@ -1,3 +1,5 @@
+#include "sched/filter/node_affinity.h"
+
 #include <string.h>
 
 #include "lib/mem.h"
@@ -91,7 +93,7 @@ static enum filter_start prefilter(struct cycle *c)
 	return c->pod->node_selector.count || c->pod->node_affinity.present ? FILTER_RUN : FILTER_SKIP;
 }
 
-static bool matches(const struct pod *pod, const struct node *node)
+bool pod_selects_node(const struct pod *pod, const struct node *node)
 {
 	uint32_t i;
 
@@ -109,7 +111,7 @@ static void filter(struct cycle *c)
 	uint32_t i;
 
 	for (i = 0; i < c->view->count; i++)
-		if (cycle_feasible(c, i) && !matches(c->pod, c->view->nodes[i].node))
+		if (cycle_feasible(c, i) && !pod_selects_node(c->pod, c->view->nodes[i].node))
 			cycle_refuse(c, i, 0);
 }
 

@@ -37,7 +37,7 @@ static enum filter_start prefilter(struct cycle *c)
 	return next_marked(v->has_taints, v->count, NODE_HARD_TAINTS, 0) < v->count ? FILTER_RUN : FILTER_SKIP;
 }
 
-static bool tolerates_all(const struct pod *pod, const struct node *node)
+bool pod_tolerates_node(const struct pod *pod, const struct node *node)
 {
 	uint32_t i;
 
@@ -53,7 +53,7 @@ static void filter(struct cycle *c)
 	uint32_t i;
 
 	for (i = 0; (i = next_marked(v->has_taints, v->count, NODE_HARD_TAINTS, i)) < v->count; i++)
-		if (cycle_feasible(c, i) && !tolerates_all(c->pod, v->nodes[i].node))
+		if (cycle_feasible(c, i) && !pod_tolerates_node(c->pod, v->nodes[i].node))
 			cycle_refuse(c, i, 0);
 }
 

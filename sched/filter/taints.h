@@ -1,5 +1,5 @@
 /*
- * taints.h - whether a pod tolerates a taint, for the two filters that ask.
+ * taints.h - whether a pod tolerates taints, for the filters and scores that ask.
  */
 #ifndef SCHED_FILTER_TAINTS_H
 #define SCHED_FILTER_TAINTS_H
@@ -10,5 +10,6 @@
 #include "sched/cache/pod.h"
 
 bool pod_tolerates(const struct pod *pod, const struct taint *taint);
+bool pod_tolerates_node(const struct pod *pod, const struct node *node);	/* all its taints but PreferNoSchedule */
 
 #endif

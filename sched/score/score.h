@@ -18,4 +18,11 @@ struct score {
 
 extern const struct score *const score_table[SCORE_COUNT];
 
+/* For scores in whole points, as kube-scheduler's are; by node, what is refused does not matter. */
+
+/* raw becomes 100 x raw / the most of the feasible nodes, or 100 less that. None below 0. */
+void score_by_most(const struct cycle *c, int64_t *raw, bool fewer_is_better);
+/* False when all feasible nodes have the same: then there is nothing to say, and other terms shall not weigh less for it. */
+bool score_write(const struct cycle *c, const int64_t *raw, float *out);
+
 #endif

@@ -303,7 +303,7 @@ static void check_node(const struct model *m, const struct view *v, int node, ui
 	const struct model_node *n = &m->nodes[node];
 	const struct node_state *state = &v->nodes[row];
 	int64_t cpu = n->cpu_milli, memory = n->memory_bytes, gpus = 0;
-	uint32_t pods = 0, ports = 0, bits = (n->cordoned ? NODE_UNSCHEDULABLE : 0u) | (n->tainted ? NODE_HARD_TAINTS : 0u);
+	uint32_t pods = 0, ports = 0, bits = (n->cordoned ? NODE_UNSCHEDULABLE : 0u) | (n->tainted ? NODE_HARD_TAINTS : NODE_SOFT_TAINTS);
 	int i;
 
 	for (i = 0; i < PODS; i++) {

@@ -136,6 +136,21 @@ static void nominated_pods_hold_their_place(void **state)
 	world_free(&w);
 }
 
+/* kube-scheduler looks with the nominated pods first, and tells what that look found, also where the pod would not fit without them. */
+static void what_is_told_is_short_beside_nominated_pods(void **state)
+{
+	struct world w = world_new();
+
+	(void)state;
+	cache_put_node(w.cache, node_with("n", "%s", ""));
+	cache_put_pod(w.cache, pod_with("q", "'nodeName':'n','containers':[{'resources':{'requests':{'cpu':'3'}}}]"));
+	world_expect(&w, pod_with("p", "'containers':[{'resources':{'requests':{'cpu':'2','memory':'6Gi'}}}]"), "n", "Insufficient cpu");
+	cache_put_pod(w.cache, nominated("u", "n", 0, "'memory':'4Gi'"));
+	world_expect(&w, pod_with("p", "'containers':[{'resources':{'requests':{'cpu':'2','memory':'6Gi'}}}]"), "n",
+		     "Insufficient cpu, Insufficient memory");
+	world_free(&w);
+}
+
 static void nominated_pods_count_as_pods(void **state)
 {
 	struct world w = world_new();
@@ -262,6 +277,7 @@ int main(void)
 		cmocka_unit_test(zero_fits_an_overcommitted_node),
 		cmocka_unit_test(more_than_the_node_has_is_unresolvable),
 		cmocka_unit_test(nominated_pods_hold_their_place),
+		cmocka_unit_test(what_is_told_is_short_beside_nominated_pods),
 		cmocka_unit_test(nominated_pods_count_as_pods),
 		cmocka_unit_test(a_node_that_is_owed_everything),
 		cmocka_unit_test(equals_the_rule_on_random_clusters),

@@ -23,7 +23,9 @@ static void what_is_not_understood_is_never_placed(void **state)
 	static const struct {
 		const char *spec, *says;
 	} examples[] = {
-		{"'topologySpreadConstraints':[{'whenUnsatisfiable':'DoNotSchedule'}]", "spec.topologySpreadConstraints[0]"},
+		{"'resourceClaims':[{'name':'c'}]", "spec.resourceClaims"},
+		{"'topologySpreadConstraints':[{'labelSelector':{'matchExpressions':[{'key':'k','operator':'Gt','values':['1']}]}}]",
+		 "spec.topologySpreadConstraints[0].labelSelector: is no label selector"},
 		{"'volumes':[{'name':'v','persistentVolumeClaim':{'claimName':'c'}}]", "spec.volumes[0].persistentVolumeClaim"},
 		{"'containers':[{'resources':{'requests':{'cpu':'x'}}}]", "spec.containers[0].resources.requests: cpu: \"x\""},
 	};
@@ -161,7 +163,7 @@ static void the_operating_system(void **state)
 static void the_table_is_in_order(void **state)
 {
 	static const char *const order[] = {"SchedulingGates", "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts",
-					    "NodeResourcesFit", "InterPodAffinity"};
+					    "NodeResourcesFit", "PodTopologySpread", "InterPodAffinity"};
 	unsigned i;
 
 	(void)state;

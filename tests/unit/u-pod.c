@@ -151,11 +151,6 @@ static void what_is_not_supported_is_named(void **state)
 	static const struct {
 		const char *spec, *field;
 	} examples[] = {
-		{"'affinity':{'podAffinity':{" REQUIRED ":[{}]}}", "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"},
-		{"'affinity':{'podAntiAffinity':{" REQUIRED ":[{}]}}",
-		 "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"},
-		{"'topologySpreadConstraints':[{'whenUnsatisfiable':'ScheduleAnyway'},{'whenUnsatisfiable':'DoNotSchedule'}]",
-		 "spec.topologySpreadConstraints[1]"},
 		{"'volumes':[{'name':'a','azureDisk':{'diskURI':'d'}}]", "spec.volumes[0].azureDisk that its CSI driver cannot name"},
 		{"'volumes':[{'name':'a','awsElasticBlockStore':{'volumeID':'aws://zone/disk'}}]",
 		 "spec.volumes[0].awsElasticBlockStore that its CSI driver cannot name"},
@@ -195,11 +190,13 @@ static void pod_groups_are_not_supported(void **state)
 	}
 }
 
-static void soft_wishes_and_plain_fields_are_fine(void **state)
+static void wishes_and_plain_fields_are_fine(void **state)
 {
 	static const char *const specs[] = {
 		"'affinity':{'podAffinity':{" PREFERRED ":[{'weight':1}]},'podAntiAffinity':{" PREFERRED ":[{'weight':1}]}}",
 		"'affinity':{'podAffinity':{" REQUIRED ":[]},'podAntiAffinity':null}",
+		"'affinity':{'podAffinity':{" REQUIRED ":[{}]},'podAntiAffinity':{" REQUIRED ":[{}]}}",
+		"'topologySpreadConstraints':[{'whenUnsatisfiable':'DoNotSchedule'}]",
 		"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[]}}}",
 		"'topologySpreadConstraints':[{'whenUnsatisfiable':'ScheduleAnyway'}]",
 		"'topologySpreadConstraints':[]", "'topologySpreadConstraints':null",
@@ -253,6 +250,12 @@ static void any_member_of_any_type(void **state)
 		"'affinity':{'nodeAffinity':{" REQUIRED ":%s}}", "'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':%s}}}",
 		"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[{'matchExpressions':%s,'matchFields':%s}]}}}",
 		"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[{'matchExpressions':[{'key':%s,'operator':%s,'values':%s}]}]}}}",
+		"'affinity':{'podAffinity':{" REQUIRED ":%s," PREFERRED ":%s}}", "'affinity':{'nodeAffinity':{" PREFERRED ":%s}}",
+		"'affinity':{'podAffinity':{" PREFERRED ":[{'weight':%s,'podAffinityTerm':%s}]}}",
+		"'affinity':{'nodeAffinity':{" PREFERRED ":[{'weight':%s,'preference':%s}]}}",
+		"'topologySpreadConstraints':[{'maxSkew':%s,'minDomains':%s,'topologyKey':%s,'whenUnsatisfiable':%s,'labelSelector':%s,"
+		"'matchLabelKeys':%s,'nodeAffinityPolicy':%s,'nodeTaintsPolicy':%s}]", "'containers':[{'image':%s}]",
+		"'volumes':[{'image':%s},{'image':{'reference':%s}}]",
 		"'topologySpreadConstraints':%s", "'resourceClaims':%s", "'schedulingGroup':%s", "'hostUsers':%s", "'securityContext':%s",
 	};
 	unsigned i, k;
@@ -290,13 +293,13 @@ static void a_list_that_is_an_object_is_empty(void **state)
 	pod_free(pod);
 	free(spec);
 	spec = xasprintf("'affinity':{'podAntiAffinity':{" REQUIRED ":[{'namespaces':%s,'labelSelector':{'matchLabels':['x','y'],"
-			 "'matchExpressions':[{'key':'k','operator':'In','values':%s}]}}]},'nodeAffinity':{" REQUIRED ":{"
+			 "'matchExpressions':[{'key':'k','operator':'DoesNotExist','values':%s}]}}]},'nodeAffinity':{" REQUIRED ":{"
 			 "'nodeSelectorTerms':[{'matchExpressions':%s,'matchFields':%s}]}}}", members, members, members, members);
 	pod = pod_with("p", "%s", spec);
 	assert_int_equal(pod->anti_affinity[0].namespace_count, 1); /* its own */
 	assert_int_equal(pod->anti_affinity[0].selector.count, 1);
 	assert_int_equal(pod->anti_affinity[0].selector.items[0].value_count, 0);
-	assert_false(selector_matches(&pod->anti_affinity[0].selector, &pod->labels));
+	assert_true(selector_matches(&pod->anti_affinity[0].selector, &pod->labels));
 	assert_int_equal(pod->node_affinity.terms[0].expression_count + pod->node_affinity.terms[0].field_count, 0);
 	assert_false(node_selector_matches(&pod->node_affinity, &pod->labels, "n"));
 	pod_free(pod);
@@ -361,7 +364,7 @@ int main(void)
 		cmocka_unit_test(anti_affinity_terms),
 		cmocka_unit_test(what_is_not_supported_is_named),
 		cmocka_unit_test(pod_groups_are_not_supported),
-		cmocka_unit_test(soft_wishes_and_plain_fields_are_fine),
+		cmocka_unit_test(wishes_and_plain_fields_are_fine),
 		cmocka_unit_test(a_bad_quantity_is_kept_for_the_reason),
 		cmocka_unit_test(any_member_of_any_type),
 		cmocka_unit_test(a_list_that_is_an_object_is_empty),

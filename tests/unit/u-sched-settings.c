@@ -51,6 +51,10 @@ static void defaults_are_those_of_the_design(void **state)
 {
 	struct settings *s = want(NULL, NULL);
 	const struct profile *p = settings_profile(s, "my-latency-scheduler");
+	static const double kubernetes[SCORE_COUNT] = {
+		[SCORE_NODE_AFFINITY] = 0.2, [SCORE_POD_AFFINITY] = 0.2, [SCORE_TAINTS] = 0.3, [SCORE_SPREAD] = 0.2, [SCORE_IMAGES] = 0.1,
+	};
+	unsigned term;
 
 	(void)state;
 	assert_non_null(p);
@@ -59,6 +63,8 @@ static void defaults_are_those_of_the_design(void **state)
 		    p->weight_asking[SCORE_FREE] == 0);
 	assert_true(p->weight_plain[SCORE_LATENCY] == 0.5 && p->weight_plain[SCORE_FREE] == 0.3 &&
 		    p->weight_plain[SCORE_CPU] == 0.2);
+	for (term = SCORE_NODE_AFFINITY; term < SCORE_COUNT; term++)
+		assert_true(p->weight_asking[term] == kubernetes[term] && p->weight_plain[term] == kubernetes[term]);
 	assert_int_equal(p->default_near.near_count, 1);
 	assert_int_equal(p->default_near.near[0].target.kind, TARGET_MESH);
 	assert_true(p->refuse_latency && p->refuse_cpu && !p->strict_cpu);
@@ -251,7 +257,7 @@ static void bad_options_are_refused(void **state)
 static void what_is_printed_gives_the_same_again(void **state)
 {
 	static const char *const configs[] = {
-		"poll: 250ms\nweights: {plain: {free: 2.5}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
+		"poll: 250ms\nweights: {plain: {free: 2.5, podAffinity: 3}, near: {images: 0, spread: 1}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
 		"profiles:\n- schedulerName: a\n  weights: {near: {latency: 0.125}}\n  defaultNear: node/x\n- {schedulerName: b, strict: true}\n",
 	};
 	size_t i;

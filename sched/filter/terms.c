@@ -1,0 +1,66 @@
+#include "sched/filter/terms.h"
+
+#include <string.h>
+
+#include "lib/mem.h"
+
+/* No Namespace object is known. */
+static enum term_match by_name_alone(const struct selector *selector, char *namespace_)
+{
+	static char name_key[] = "kubernetes.io/metadata.name";
+	struct label item = {name_key, namespace_};
+	const struct labels known = {&item, 1};
+	enum term_match match = TERM_YES;
+	uint32_t i;
+
+	for (i = 0; i < selector->count; i++) {
+		const struct requirement *r = &selector->items[i];
+
+		if (!STREQ(r->key, name_key))
+			match = TERM_UNKNOWN;
+		else if (!requirement_matches(r, &known))
+			return TERM_NO;
+	}
+	return match;
+}
+
+static enum term_match by_labels(const struct cycle *c, const struct selector *selector, char *namespace_, bool own)
+{
+	const struct labels none = {0};
+	const struct object *object;
+	uint32_t known;
+
+	if (selector->is_nil)
+		return TERM_NO;
+	if (!selector->count)
+		return TERM_YES;
+	cache_objects(c->view->cache, OBJECT_NAMESPACE, &known);
+	if (!known)
+		return by_name_alone(selector, namespace_);
+	object = cache_find_object(c->view->cache, OBJECT_NAMESPACE, "", namespace_);
+	if (!object && own)
+		return TERM_NO;
+	return selector_matches(selector, object ? &((const struct namespace_object *)object)->labels : &none) ? TERM_YES : TERM_NO;
+}
+
+static enum term_match matches(const struct cycle *c, const struct affinity_term *term, const struct pod *pod, bool own)
+{
+	uint32_t i;
+
+	if (!selector_matches(&term->selector, &pod->labels))
+		return TERM_NO;
+	for (i = 0; i < term->namespace_count; i++)
+		if (STREQ(term->namespaces[i], pod->namespace_))
+			return TERM_YES;
+	return by_labels(c, &term->namespaces_of, pod->namespace_, own);
+}
+
+enum term_match own_term_matches(const struct cycle *c, const struct affinity_term *term, const struct pod *other)
+{
+	return matches(c, term, other, true);
+}
+
+enum term_match their_term_matches(const struct cycle *c, const struct affinity_term *term)
+{
+	return matches(c, term, c->pod, false);
+}

@@ -1,0 +1,22 @@
+/*
+ * terms.h - which pods a term of pod affinity means, for InterPodAffinity's filter and its score.
+ *
+ * A term chooses namespaces by name or by their labels. Labels are those of the cache's Namespace objects. While it has none (they are not
+ * watched, or may not be), kubernetes.io/metadata.name, which every namespace has, is evaluated all the same; what depends on another label is
+ * TERM_UNKNOWN, and the caller decides for the careful side.
+ */
+#ifndef SCHED_FILTER_TERMS_H
+#define SCHED_FILTER_TERMS_H
+
+#include "sched/filter/filter.h"
+
+enum term_match { TERM_NO, TERM_YES, TERM_UNKNOWN };
+
+/*
+ * Whether the term means the pod. They differ, as in kube-scheduler, for a pod whose Namespace object is missing where others are known: for a
+ * term of the pod that is decided its namespace is none of those that a selector chooses, for a term of another pod it has no labels.
+ */
+enum term_match own_term_matches(const struct cycle *c, const struct affinity_term *term, const struct pod *other);
+enum term_match their_term_matches(const struct cycle *c, const struct affinity_term *term);	/* of another pod; means ours */
+
+#endif
