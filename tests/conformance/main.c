@@ -14,20 +14,31 @@
 #include "tests/conformance/make.h"
 #include "tests/conformance/ours.h"
 #include "tests/conformance/plane.h"
+#include "tests/conformance/shrink.h"
 
 #define ENOUGH 10000		/* pods, from which on the coverage counts */
 #define LEAST 200
+#define FOUND "tests/conformance/found"
+#define SHRINK_MS 120000
 
 struct options {
 	uint32_t cases, first;
 	uint64_t seed;
 	struct plan plan;
 	bool loud;
+	uint32_t shrink;		/* differences to shrink, each of another kind */
+};
+
+struct found {
+	uint32_t number;
+	char *kind, *namespace_, *name;
 };
 
 struct tally {
 	uint32_t pods, nodes, reasons, unsupported, refused;
 	struct coverage coverage;
+	struct found *found;
+	size_t found_count, found_room;
 };
 
 static uint32_t count_nodes(const cJSON *objects)
@@ -50,6 +61,22 @@ static void print_opinion(const char *who, const struct opinion *v)
 	printf("%s | %s\n", v->count ? "" : " -", v->reasons);
 }
 
+/* The first of each kind is kept for shrinking. */
+static void note(struct tally *t, uint32_t number, const cJSON *pod, const struct opinion *theirs, const struct opinion *ours)
+{
+	char *kind = opinion_difference(theirs, ours);
+	size_t i;
+
+	for (i = 0; i < t->found_count && !STREQ(t->found[i].kind, kind); i++)
+		;
+	if (i < t->found_count) {
+		free(kind);
+		return;
+	}
+	grow(&t->found, &t->found_room, t->found_count + 1, sizeof(*t->found));
+	t->found[t->found_count++] = (struct found){number, kind, xstrdup(get_text(pod, "metadata.namespace")), xstrdup(get_text(pod, "metadata.name"))};
+}
+
 static void compare(struct tally *t, uint32_t number, const cJSON *pod, uint32_t nodes, const struct opinion *theirs, const struct opinion *ours)
 {
 	unsigned differs = opinion_differs(theirs, ours);
@@ -67,6 +94,37 @@ static void compare(struct tally *t, uint32_t number, const cJSON *pod, uint32_t
 	printf("  cluster %u, pod %s/%s:\n", number, get_text(pod, "metadata.namespace"), get_text(pod, "metadata.name"));
 	print_opinion("theirs", theirs);
 	print_opinion("ours", ours);
+	note(t, number, pod, theirs, ours);
+}
+
+static void shrink_found(struct plane *p, const struct options *o, const struct tally *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->found_count && i < o->shrink; i++) {
+		const struct found *f = &t->found[i];
+		cJSON *objects = generate(o->seed, f->number, &o->plan);
+		auto_free char *path = xasprintf("%s/%s.json", FOUND, f->kind);
+
+		printf("  shrinking cluster %u, pod %s/%s: %s\n", f->number, f->namespace_, f->name, f->kind);
+		if (!shrink(p, objects, f->namespace_, f->name, SHRINK_MS) || !shrink_keep(p, objects, f->namespace_, f->name, path))
+			printf("    it does not show again\n");
+		else
+			printf("    %s\n", path);
+		cJSON_Delete(objects);
+	}
+}
+
+static void free_found(struct tally *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->found_count; i++) {
+		free(t->found[i].kind);
+		free(t->found[i].namespace_);
+		free(t->found[i].name);
+	}
+	free(t->found);
 }
 
 /* False when kube-scheduler gave no verdict. */
@@ -108,9 +166,10 @@ static bool one_cluster(struct plane *p, const struct options *o, uint32_t numbe
 
 static int usage(void)
 {
-	fputs("conformance [--cases 500] [--seed N] [--topics all] [--pods 50] [--nodes 40] [--first N] [--loud]\n"
+	fputs("conformance [--cases 500] [--seed N] [--topics all] [--pods 50] [--nodes 40] [--first N] [--shrink 5] [--loud]\n"
 	      "  --topics nodes,taints,affinity,ports,resources,volumes,spread,podaffinity,nominated,features,resize\n"
-	      "  --pods N   to decide, a cluster    --first N   begin with cluster N    --loud   say what the API server refuses\n", stderr);
+	      "  --pods N   to decide, a cluster    --first N   begin with cluster N\n"
+	      "  --shrink N differences of different kinds to shrink into tests/conformance/found/    --loud   say what the API server refuses\n", stderr);
 	return LM_USAGE;
 }
 
@@ -138,6 +197,8 @@ static int parse(int argc, char **argv, struct options *o)
 			o->plan.most_nodes = (uint32_t)strtoul(value, NULL, 10);
 		else if (STREQ(argv[i - 1], "--first"))
 			o->first = (uint32_t)strtoul(value, NULL, 10);
+		else if (STREQ(argv[i - 1], "--shrink"))
+			o->shrink = (uint32_t)strtoul(value, NULL, 10);
 		else
 			return -1;
 	}
@@ -146,7 +207,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.cases = 500, .plan = {.topics = TOPIC_ALL, .pods = 50, .most_nodes = 40}};
+	struct options o = {.cases = 500, .shrink = 5, .plan = {.topics = TOPIC_ALL, .pods = 50, .most_nodes = 40}};
 	struct tally t = {0};
 	int64_t begin = clock_mono_ms();
 	bool good = true;
@@ -164,11 +225,13 @@ int main(int argc, char **argv)
 		if (number % 20 == 19)
 			printf("%u pods, %.1f a second\n", t.pods, t.pods * 1000.0 / (double)(clock_mono_ms() - begin));
 	}
+	shrink_found(p, &o, &t);
 	plane_close(p);
 	good &= coverage_print(&t.coverage, o.cases >= ENOUGH && o.plan.topics == TOPIC_ALL ? LEAST : 0);
 	printf("%u objects refused by the API server, %u pods with a field that is not supported yet, %.1f pods a second\n", t.refused, t.unsupported,
 	       t.pods * 1000.0 / (double)(clock_mono_ms() - begin));
 	printf("conformance: %u pods, %u feasible-set differences, %u message differences, seed %llu\n", t.pods, t.nodes, t.reasons,
 	       (unsigned long long)o.seed);
+	free_found(&t);
 	return good && !t.nodes && !t.reasons ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/buf.h"
 #include "lib/mem.h"
 #include "tests/conformance/make.h"
 
@@ -18,16 +19,16 @@ void opinion_add(struct opinion *v, const char *node)
 	v->count++;
 }
 
-/* Ours knows no preemption, and has no word on devices. */
+/* Ours knows no preemption, and has no word on devices. "not found" is the node that the pod was nominated to, looked up for preemption. */
 static void cut_preemption(char *text)
 {
-	static const char *const beginnings[] = {" no new claims to deallocate", " still not schedulable", " preemption:"};
+	static const char *const beginnings[] = {" no new claims to deallocate", " still not schedulable", " preemption:", ". not found"};
 	size_t i;
 	char *at;
 
 	for (i = 0; i < ARRAY_SIZE(beginnings); i++)
 		if ((at = strstr(text, beginnings[i])) != NULL)
-			*at = '\0';
+			at[*at == '.'] = '\0';
 }
 
 /* " 3 recorded, 2 Insufficient cpu." -> " 2 Insufficient cpu." */
@@ -77,6 +78,64 @@ static bool same_nodes(const struct opinion *a, const struct opinion *b)
 unsigned opinion_differs(const struct opinion *theirs, const struct opinion *ours)
 {
 	return (same_nodes(theirs, ours) ? 0u : OPINION_NODES) | (STREQ(theirs->reasons, ours->reasons) ? 0u : OPINION_REASONS);
+}
+
+/* --- what differs, in words ---------------------------------------------------------------------------------------------- */
+
+static bool has_item(const char *reasons, const char *item, size_t len)
+{
+	const char *at = reasons;
+
+	for (; (at = strstr(at, item)) != NULL; at++)
+		if ((at == reasons || at[-1] == ' ') && strchr(",.", at[len]))
+			return true;
+	return false;
+}
+
+/* "2 node(s) had no available disk" -> "-node-s-had-no-available-disk" */
+static void add_words(struct buf *out, const char *item)
+{
+	bool gap = true;
+
+	for (; *item; item++) {
+		if (isalpha((unsigned char)*item)) {
+			if (gap && out->len)
+				buf_char(out, '-');
+			buf_char(out, (char)tolower((unsigned char)*item));
+		}
+		gap = !isalpha((unsigned char)*item);
+	}
+}
+
+static void add_missing(struct buf *out, const char *of, const char *in)
+{
+	auto_free char *copy = xstrdup(of);
+	char *rest = copy, *item;
+	struct buf words = {0};
+
+	while ((item = strsep(&rest, ",.")) != NULL) {
+		item += *item == ' ';
+		if (!*item || has_item(in, item, strlen(item)))
+			continue;
+		buf_clear(&words);
+		add_words(&words, item);
+		if (words.len && !(out->len && strstr(out->data, words.data)))
+			buf_printf(out, "%s%s", out->len ? "-" : "", words.data);
+	}
+	buf_free(&words);
+}
+
+char *opinion_difference(const struct opinion *theirs, const struct opinion *ours)
+{
+	struct buf out = {0};
+
+	add_missing(&out, theirs->reasons, ours->reasons);
+	add_missing(&out, ours->reasons, theirs->reasons);
+	if (!out.len)
+		buf_str(&out, "nodes");
+	if (out.len > 100)
+		out.data[100] = '\0';
+	return out.data;
 }
 
 void opinion_free(struct opinion *v)

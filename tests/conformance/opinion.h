@@ -25,6 +25,8 @@ void opinion_add(struct opinion *v, const char *node);	/* keeps them sorted */
 /* Of a message as it stands in the condition: without the head (0/5 nodes are available:), the recorder's part, and preemption's. */
 char *opinion_reasons(const char *message);
 unsigned opinion_differs(const struct opinion *theirs, const struct opinion *ours);
+/* The reasons that differ, without numbers, as words with hyphens: "insufficient-memory"; "nodes" when it is the nodes alone. The caller frees. */
+char *opinion_difference(const struct opinion *theirs, const struct opinion *ours);
 void opinion_free(struct opinion *v);
 
 /* {"nodes":["n-1"],"reasons":"..."} */
