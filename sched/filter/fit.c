@@ -84,6 +84,7 @@ static void filter_scalars(struct cycle *c)
 	}
 }
 
+/* Before the others: kube-scheduler tries a node with its reservations first, and says all that is short then. */
 static void filter_reserved(struct cycle *c)
 {
 	struct reservations reserved = reservations_of(c);
@@ -105,12 +106,12 @@ static void filter_reserved(struct cycle *c)
 
 static void filter(struct cycle *c)
 {
+	if (c->view->nominated_count)
+		filter_reserved(c);
 	if (c->pod->requests.scalar_count)
 		filter_scalars(c);
 	else
 		filter_arrays(c);
-	if (c->view->nominated_count)
-		filter_reserved(c);
 }
 
 static void add_line(struct buf *out, const char *text, const char *name)
@@ -118,16 +119,15 @@ static void add_line(struct buf *out, const char *text, const char *name)
 	buf_printf(out, "%s%s%s", out->len ? "\n" : "", text, name);
 }
 
-/* Names what is short, beside the reservations when the node is full only with them. */
+/* Names what is short beside the reservations. */
 static void scalar_reasons(const struct decision_input *in, uint32_t node, struct buf *out)
 {
 	const struct node_state *state = &in->view->nodes[node];
 	const struct resources *asked = &in->pod->requests;
-	auto_resources struct resources taken = {0}, none = {0};
-	bool alone = shortage(in->view, node, asked, &none, 0) != 0;
+	auto_resources struct resources taken = {0};
 	uint32_t i;
 
-	for (i = 0; !alone && i < in->view->nominated_count; i++)
+	for (i = 0; i < in->view->nominated_count; i++)
 		if (is_reserved(in, in->view->nominated[i]->pod, node))
 			resources_add(&taken, &in->view->nominated[i]->pod->requests);
 	for (i = 0; i < asked->scalar_count; i++)
