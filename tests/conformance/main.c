@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/err.h"
@@ -97,6 +98,19 @@ static void compare(struct tally *t, uint32_t number, const cJSON *pod, uint32_t
 	note(t, number, pod, theirs, ours);
 }
 
+/* A name that no kept file has. The caller frees. */
+static char *new_path(const char *kind)
+{
+	char *path = xasprintf("%s/%s.json", FOUND, kind);
+	int i;
+
+	for (i = 2; access(path, F_OK) == 0; i++) {
+		free(path);
+		path = xasprintf("%s/%s-%d.json", FOUND, kind, i);
+	}
+	return path;
+}
+
 static void shrink_found(struct plane *p, const struct options *o, const struct tally *t)
 {
 	size_t i;
@@ -104,7 +118,7 @@ static void shrink_found(struct plane *p, const struct options *o, const struct 
 	for (i = 0; i < t->found_count && i < o->shrink; i++) {
 		const struct found *f = &t->found[i];
 		cJSON *objects = generate(o->seed, f->number, &o->plan);
-		auto_free char *path = xasprintf("%s/%s.json", FOUND, f->kind);
+		auto_free char *path = new_path(f->kind);
 
 		printf("  shrinking cluster %u, pod %s/%s: %s\n", f->number, f->namespace_, f->name, f->kind);
 		if (!shrink(p, objects, f->namespace_, f->name, SHRINK_MS) || !shrink_keep(p, objects, f->namespace_, f->name, path))
