@@ -31,6 +31,8 @@ unsigned topics_parse(const char *text)
 
 bool world_has(struct world *w, unsigned topic, double chance)
 {
+	if (w->focus)
+		chance = topic == w->focus ? 1 - (1 - chance) * (1 - chance) * (1 - chance) : chance * 0.6;
 	return rng_chance(&w->rng, chance) && (w->plan->topics & topic);
 }
 
@@ -109,12 +111,22 @@ static void choose_sizes(struct world *w)
 		w->residents = 400;
 }
 
+/* With all topics at once in each pod no node would be left, and what comes late in the order of filters would never refuse. */
+static void choose_character(struct world *w)
+{
+	static const unsigned topics[] = {0, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_SPREAD, TOPIC_PODAFFINITY, TOPIC_RESOURCES, TOPIC_PORTS, TOPIC_FEATURES};
+
+	w->focus = topics[rng_below(&w->rng, ARRAY_SIZE(topics))] & w->plan->topics;
+	w->taints = PICK_OF(&w->rng, 0.0, 0.0, 0.02, 0.05, 0.1);
+}
+
 cJSON *generate(uint64_t seed, uint32_t number, const struct plan *plan)
 {
 	struct rng start = rng_make(seed * 1000003 + number);
 	struct world w = {.rng = rng_make(rng_next(&start)), .plan = plan, .objects = cJSON_CreateArray()};
 
 	choose_sizes(&w);
+	choose_character(&w);
 	generate_namespaces(&w);
 	generate_nodes(&w);
 	if (plan->topics & TOPIC_VOLUMES)

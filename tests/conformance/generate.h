@@ -47,11 +47,13 @@ cJSON *generate(uint64_t seed, uint32_t number, const struct plan *plan);
 struct world {
 	struct rng rng;
 	const struct plan *plan;
+	unsigned focus;			/* a topic that is frequent in this cluster, while the others are seldom; 0: none */
+	double taints;			/* chance of each taint on a node */
 	uint32_t nodes, residents;	/* counts: n-0.. and r-0.., the pods on nodes */
 	cJSON *objects;
 };
 
-/* True with that chance, if the topic is chosen. */
+/* True with about that chance, if the topic is chosen. */
 bool world_has(struct world *w, unsigned topic, double chance);
 const char *world_namespace(struct world *w);
 /* n-3; sometimes one that does not exist. The string lives until the next call. */

@@ -34,7 +34,7 @@ static void taints(struct world *w, cJSON *node)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (!rng_chance(&w->rng, 0.07))
+		if (!rng_chance(&w->rng, w->taints))
 			continue;
 		push(node, "spec.taints", make("{'key':'%s','effect':'%s'}", keys[i], PICK(&w->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule")));
 		if (rng_chance(&w->rng, 0.5))

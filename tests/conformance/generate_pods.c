@@ -64,7 +64,7 @@ static void resident(struct world *w, uint32_t i)
 		generate_ports(w, pod);
 	if (world_has(w, TOPIC_PODAFFINITY, 0.12))
 		generate_pod_affinity(w, pod, false);
-	if (world_has(w, TOPIC_VOLUMES, 0.3))
+	if (world_has(w, TOPIC_VOLUMES, 0.4))
 		generate_volumes(w, pod, false);
 	cJSON_AddItemToArray(w->objects, pod);
 }
@@ -80,7 +80,7 @@ static void pending(struct world *w, uint32_t i)
 	put_text(pod, "spec.schedulerName", PLANE_SCHEDULER);
 	if (world_has(w, TOPIC_RESOURCES, 0.6))
 		generate_requests(w, pod, true);
-	if (world_has(w, TOPIC_PORTS, 0.2))
+	if (world_has(w, TOPIC_PORTS, 0.15))
 		generate_ports(w, pod);
 	if (world_has(w, TOPIC_TAINTS, 0.4))
 		generate_tolerations(w, pod);

@@ -29,4 +29,6 @@ const char *get_text(const cJSON *object, const char *path);	/* "" when it is no
 #define PICK(rng, ...)                                                                                   \
 	(((const char *const[]){__VA_ARGS__})[rng_below(rng, (uint32_t)ARRAY_SIZE(((const char *const[]){__VA_ARGS__})))])
 
+#define PICK_OF(rng, ...) (((const double[]){__VA_ARGS__})[rng_below(rng, (uint32_t)ARRAY_SIZE(((const double[]){__VA_ARGS__})))])
+
 #endif

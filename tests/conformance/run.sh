@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 export E2E_API_OPTIONS="--authorization-mode=AlwaysAllow --disable-admission-plugins=ServiceAccount,TaintNodesByCondition,StorageObjectInUseProtection
 	--feature-gates=UserNamespacesHostNetworkSupport=true"
 E2E_API_OPTIONS=$(echo $E2E_API_OPTIONS)
-exec tests/e2e/cluster.sh --audit off --out build/conformance --limit "${CONFORMANCE_LIMIT:-7200}" "${CONFORMANCE_BUILD:-build/gcc}/conformance" "$@"
+exec tests/e2e/cluster.sh --audit off --out "${CONFORMANCE_OUT:-build/conformance}" --limit "${CONFORMANCE_LIMIT:-7200}" "${CONFORMANCE_BUILD:-build/gcc}/conformance" "$@"
