@@ -76,6 +76,8 @@ static void pending(struct world *w, uint32_t i)
 {
 	cJSON *pod = named_pod(w, "w", i);
 
+	bool nominated = world_has(w, TOPIC_NOMINATED, 0.08);
+
 	add_container(w, pod);
 	put_text(pod, "spec.schedulerName", PLANE_SCHEDULER);
 	if (world_has(w, TOPIC_RESOURCES, 0.6))
@@ -90,11 +92,11 @@ static void pending(struct world *w, uint32_t i)
 		generate_pod_affinity(w, pod, true);
 	if (world_has(w, TOPIC_SPREAD, 0.25))
 		generate_spread(w, pod);
-	if (world_has(w, TOPIC_VOLUMES, 0.35))
+	if (world_has(w, TOPIC_VOLUMES, 0.35) && !nominated)	/* README.md */
 		generate_volumes(w, pod, true);
 	if (world_has(w, TOPIC_FEATURES, 0.1))
 		generate_features(w, pod);
-	if (world_has(w, TOPIC_NOMINATED, 0.08))
+	if (nominated)
 		put_text(pod, "status.nominatedNodeName", world_node(w));
 	cJSON_AddItemToArray(w->objects, pod);
 }

@@ -14,7 +14,7 @@ static const char *cpu(struct world *w)
 
 static const char *memory(struct world *w)
 {
-	return rng_chance(&w->rng, 0.2) ? PICK(&w->rng, "100m", "1e9", "1Ei", "0.5Gi", "0", "1000000k", "1500M", "7Ei")
+	return rng_chance(&w->rng, 0.2) ? PICK(&w->rng, "100m", "1e9", "1Ei", "0.5Gi", "0", "1000000k", "1500M", "3Pi")
 					: PICK(&w->rng, "64Mi", "512Mi", "1Gi", "2Gi", "4Gi");
 }
 

@@ -151,7 +151,7 @@ static cJSON *volume_of(struct world *w, const char *name, const char *class_, c
 		put_text(volume, "spec.storageClassName", class_);
 	if (rng_chance(rng, 0.1))
 		put_text(volume, "spec.volumeMode", "Block");
-	if (rng_chance(rng, 0.3))
+	if (rng_chance(rng, 0.5))
 		put_named(volume, "metadata.labels", PICK(rng, ZONE, "failure-domain.beta.kubernetes.io/zone"), PICK(rng, "z-a", "z-b", "z-a__z-b", "z-c__z-x"));
 	if (rng_chance(rng, 0.1))
 		put_named(volume, "metadata.labels", "topology.kubernetes.io/region", PICK(rng, "r-1", "r-2"));

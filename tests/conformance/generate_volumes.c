@@ -13,7 +13,7 @@ static const char *truth(struct world *w)
 static cJSON *inline_disk(struct world *w)
 {
 	struct rng *rng = &w->rng;
-	const char *disk = PICK(rng, "d-1", "d-2", "d-3");
+	const char *disk = PICK(rng, "d-1", "d-2");
 
 	switch (rng_below(rng, 4)) {
 	case 0: return make("{'name':'disk','gcePersistentDisk':{'pdName':'%s','readOnly':%s}}", disk, truth(w));
@@ -60,7 +60,7 @@ void generate_volumes(struct world *w, cJSON *pod, bool pending)
 {
 	struct rng *rng = &w->rng;
 
-	if (rng_chance(rng, 0.25))
+	if (rng_chance(rng, 0.4))
 		push(pod, "spec.volumes", inline_disk(w));
 	if (rng_chance(rng, 0.7))
 		push(pod, "spec.volumes", some_claim(w, pod, "data"));

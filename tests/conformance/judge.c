@@ -129,6 +129,7 @@ bool judge_opinion(struct judge *j, const char *namespace_, const char *name, st
 			return false;
 		recorder_nodes(j->recorder, get_text(pod, "metadata.uid"), out);
 		out->reasons = opinion_reasons(get_text(condition_of(pod), "message"));
+		out->error = STREQ(get_text(condition_of(pod), "reason"), "SchedulerError");
 		return true;
 	}
 	return false;

@@ -36,7 +36,7 @@ struct found {
 };
 
 struct tally {
-	uint32_t pods, nodes, reasons, unsupported, refused;
+	uint32_t pods, nodes, reasons, unsupported, refused, errors;
 	struct coverage coverage;
 	struct found *found;
 	size_t found_count, found_room;
@@ -83,6 +83,7 @@ static void compare(struct tally *t, uint32_t number, const cJSON *pod, uint32_t
 	unsigned differs = opinion_differs(theirs, ours);
 
 	t->pods++;
+	t->errors += theirs->error;
 	coverage_add(&t->coverage, theirs, nodes);
 	if (ours->unsupported) {
 		t->unsupported++;
@@ -242,7 +243,8 @@ int main(int argc, char **argv)
 	shrink_found(p, &o, &t);
 	plane_close(p);
 	good &= coverage_print(&t.coverage, o.cases >= ENOUGH && o.plan.topics == TOPIC_ALL ? LEAST : 0);
-	printf("%u objects refused by the API server, %u pods with a field that is not supported yet, %.1f pods a second\n", t.refused, t.unsupported,
+	printf("%u objects refused by the API server, %u pods with a field that is not supported yet, %u errors of kube-scheduler, %.1f pods a second\n",
+	       t.refused, t.unsupported, t.errors,
 	       t.pods * 1000.0 / (double)(clock_mono_ms() - begin));
 	printf("conformance: %u pods, %u feasible-set differences, %u message differences, seed %llu\n", t.pods, t.nodes, t.reasons,
 	       (unsigned long long)o.seed);

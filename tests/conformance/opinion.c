@@ -77,7 +77,7 @@ static bool same_nodes(const struct opinion *a, const struct opinion *b)
 
 unsigned opinion_differs(const struct opinion *theirs, const struct opinion *ours)
 {
-	return (same_nodes(theirs, ours) ? 0u : OPINION_NODES) | (STREQ(theirs->reasons, ours->reasons) ? 0u : OPINION_REASONS);
+	return (same_nodes(theirs, ours) ? 0u : OPINION_NODES) | (theirs->error || STREQ(theirs->reasons, ours->reasons) ? 0u : OPINION_REASONS);
 }
 
 /* --- what differs, in words ---------------------------------------------------------------------------------------------- */
@@ -155,6 +155,8 @@ cJSON *opinion_to_json(const struct opinion *v)
 
 	cJSON_AddItemToObject(json, "nodes", cJSON_CreateStringArray((const char *const *)v->nodes, (int)v->count));
 	cJSON_AddStringToObject(json, "reasons", v->reasons);
+	if (v->error)
+		cJSON_AddTrueToObject(json, "error");
 	return json;
 }
 
@@ -162,7 +164,7 @@ void opinion_of_json(const cJSON *json, struct opinion *out)
 {
 	const cJSON *node;
 
-	*out = (struct opinion){.reasons = xstrdup(get_text(json, "reasons"))};
+	*out = (struct opinion){.reasons = xstrdup(get_text(json, "reasons")), .error = cJSON_IsTrue(get(json, "error"))};
 	cJSON_ArrayForEach(node, get(json, "nodes"))
 		opinion_add(out, node->valuestring);
 }

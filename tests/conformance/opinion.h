@@ -16,6 +16,7 @@ struct opinion {
 	char **nodes;			/* that passed, sorted */
 	uint32_t count;
 	char *reasons;			/* "1 Insufficient cpu, 2 node(s) were unschedulable."; "" when no node was refused; of ours and theirs alike */
+	bool error;			/* of theirs: SchedulerError. Filters run on nodes side by side, and the first error is told: its text is chance */
 	bool unsupported;		/* of ours: it refuses the pod for a field that it does not know yet */
 };
 

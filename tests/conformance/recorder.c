@@ -14,7 +14,7 @@
 struct recorder {
 	struct http_server *server;
 	pthread_mutex_t lock;
-	cJSON *nodes;			/* an array of names by uid */
+	cJSON *nodes;			/* an array of names by uid; null after the first call for a nominated pod */
 };
 
 static void refuse_all(const cJSON *names, struct buf *out)
@@ -27,6 +27,23 @@ static void refuse_all(const cJSON *names, struct buf *out)
 		buf_str(out, name->next ? ":\"" RECORDED "\"," : ":\"" RECORDED "\"");
 	}
 	buf_str(out, "}}");
+}
+
+/* Is this the try on the nominated node alone? */
+static bool is_first_try(const cJSON *pod, const cJSON *names)
+{
+	return cJSON_GetArraySize(names) == 1 && STREQ(get_text(pod, "status.nominatedNodeName"), cJSON_GetArrayItem(names, 0)->valuestring);
+}
+
+static void record(struct recorder *r, const cJSON *pod, const cJSON *names)
+{
+	const char *uid = get_text(pod, "metadata.uid");
+	const cJSON *before = cJSON_GetObjectItemCaseSensitive(r->nodes, uid);
+
+	if (!before)
+		cJSON_AddItemToObject(r->nodes, uid, is_first_try(pod, names) ? cJSON_CreateNull() : cJSON_Duplicate(names, true));
+	else if (cJSON_IsNull(before))
+		cJSON_ReplaceItemInObjectCaseSensitive(r->nodes, uid, cJSON_Duplicate(names, true));
 }
 
 static void on_filter(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -42,9 +59,7 @@ static void on_filter(void *arg, const struct http_request *request, struct http
 	reply->content_type = "application/json";
 	refuse_all(names, &reply->body);
 	pthread_mutex_lock(&r->lock);
-	put_named(r->nodes, "by_uid", get_text(body, "Pod.metadata.uid"), "");
-	cJSON_ReplaceItemInObjectCaseSensitive(get(r->nodes, "by_uid"), get_text(body, "Pod.metadata.uid"),
-					       cJSON_DetachItemFromObjectCaseSensitive(body, "NodeNames"));
+	record(r, get(body, "Pod"), names);
 	pthread_mutex_unlock(&r->lock);
 	cJSON_Delete(body);
 }
@@ -91,7 +106,7 @@ void recorder_nodes(struct recorder *r, const char *uid, struct opinion *out)
 	const cJSON *name;
 
 	pthread_mutex_lock(&r->lock);
-	cJSON_ArrayForEach(name, cJSON_GetObjectItemCaseSensitive(get(r->nodes, "by_uid"), uid))
+	cJSON_ArrayForEach(name, cJSON_GetObjectItemCaseSensitive(r->nodes, uid))
 		opinion_add(out, name->valuestring);
 	pthread_mutex_unlock(&r->lock);
 }

@@ -2,7 +2,8 @@
  * recorder.h - an extender of kube-scheduler that writes down which nodes passed all its filters, by the pod's uid, and refuses them all: so nothing
  * is ever bound, and one cluster serves many pods.
  *
- * A pod that is nominated to a node is tried there first, alone: the last call for a pod is the one that counts.
+ * The verdict is the first call for a pod. A pod that is nominated to a node is tried there first, alone: for it, it is the call after that one. What
+ * comes later is another attempt, which may be cut off anywhere.
  */
 #ifndef TESTS_CONFORMANCE_RECORDER_H
 #define TESTS_CONFORMANCE_RECORDER_H
