@@ -112,8 +112,11 @@ static void add_missing(struct buf *out, const char *of, const char *in)
 	auto_free char *copy = xstrdup(of);
 	char *rest = copy, *item;
 	struct buf words = {0};
+	size_t len = strlen(copy);
 
-	while ((item = strsep(&rest, ",.")) != NULL) {
+	if (len && copy[len - 1] == '.')
+		copy[len - 1] = '\0';
+	while ((item = strsep(&rest, ",")) != NULL) {
 		item += *item == ' ';
 		if (!*item || has_item(in, item, strlen(item)))
 			continue;
