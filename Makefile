@@ -6,6 +6,8 @@
 #   make demo          the whole pipeline on this machine, with real pings, real NFS and real delays (about two minutes)
 #   make e2e           against a real etcd, kube-apiserver and kube-scheduler (KUBERNETES=1.36.3;
 #                      ONLY="e-bind" for some); the first time builds them, about 10 minutes
+#   make conformance   random clusters decided by ours and by a real kube-scheduler: CASES=500 pods, SEED= (a new one),
+#                      TOPICS=all (tests/conformance/README.md); last line: conformance: N pods, N feasible-set differences, ...
 #   make cluster       the Helm chart on three real kubelets with a real NFS volume and chosen delays (ONLY="c-failure" for some,
 #                      ONLY=all for all that make nightly runs)
 #   make images        the container images, in build/images (BASE=debootstrap where no hub is reached; REGISTRY= VERSION= TOOL=
@@ -30,6 +32,8 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unkn
 comma := ,
 BUILD ?= build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
+CASES ?= 500
+TOPICS ?= all
 RELEASE ?= latency-aware-scheduler
 NAMESPACE ?= latency-scheduler
 ifeq ($(V),)
@@ -84,13 +88,13 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/f-*.c))
 E2E := $(patsubst tests/e2e/%.c,$(BUILD)/tests/%,$(wildcard tests/e2e/e-*.c))
 LAB := $(patsubst tests/lab/%.c,$(BUILD)/tests/%,$(wildcard tests/lab/lab-*.c))
 
-.PHONY: all test check demo e2e cluster bench nightly deps install clean tests lab-tools e2e-tools fuzzers manifests images images-check
+.PHONY: all test check demo e2e conformance cluster bench nightly deps install clean tests lab-tools e2e-tools fuzzers manifests images images-check
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
 tests: all $(STANDIN) $(UNIT) $(INTEGRATION) $(FUZZ)
 lab-tools: all $(STANDIN) $(LAB) $(BUILD)/tests/xstate.so
-e2e-tools: all $(STANDIN) $(E2E) $(BUILD)/tests/i-client
+e2e-tools: all $(STANDIN) $(E2E) $(BUILD)/tests/i-client $(BUILD)/conformance
 fuzzers: $(FUZZ)
 
 $(BUILD)/%.o: %.c
@@ -113,6 +117,8 @@ $(BUILD)/testing.a: $(call objects,tests/testing)
 	$(archive)
 $(BUILD)/e2e.a: $(filter-out $(BUILD)/tests/e2e/e-%,$(call objects,tests/e2e))
 	$(archive)
+$(BUILD)/conformance.a: $(call objects,tests/conformance)
+	$(archive)
 $(BUILD)/lab.a: $(filter-out $(BUILD)/tests/lab/lab-% %/xstate.o,$(call objects,tests/lab))
 	$(archive)
 # for user-mode-linux, see there
@@ -134,7 +140,7 @@ $(BUILD)/check-mount: $(BUILD)/nfs/check-mount.o $(BUILD)/nfs.a $(LIB)
 	$(call link)
 $(STANDIN): $(BUILD)/tests/apiserver/main.o $(call objects,tests/apiserver) $(LIB)
 	$(call link)
-$(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+$(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/conformance.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 # These run the programs themselves.
 $(INTEGRATION): | $(PROGRAMS) $(STANDIN)
@@ -146,6 +152,8 @@ $(BUILD)/tests/lab-%: $(BUILD)/tests/lab/lab-%.o $(BUILD)/lab.a $(BUILD)/testing
 	$(call link,-lcmocka -loping)
 $(E2E): | $(PROGRAMS)
 $(BUILD)/tests/e-%: $(BUILD)/tests/e2e/e-%.o $(BUILD)/e2e.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+	$(call link,-lcmocka -loping)
+$(BUILD)/conformance: $(BUILD)/tests/conformance/main.o $(BUILD)/conformance.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/f-%: $(BUILD)/tests/fuzz/f-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
@@ -159,6 +167,8 @@ demo:
 	@tests/lab/demo.sh
 e2e:
 	@tests/run.sh e2e $(ONLY)
+conformance: $(BUILD)/conformance
+	@CONFORMANCE_BUILD=$(BUILD) tests/conformance/run.sh --cases $(CASES) $(if $(SEED),--seed $(SEED)) --topics $(TOPICS)
 cluster:
 	@tests/run.sh cluster $(ONLY)
 bench: all $(BENCH) $(STANDIN)

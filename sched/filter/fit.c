@@ -84,6 +84,7 @@ static void filter_scalars(struct cycle *c)
 	}
 }
 
+/* Before the others: kube-scheduler tries a node with its reservations first, and says all that is short then. */
 static void filter_reserved(struct cycle *c)
 {
 	struct reservations reserved = reservations_of(c);
@@ -106,7 +107,7 @@ static void filter_reserved(struct cycle *c)
 static void filter(struct cycle *c)
 {
 	if (c->view->nominated_count)
-		filter_reserved(c);	/* first, as in kube-scheduler: what is short beside nominated pods is what is told */
+		filter_reserved(c);
 	if (c->pod->requests.scalar_count)
 		filter_scalars(c);
 	else

@@ -165,6 +165,22 @@ static void nominated_pods_count_as_pods(void **state)
 	world_free(&w);
 }
 
+/* All that is short beside the nominated pods is said, also on a node that is full without them. */
+static void nominated_pods_add_to_the_reasons(void **state)
+{
+	struct world w = world_new();
+
+	(void)state;
+	cache_put_node(w.cache, sized("n", "'cpu':'2','memory':'1Gi','pods':'0','example.com/gpu':'1'"));
+	cache_put_pod(w.cache, nominated("v", "n", 0, "'cpu':'1'"));
+	world_expect(&w, pod_with("p", ASKS("'cpu':'1500m'")), "n", "Too many pods, Insufficient cpu");
+	world_expect(&w, pod_with("p", ASKS("'memory':'2Gi','cpu':'1'")), "n", "Too many pods, Insufficient memory");
+	cache_put_pod(w.cache, nominated("u", "n", 0, "'example.com/gpu':'1'"));
+	world_expect(&w, pod_with("p", ASKS("'memory':'2Gi','example.com/gpu':'1'")), "n",
+		     "Too many pods, Insufficient memory, Insufficient example.com/gpu");
+	world_free(&w);
+}
+
 /* --- against the rule written down again ------------------------------------------------------------------------------------------ */
 
 #define NODES 12
@@ -279,6 +295,7 @@ int main(void)
 		cmocka_unit_test(nominated_pods_hold_their_place),
 		cmocka_unit_test(what_is_told_is_short_beside_nominated_pods),
 		cmocka_unit_test(nominated_pods_count_as_pods),
+		cmocka_unit_test(nominated_pods_add_to_the_reasons),
 		cmocka_unit_test(a_node_that_is_owed_everything),
 		cmocka_unit_test(equals_the_rule_on_random_clusters),
 	};

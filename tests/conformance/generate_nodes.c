@@ -1,0 +1,94 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/conformance/generate.h"
+#include "tests/conformance/make.h"
+
+#define CONDITION "node.kubernetes.io/"
+
+static void labels(struct world *w, cJSON *node, uint32_t i)
+{
+	struct rng *rng = &w->rng;
+	char name[32];
+
+	snprintf(name, sizeof(name), "n-%u", i);
+	if (rng_chance(rng, 0.95))
+		put_named(node, "metadata.labels", "kubernetes.io/hostname", name);
+	if (rng_chance(rng, 0.88))
+		put_named(node, "metadata.labels", "topology.kubernetes.io/zone", PICK(rng, "z-a", "z-b", "z-c", "z-a", "z-b", ""));
+	if (rng_chance(rng, 0.75))
+		put_named(node, "metadata.labels", "topology.kubernetes.io/region", PICK(rng, "r-1", "r-1", "r-2"));
+	if (rng_chance(rng, 0.25))
+		put_named(node, "metadata.labels", "rack", PICK(rng, "1", "2"));
+	if (rng_chance(rng, 0.6))
+		put_named(node, "metadata.labels", "disk", PICK(rng, "ssd", "hdd", ""));
+	if (rng_chance(rng, 0.7))
+		put_named(node, "metadata.labels", "rank", PICK(rng, "1", "5", "10", "007", "x", "", "9223372036854775807", "9223372036854775808", "1.5", "0"));
+	if (rng_chance(rng, 0.05))
+		put_named(node, "metadata.labels", "failure-domain.beta.kubernetes.io/zone", PICK(rng, "z-a", "z-b"));
+}
+
+static void taints(struct world *w, cJSON *node)
+{
+	static const char *const keys[] = {"dedicated", "gpu", CONDITION "not-ready", CONDITION "unschedulable", CONDITION "disk-pressure", "spot"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!rng_chance(&w->rng, w->taints))
+			continue;
+		push(node, "spec.taints", make("{'key':'%s','effect':'%s'}", keys[i], PICK(&w->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule")));
+		if (rng_chance(&w->rng, 0.5))
+			put_text(cJSON_GetArrayItem(get(node, "spec.taints"), cJSON_GetArraySize(get(node, "spec.taints")) - 1), "value",
+				 PICK(&w->rng, "a", "b", "10"));
+	}
+}
+
+/* Absent ones are zero, whole lists may be. */
+static void allocatable(struct world *w, cJSON *node)
+{
+	struct rng *rng = &w->rng;
+	const char *at = "status.allocatable";
+	bool odd = world_has(w, TOPIC_RESOURCES, 0.25);
+
+	put(node, at, cJSON_CreateObject());
+	if (world_has(w, TOPIC_RESOURCES, 0.02))
+		return;
+	put_named(node, at, "pods", world_has(w, TOPIC_RESOURCES, 0.12) ? PICK(rng, "0", "1", "3", "1e1") : "110");
+	put_named(node, at, "cpu", odd ? PICK(rng, "0.1", "1e3", "1500m", "0", "3.5", "1Ki", "999999u") : PICK(rng, "2", "4", "4", "8"));
+	put_named(node, at, "memory", odd ? PICK(rng, "1Ei", "1e9", "0.5Gi", "8E", "100m", "1000000k", "0") : PICK(rng, "4Gi", "8Gi", "16Gi"));
+	if (rng_chance(rng, 0.8))
+		put_named(node, at, "ephemeral-storage", odd ? PICK(rng, "1e10", "0.1", "1Ei") : PICK(rng, "10Gi", "100Gi"));
+	if (rng_chance(rng, 0.4))
+		put_named(node, at, "example.com/gpu", PICK(rng, "0", "1", "4", "1e3"));
+	if (rng_chance(rng, 0.2))
+		put_named(node, at, "hugepages-2Mi", PICK(rng, "64Mi", "0", "1Gi"));
+}
+
+static void features(struct world *w, cJSON *node)
+{
+	if (rng_chance(&w->rng, 0.6))
+		push(node, "status.declaredFeatures", cJSON_CreateString("RestartAllContainersOnContainerExits"));
+	if (rng_chance(&w->rng, 0.6))
+		push(node, "status.declaredFeatures", cJSON_CreateString("UserNamespacesHostNetworkSupport"));
+	if (rng_chance(&w->rng, 0.05))
+		push(node, "status.declaredFeatures", cJSON_CreateString("Zeal"));
+}
+
+void generate_nodes(struct world *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nodes; i++) {
+		cJSON *node = make("{'kind':'Node','metadata':{'name':'n-%u'},'spec':{}}", i);
+
+		labels(w, node, i);
+		allocatable(w, node);
+		if (w->plan->topics & TOPIC_TAINTS)
+			taints(w, node);
+		if (w->plan->topics & TOPIC_FEATURES)
+			features(w, node);
+		if (world_has(w, TOPIC_NODES, 0.08))
+			put(node, "spec.unschedulable", cJSON_CreateTrue());
+		cJSON_AddItemToArray(w->objects, node);
+	}
+}
