@@ -1,5 +1,6 @@
 #include "sched/cluster.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -34,6 +35,17 @@ int cluster_kind(const cJSON *object)
 		if (object_kinds[k].kind && STREQ(kind, object_kinds[k].kind))
 			return is_of_group(version, object_kinds[k].path) ? (int)(CLUSTER_OTHER + k) : -1;
 	return -1;
+}
+
+const char *cluster_kind_name(int kind, char version[static CLUSTER_VERSION_TEXT])
+{
+	const struct object_kind_row *row = kind >= CLUSTER_OTHER ? &object_kinds[kind - CLUSTER_OTHER] : NULL;
+	const char *path = row ? row->path : "/api/v1/", *begin = path + strlen("/api/");
+
+	if (strncmp(path, "/apis/", strlen("/apis/")) == 0)
+		begin = path + strlen("/apis/");
+	snprintf(version, CLUSTER_VERSION_TEXT, "%.*s", (int)(strrchr(path, '/') - begin), begin);
+	return row ? row->kind : kind == CLUSTER_NODE ? "Node" : "Pod";
 }
 
 /* --- into the cache -------------------------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@
 #include "lib/err.h"
 #include "sched/cache/cache.h"
 
-#define CLUSTER_MAX_BYTES ((size_t)256 << 20)	/* of a file */
+#define CLUSTER_MAX_BYTES ((size_t)512 << 20)	/* of a file */
 #define CLUSTER_MAX_FILES 10000			/* of a folder */
 #define CLUSTER_MAX_OBJECTS 250000		/* in all files together */
 #define CLUSTER_LATENCY_FILE "cluster-latency.json"
@@ -57,6 +57,9 @@ int cluster_load(struct cache *c, const char *path, struct cluster_counts *count
 enum cluster_kind { CLUSTER_NODE, CLUSTER_POD, CLUSTER_OTHER /* + enum object_kind */ };
 /* -1: none of these. By kind, and by apiVersion where there is one: other groups have a kind Node, too. */
 int cluster_kind(const cJSON *object);
+/* "Node", and its apiVersion. */
+#define CLUSTER_VERSION_TEXT 64
+const char *cluster_kind_name(int kind, char version[static CLUSTER_VERSION_TEXT]);
 /* Checks and completes an object of such a kind (cluster_read does it). */
 int cluster_complete(cJSON *object, struct lm_err *err);
 
