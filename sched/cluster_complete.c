@@ -222,14 +222,14 @@ int cluster_complete(cJSON *object, struct lm_err *err)
 
 	if (check_all(object, of_all, ARRAY_SIZE(of_all), err) < 0)
 		return -1;
-	if (kind == CLUSTER_NODE && check_all(object, of_node, ARRAY_SIZE(of_node), err) < 0)
-		return -1;
-	if (kind == CLUSTER_POD && check_all(object, of_pod, ARRAY_SIZE(of_pod), err) < 0)
-		return -1;
 	if (!read_text(metadata, "name")[0])
 		return lm_fail(err, LM_DATA, "metadata.name: is missing");
 	written_by_hand = !read_text(metadata, "uid")[0];
 	complete_identity(metadata, kind);
+	if (kind == CLUSTER_NODE && check_all(object, of_node, ARRAY_SIZE(of_node), err) < 0)
+		return -1;
+	if (kind == CLUSTER_POD && check_all(object, of_pod, ARRAY_SIZE(of_pod), err) < 0)
+		return -1;
 	if (kind == CLUSTER_POD && written_by_hand)
 		complete_pod(object);
 	return 0;

@@ -64,7 +64,7 @@ static void print_past(const struct dump_input *in, struct buf *out)
 	print_time("written", written_ms(in), out);
 	buf_char(out, ',');
 	print_time("taken", in->wall_ms - (in->mono_ms - in->mesh->taken_mono_ms), out);
-	buf_printf(out, ",\"hold\":%s,\"classes\":", in->mesh->hold ? "true" : "false");
+	buf_printf(out, ",\"hold\":%s,\"classes\":", never_ages(in->mesh) ? "true" : "false");
 	print_classes(in->mesh, out);
 	buf_char(out, '}');
 }

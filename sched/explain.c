@@ -112,18 +112,22 @@ static int compare(const void *a, const void *b, void *arg)
 void explain_make(struct explanation *e, struct offline *o, uint32_t pod)
 {
 	auto_arena struct arena arena = {0};
+	const struct resolved *target;
 	struct targets targets;
 	uint32_t i;
 
 	*e = (struct explanation){.offline = o, .asked = &o->pods[pod]};
 	offline_decide(o, pod, &e->in, &e->decision);
 	targets_resolve(&e->in, &arena, &targets);
+	target = first_target(&targets);
+	if (target)
+		target_describe(target->item, &e->target);
 	e->weights = targets.asking ? e->in.profile->weight_asking : e->in.profile->weight_plain;
 	e->order = xcalloc(e->in.view->count + 1, sizeof(*e->order));
 	e->age_s = xcalloc(e->in.view->count + 1, sizeof(*e->age_s));
 	for (i = 0; i < e->in.view->count; i++) {
 		e->order[i] = i;
-		e->age_s[i] = e->in.mesh ? age_of(e, first_target(&targets), i) : NAN;
+		e->age_s[i] = e->in.mesh ? age_of(e, target, i) : NAN;
 	}
 	qsort_r(e->order, e->in.view->count, sizeof(*e->order), compare, e);
 }
@@ -132,6 +136,7 @@ void explain_free(struct explanation *e)
 {
 	free(e->order);
 	free(e->age_s);
+	buf_free(&e->target);
 }
 
 /* --- the command ----------------------------------------------------------------------------------------------------- */

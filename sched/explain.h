@@ -9,7 +9,7 @@
  *
  *	version 1, now, cluster {nodes, pods, others, passed_over}, matrix null | {file, plain, hold, epoch, generation, written, nodes, clients}
  *	pod {namespace, name, uid, scheduler_name, was_on}
- *	profile, weights {latency, cpu, ...}
+ *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
  *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
  *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, cost_us, age_s, load, filter, reason}]
  *
@@ -41,6 +41,7 @@ struct explanation {
 	const double *weights;		/* of the profile, by term */
 	uint32_t *order;		/* nodes, best first, then those that are refused */
 	double *age_s;			/* by node; NaN unknown */
+	struct buf target;		/* what the round trip is to: "app=redis"; empty: nothing */
 };
 
 void explain_make(struct explanation *e, struct offline *o, uint32_t pod);

@@ -118,6 +118,8 @@ void explain_json(const struct explanation *e, FILE *to)
 	buf_json_string(&out, e->in.profile->scheduler_name);
 	buf_str(&out, ",\"weights\":");
 	print_terms(e, weight_of, 0, &out);
+	buf_str(&out, ",\"rtt_to\":");
+	buf_json_string(&out, e->target.data);
 	buf_str(&out, ",\n\"verdict\":{");
 	offline_print_verdict(e->offline, &e->in, &e->decision, &out);
 	buf_printf(&out, ",\"refused_whole\":%s},\n\"nodes\":[", e->decision.refused_by_pod ? "true" : "false");
@@ -264,6 +266,8 @@ static void print_weights(const struct explanation *e, struct buf *out)
 		separator = ", ";
 	}
 	buf_printf(out, " (profile %s)\n", e->in.profile->scheduler_name);
+	if (e->target.len)
+		buf_printf(out, "RTT: to %s\n", e->target.data);
 }
 
 static void print_place(const struct explanation *e, int32_t node, struct buf *out)
