@@ -3,7 +3,7 @@
  * tomorrow's parser needs, and quietly. So each object that a watch brings is kept as compact JSON, but for what no decision will ever read
  * and what may be secret: managed fields, what was applied last, and of containers environment, command, arguments, probes, hooks and mounts.
  *
- * Costs nothing when the scheduler runs without --dump. With it: about 1 KB a pod and 2 to 10 KB a node (its images), and the time to print each.
+ * Costs nothing when the scheduler runs without --dump. With it: about 2 KB a pod and 2 to 10 KB a node (its images), and the time to print each.
  *
  *	tap = archive_tap(archive, CLUSTER_POD, &handlers, arg)		give archive_tap_handlers and it to kube_watch_new in place of handlers and arg
  */

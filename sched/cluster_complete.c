@@ -7,6 +7,9 @@
 #include "sched/cache/read.h"
 #include "sched/cluster.h"
 
+#define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
+#define PREFERRED "preferredDuringSchedulingIgnoredDuringExecution"
+
 enum shape { OBJECT, LIST, TEXT, TEXTS /* an object of strings */, FLAG, NUMBER };
 
 static const char *const shape_names[] = {"an object", "an array", "a string", "an object", "a boolean", "a number"};
@@ -35,8 +38,12 @@ static const struct place of_pod[] = {
 	{"spec.resources.requests", OBJECT}, {"spec.overhead", OBJECT}, {"spec.hostNetwork", FLAG}, {"spec.schedulingGates[]", OBJECT},
 	{"spec.tolerations[]", OBJECT}, {"spec.tolerations[].key", TEXT}, {"spec.tolerations[].operator", TEXT},
 	{"spec.tolerations[].value", TEXT}, {"spec.tolerations[].effect", TEXT}, {"spec.os.name", TEXT}, {"spec.volumes[]", OBJECT},
-	{"spec.topologySpreadConstraints[]", OBJECT}, {"spec.affinity.nodeAffinity", OBJECT}, {"spec.affinity.podAffinity", OBJECT},
-	{"spec.affinity.podAntiAffinity", OBJECT}, {"status.phase", TEXT}, {"status.nominatedNodeName", TEXT}, {"status.conditions[]", OBJECT},
+	{"spec.topologySpreadConstraints[]", OBJECT}, {"spec.topologySpreadConstraints[].labelSelector.matchLabels", TEXTS},
+	{"spec.affinity.nodeAffinity." REQUIRED ".nodeSelectorTerms[]", OBJECT}, {"spec.affinity.nodeAffinity." PREFERRED "[].preference", OBJECT},
+	{"spec.affinity.podAffinity." REQUIRED "[].labelSelector.matchLabels", TEXTS},
+	{"spec.affinity.podAffinity." PREFERRED "[].podAffinityTerm.labelSelector.matchLabels", TEXTS},
+	{"spec.affinity.podAntiAffinity." REQUIRED "[].labelSelector.matchLabels", TEXTS},
+	{"spec.affinity.podAntiAffinity." PREFERRED "[].podAffinityTerm.labelSelector.matchLabels", TEXTS}, {"status.phase", TEXT}, {"status.nominatedNodeName", TEXT}, {"status.conditions[]", OBJECT},
 };
 
 /* --- shapes ---------------------------------------------------------------------------------------------------------- */

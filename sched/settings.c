@@ -26,7 +26,7 @@ static const struct option_spec specs[] = {
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
 	{"dump", OPT_STRING, AT(dump), "FOLDER", NULL, 0,
-	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 1 KB a pod"},
+	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 2 KB a pod"},
 	{"bindings", OPT_INTEGER, AT(bindings), "N", "32", 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
 	{"qps", OPT_NUMBER, AT(qps), "N", "2000", 0, 0.1, 1e6, .help = "requests a second to the API, on average"},
 	{"burst", OPT_INTEGER, AT(burst), "N", "4000", 0, 1, 1000000, .help = "requests at once after a pause"},

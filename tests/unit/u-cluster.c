@@ -195,6 +195,8 @@ static void errors_name_file_object_and_member(void **state)
 		{"e.yaml", POD("spec: {nodeSelector: {disk: true}}"), "spec.nodeSelector.disk: is a boolean, not a string"},
 		{"e.yaml", "kind: Pod\nmetadata: {name: web, labels: {delay_redis: 25}}", "metadata.labels.delay_redis: is a number, not a string"},
 		{"e.yaml", "kind: Pod\nmetadata: {name: web, annotations: []}", "metadata.annotations: is an array, not an object"},
+		{"e.yaml", POD("spec: {affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {a: 1}}}]}}}"),
+		 "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.a: is a number, not a string"},
 		{"e.yaml", "kind: Node\nmetadata: {name: a}\nspec: {unschedulable: yes}", "Node a: spec.unschedulable: is a string, not a boolean"},
 		{"e.yaml", "kind: Node\nmetadata: {name: a}\nspec: {taints: [{key: a, effect: 1}]}", "spec.taints[0].effect"},
 		{"e.yaml", "kind: Node\nmetadata: {name: a}\nstatus: {allocatable: {cpu: some}}", "status.allocatable: cpu"},

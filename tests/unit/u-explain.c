@@ -513,6 +513,69 @@ static void a_dump_replays_every_decision(void **state)
 	}
 }
 
+/* --- the archive ------------------------------------------------------------------------------------------------------ */
+
+static const char *text_of_only(struct archive *a, size_t *count)
+{
+	auto_free struct archived **items = archive_sorted(a, count);
+
+	return *count ? items[0]->text : "";
+}
+
+static void what_may_be_secret_is_not_kept(void **state)
+{
+	static const char pod[] =
+		"{\"metadata\":{\"name\":\"web\",\"namespace\":\"x\",\"uid\":\"u\",\"labels\":{\"env\":\"prod\",\"args\":\"y\"},\"managedFields\":[{\"a\":1}],"
+		"\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"{secret}\",\"command\":\"kept\"}},"
+		"\"spec\":{\"nodeSelector\":{\"command\":\"z\"},\"containers\":[{\"name\":\"c\",\"env\":[{\"value\":\"secret\"}],\"command\":[\"secret\"],"
+		"\"args\":[\"secret\"],\"resources\":{\"requests\":{\"cpu\":\"1\"}}}],\"initContainers\":[{\"envFrom\":[{\"secret\":1}],\"name\":\"i\"}]}}";
+	struct archive *a = archive_new();
+	struct lm_err err;
+	auto_json cJSON *object = json_parse(pod, strlen(pod), JSON_DEPTH_API, &err);
+	size_t count;
+
+	(void)state;
+	archive_put(a, CLUSTER_POD, object);
+	assert_string_equal(text_of_only(a, &count),
+			    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"x\",\"uid\":\"u\","
+			    "\"labels\":{\"env\":\"prod\",\"args\":\"y\"},\"annotations\":{\"command\":\"kept\"}},\"spec\":{\"nodeSelector\":{\"command\":\"z\"},"
+			    "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}],\"initContainers\":[{\"name\":\"i\"}]}}");
+	archive_free(a);
+}
+
+static void put_named(struct archive *a, int kind, const char *name, const char *uid, bool gone)
+{
+	auto_free char *text = xasprintf("{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\"}}", name, uid);
+	struct lm_err err;
+	auto_json cJSON *object = json_parse(text, strlen(text), JSON_DEPTH_API, &err);
+
+	(gone ? archive_delete : archive_put)(a, kind, object);
+}
+
+static void an_archive_follows_lists_and_watches(void **state)
+{
+	struct archive *a = archive_new();
+	size_t count;
+
+	(void)state;
+	put_named(a, CLUSTER_NODE, "a", "1", false);
+	put_named(a, CLUSTER_POD, "a", "2", false);
+	put_named(a, CLUSTER_POD, "a", "3", false);
+	put_named(a, CLUSTER_POD, "a", "2", true);	/* late news of the one before */
+	text_of_only(a, &count);
+	assert_int_equal(count, 2);
+	archive_begin(a, CLUSTER_POD);
+	put_named(a, CLUSTER_POD, "b", "4", false);
+	archive_end(a, CLUSTER_POD);
+	text_of_only(a, &count);
+	assert_int_equal(count, 2);
+	put_named(a, CLUSTER_POD, "b", "4", true);
+	put_named(a, CLUSTER_NODE, "a", "1", true);
+	text_of_only(a, &count);
+	assert_true(count == 0 && archive_bytes(a) == 0);
+	archive_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +583,8 @@ int main(void)
 		cmocka_unit_test(a_pod_that_runs_is_taken_off_its_node),
 		cmocka_unit_test(simulate_places_as_decide_and_assume_do),
 		cmocka_unit_test(a_dump_replays_every_decision),
+		cmocka_unit_test(what_may_be_secret_is_not_kept),
+		cmocka_unit_test(an_archive_follows_lists_and_watches),
 	};
 
 	return cmocka_run_group_tests_name("explain", tests, NULL, NULL);
