@@ -60,6 +60,12 @@ void cleanup_matrix(struct matrix **m);
 int matrix_to_memfd(const struct matrix *m, int *fd, struct lm_err *err);
 int matrix_from_memfd(int fd, struct matrix **out, struct lm_err *err);
 
+/*
+ * A snapshot from which matrix_build makes the same matrix again, as far as text can carry it (snapshot_write_exact); not the one it was made of:
+ * both measured directions of a pair get the folded values, and a client's cost beyond its RTT is all jitter.
+ */
+void matrix_unfold(const struct matrix *m, struct snapshot *out);
+
 uint32_t matrix_nodes(const struct matrix *m);
 uint32_t matrix_clients(const struct matrix *m);
 const char *matrix_node_name(const struct matrix *m, uint32_t node);

@@ -8,8 +8,9 @@
 #include "lib/mem.h"
 #include "lib/snapshot_private.h"
 
-#define RTT_DECIMALS 1
-#define LOSS_DECIMALS 4
+struct decimals {
+	int rtt, loss, cpu, age;
+};
 
 float *snapshot_blank_cells(size_t count)
 {
@@ -104,14 +105,14 @@ static void write_scalars(const struct snapshot *s, struct buf *out)
 	buf_printf(out, ",\"degraded_runs\":%lld,\n", (long long)s->degraded_runs);
 }
 
-static void write_one_load(const struct snapshot_load *load, struct buf *out)
+static void write_one_load(const struct snapshot_load *load, int decimals, struct buf *out)
 {
 	if (isnan(load->cpu) && isnan(load->rx_bytes_per_s) && isnan(load->tx_bytes_per_s)) {
 		buf_str(out, "null");
 		return;
 	}
 	buf_str(out, "{\"cpu\":");
-	buf_decimal(out, load->cpu, 4);
+	buf_decimal(out, load->cpu, decimals);
 	buf_str(out, ",\"rx_bytes_per_s\":");
 	buf_decimal(out, load->rx_bytes_per_s, 0);
 	buf_str(out, ",\"tx_bytes_per_s\":");
@@ -119,14 +120,14 @@ static void write_one_load(const struct snapshot_load *load, struct buf *out)
 	buf_char(out, '}');
 }
 
-static void write_by_node(const struct snapshot *s, struct buf *out)
+static void write_by_node(const struct snapshot *s, const struct decimals *d, struct buf *out)
 {
 	uint32_t i;
 
 	buf_str(out, ",\n\"age_s\":[");
 	for (i = 0; i < s->nodes.count; i++) {
 		buf_str(out, i ? "," : "");
-		buf_decimal(out, s->age_s[i], 3);
+		buf_decimal(out, s->age_s[i], d->age);
 	}
 	buf_str(out, "],\n\"seen\":[");
 	for (i = 0; i < s->nodes.count; i++) {
@@ -142,18 +143,19 @@ static void write_by_node(const struct snapshot *s, struct buf *out)
 	buf_str(out, "],\n\"load\":[");
 	for (i = 0; i < s->nodes.count; i++) {
 		buf_str(out, i ? "," : "");
-		write_one_load(&s->load[i], out);
+		write_one_load(&s->load[i], d->cpu, out);
 	}
 	buf_str(out, "],\n");
 }
 
-static void write_links(const struct snapshot_links *links, const char *prefix, uint32_t rows, uint32_t columns, struct buf *out)
+static void write_links(const struct snapshot_links *links, const char *prefix, uint32_t rows, uint32_t columns, const struct decimals *d,
+			struct buf *out)
 {
 	const struct {
 		const char *name;
 		float *cells;
 		int decimals;
-	} each[] = {{"rtt_us", links->rtt_us, RTT_DECIMALS}, {"jitter_us", links->jitter_us, RTT_DECIMALS}, {"loss", links->loss, LOSS_DECIMALS}};
+	} each[] = {{"rtt_us", links->rtt_us, d->rtt}, {"jitter_us", links->jitter_us, d->rtt}, {"loss", links->loss, d->loss}};
 	char name[32];
 	size_t i;
 
@@ -165,17 +167,27 @@ static void write_links(const struct snapshot_links *links, const char *prefix, 
 	}
 }
 
-void snapshot_write(const struct snapshot *s, struct buf *out)
+static void write_all(const struct snapshot *s, const struct decimals *d, struct buf *out)
 {
 	write_scalars(s, out);
 	write_names(out, "nodes", &s->nodes);
-	write_by_node(s, out);
-	write_links(&s->link, "", s->nodes.count, s->nodes.count, out);
+	write_by_node(s, d, out);
+	write_links(&s->link, "", s->nodes.count, s->nodes.count, d, out);
 	buf_str(out, ",\n");
 	write_names(out, "clients", &s->clients);
 	buf_str(out, ",\n");
-	write_links(&s->client, "client_", s->nodes.count, s->clients.count, out);
+	write_links(&s->client, "client_", s->nodes.count, s->clients.count, d, out);
 	buf_str(out, "}\n");
+}
+
+void snapshot_write(const struct snapshot *s, struct buf *out)
+{
+	write_all(s, &(struct decimals){.rtt = 1, .loss = 4, .cpu = 4, .age = 3}, out);
+}
+
+void snapshot_write_exact(const struct snapshot *s, struct buf *out)
+{
+	write_all(s, &(struct decimals){.rtt = 6, .loss = 6, .cpu = 6, .age = 6}, out);
 }
 
 static void free_links(struct snapshot_links *links)

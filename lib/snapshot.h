@@ -77,6 +77,8 @@ int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm
 int snapshot_peek(const char *text, size_t len, char epoch[SNAPSHOT_EPOCH_MAX + 1], int64_t *generation, struct lm_err *err);
 /* One matrix row a line. RTT and jitter with at most 1 decimal, loss with 4. Ends with a newline. */
 void snapshot_write(const struct snapshot *s, struct buf *out);
+/* The same with as many decimals as a float has (6), for a copy from which the same is decided. */
+void snapshot_write_exact(const struct snapshot *s, struct buf *out);
 void snapshot_free(struct snapshot *s);		/* and makes it {0} */
 #define auto_snapshot __attribute__((cleanup(snapshot_free)))
 

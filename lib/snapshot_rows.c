@@ -227,6 +227,22 @@ static void reserve(struct buf *out, size_t row_bytes, size_t begin, uint32_t ro
 	out->room = guess > need ? guess : need;
 }
 
+/* The slow way, for more decimals than fit into 32 bits. */
+static void write_exact(struct buf *out, const struct snapshot_matrix *matrix, int decimals)
+{
+	uint32_t row, column;
+
+	for (row = 0; row < matrix->rows; row++) {
+		buf_str(out, row ? ",\n[" : "\n[");
+		for (column = 0; column < matrix->columns; column++) {
+			buf_str(out, column ? "," : "");
+			buf_decimal(out, matrix->cells[(size_t)row * matrix->columns + column], decimals);
+		}
+		buf_char(out, ']');
+	}
+	buf_char(out, ']');
+}
+
 void snapshot_rows_write(struct buf *out, const struct snapshot_matrix *matrix, int decimals)
 {
 	static const uint32_t scale[] = {1, 10, 100, 1000, 10000};
@@ -235,6 +251,10 @@ void snapshot_rows_write(struct buf *out, const struct snapshot_matrix *matrix, 
 	size_t begin;
 
 	buf_printf(out, "\"%s\":[", matrix->name);
+	if (decimals >= (int)ARRAY_SIZE(scale)) {
+		write_exact(out, matrix, decimals);
+		return;
+	}
 	begin = out->len;
 	for (row = 0; row < matrix->rows; row++) {
 		const float *cells = matrix->cells + (size_t)row * matrix->columns;

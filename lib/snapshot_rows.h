@@ -45,7 +45,7 @@ struct snapshot_matrix {
 	float *cells;
 };
 int snapshot_rows_scan(const char *text, const struct snapshot_member *member, const struct snapshot_matrix *matrix, struct lm_err *err);
-/* `"name":[` and one row a line; decimals 0..4. */
+/* `"name":[` and one row a line; decimals 0..6, fast up to 4. */
 void snapshot_rows_write(struct buf *out, const struct snapshot_matrix *matrix, int decimals);
 
 #endif

@@ -1,6 +1,7 @@
 #include "lib/yaml.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,12 +14,13 @@
 #include "lib/names.h"
 
 #define YAML_MAX_BYTES ((size_t)1 << 20)
-#define YAML_DEPTH 16
-#define YAML_NODES 100000
+
+static const struct yaml_limits usual = {.bytes = YAML_MAX_BYTES, .levels = 16, .nodes = 100000};
 
 struct loader {
 	yaml_parser_t parser;
-	int nodes;
+	const struct yaml_limits *limits;
+	int64_t nodes;
 	struct lm_err *err;
 };
 
@@ -193,8 +195,8 @@ static cJSON *load_value(struct loader *l, const yaml_event_t *event, int depth)
 		refuse(l, &event->start_mark, forbidden(event));
 		return NULL;
 	}
-	if (++l->nodes > YAML_NODES || depth == YAML_DEPTH) {
-		refuse(l, &event->start_mark, depth == YAML_DEPTH ? "too many levels" : "too many values");
+	if (++l->nodes > l->limits->nodes || depth == l->limits->levels) {
+		refuse(l, &event->start_mark, depth == l->limits->levels ? "too many levels" : "too many values");
 		return NULL;
 	}
 	if (event->type == YAML_SCALAR_EVENT)
@@ -208,55 +210,70 @@ static cJSON *load_value(struct loader *l, const yaml_event_t *event, int depth)
 }
 
 /* The stream is start, documents, end. Libyaml gives an event for each; the first value event is of the document. */
-static cJSON *load_stream(struct loader *l)
+static int load_stream(struct loader *l, cJSON *documents, int max_documents)
 {
-	auto_json cJSON *root = NULL;
-	int documents = 0;
+	int count = 0;
 
 	for (;;) {
 		yaml_event_t event;
 		yaml_event_type_t type;
+		cJSON *root = NULL;
 		int failed = 0;
 
 		if (next_event(l, &event) < 0)
-			return NULL;
+			return -1;
 		type = event.type;
-		if (type == YAML_DOCUMENT_START_EVENT && ++documents == 2)
+		if (type == YAML_DOCUMENT_START_EVENT && count++ == max_documents)
 			failed = refuse(l, &event.start_mark, "a second document");
 		else if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT ||
 			 type == YAML_ALIAS_EVENT)
 			failed = (root = load_value(l, &event, 0)) ? 0 : -1;
 		yaml_event_delete(&event);
 		if (failed)
-			return NULL;
+			return -1;
+		if (cJSON_IsNull(root))
+			cJSON_Delete(root);
+		else if (root)
+			cJSON_AddItemToArray(documents, root);
 		if (type == YAML_STREAM_END_EVENT)
-			break;
+			return 0;
 	}
-	if (!root || cJSON_IsNull(root)) {
-		cJSON_Delete(root);
-		root = cJSON_CreateObject();
-	}
-	return steal(&root);
 }
 
-cJSON *yaml_parse(const char *text, size_t len, struct lm_err *err)
+static cJSON *parse(const char *text, size_t len, const struct yaml_limits *limits, int max_documents, struct lm_err *err)
 {
-	struct loader l = {.err = err};
-	cJSON *root;
+	struct loader l = {.limits = limits, .err = err};
+	auto_json cJSON *documents = NULL;
+	int failed;
 
-	if (len > YAML_MAX_BYTES) {
-		lm_fail(err, LM_DATA, "%zu bytes are more than the limit of %zu", len, YAML_MAX_BYTES);
+	if (len > limits->bytes) {
+		lm_fail(err, LM_DATA, "%zu bytes are more than the limit of %zu", len, limits->bytes);
 		return NULL;
 	}
 	if (!yaml_parser_initialize(&l.parser)) {
 		lm_fail(err, LM_SOFTWARE, "memory is short");
 		return NULL;
 	}
+	documents = cJSON_CreateArray();
 	yaml_parser_set_encoding(&l.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&l.parser, (const unsigned char *)text, len);
-	root = load_stream(&l);
+	failed = load_stream(&l, documents, max_documents);
 	yaml_parser_delete(&l.parser);
-	return root;
+	return failed ? NULL : steal(&documents);
+}
+
+cJSON *yaml_documents(const char *text, size_t len, const struct yaml_limits *limits, struct lm_err *err)
+{
+	return parse(text, len, limits, INT_MAX, err);
+}
+
+cJSON *yaml_parse(const char *text, size_t len, struct lm_err *err)
+{
+	auto_json cJSON *documents = parse(text, len, &usual, 1, err);
+
+	if (!documents)
+		return NULL;
+	return documents->child ? cJSON_DetachItemFromArray(documents, 0) : cJSON_CreateObject();
 }
 
 cJSON *yaml_load(const char *path, struct lm_err *err)

@@ -275,6 +275,16 @@ static void pods_trouble(void *arg, const struct lm_err *err, int64_t retry_in_m
 	trouble(arg, RESOURCE_PODS, "pods", err, retry_in_ms);
 }
 
+static struct kube_watch *watch(struct feed *f, struct kube *k, int kind, const char *path, const char *query,
+				const struct kube_watch_handlers *handlers)
+{
+	struct archive *archive = f->hooks.archive;
+
+	if (!archive)
+		return kube_watch_new(k, path, query, handlers, f);
+	return kube_watch_new(k, path, query, &archive_tap_handlers, archive_tap(archive, kind, handlers, f));
+}
+
 struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats,
 		      const struct feed_hooks *hooks)
 {
@@ -283,8 +293,8 @@ struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, 
 	struct feed *f = xcalloc(1, sizeof(*f));
 
 	*f = (struct feed){.cache = cache, .queue = queue, .stats = stats, .hooks = *hooks, .lists_before = -1};
-	f->watch[RESOURCE_NODES] = kube_watch_new(k, "/api/v1/nodes", NULL, &nodes, f);
-	f->watch[RESOURCE_PODS] = kube_watch_new(k, "/api/v1/pods", PODS_QUERY, &pods, f);
+	f->watch[RESOURCE_NODES] = watch(f, k, CLUSTER_NODE, "/api/v1/nodes", NULL, &nodes);
+	f->watch[RESOURCE_PODS] = watch(f, k, CLUSTER_POD, "/api/v1/pods", PODS_QUERY, &pods);
 	return f;
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/kube/client.h"
 #include "lib/metrics.h"
+#include "sched/archive.h"
 #include "sched/cache/cache.h"
 #include "sched/queue.h"
 
@@ -21,6 +22,7 @@ struct feed_hooks {
 	/* A pod of ours was seen on a node, or is gone. The cache has it already. */
 	void (*seen)(void *arg, const char *uid);
 	void *arg;
+	struct archive *archive;	/* sees all objects first; NULL: none */
 };
 
 struct feed;

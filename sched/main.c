@@ -5,10 +5,12 @@
 #include "lib/kube/config.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/explain.h"
 #include "sched/reader.h"
 #include "sched/scheduler.h"
 #include "sched/selftest.h"
 #include "sched/settings.h"
+#include "sched/simulate.h"
 
 /* Many connections; and no core file, which would hold the token. */
 static void set_limits(void)
@@ -48,6 +50,10 @@ int main(int argc, char **argv)
 		return reader_child_main(argc - 1, argv + 1);
 	if (argc > 1 && STREQ(argv[1], "selftest"))
 		return selftest_main(argc - 1, argv + 1);
+	if (argc > 1 && STREQ(argv[1], "explain"))
+		return explain_main(argc - 1, argv + 1);
+	if (argc > 1 && STREQ(argv[1], "simulate"))
+		return simulate_main(argc - 1, argv + 1);
 	settings = settings_load(argc, argv, &err);
 	if (!settings)
 		return options_fail(&sched_program, &err);

@@ -121,6 +121,25 @@ static void classify(struct mesh *mesh, const struct mesh *previous)
 	}
 }
 
+enum load_class mesh_class(const struct mesh *mesh, uint32_t node)
+{
+	return load_class(matrix_cpu(mesh->matrix)[node], LOAD_UNKNOWN);
+}
+
+void mesh_set_class(struct mesh *mesh, uint32_t node, enum load_class as)
+{
+	mesh->full_count -= mesh->load[node] == LOAD_FULL;
+	mesh->load[node] = (uint8_t)as;
+	mesh->full_count += as == LOAD_FULL;
+}
+
+const char *load_class_name(enum load_class as)
+{
+	static const char *const names[] = {"unknown", "easy", "busy", "full"};
+
+	return names[as];
+}
+
 /* --- means over the mesh --------------------------------------------------------------------------------------------- */
 
 /* Known as of the moment at which the mesh is taken. */
@@ -208,7 +227,7 @@ static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previou
 	mesh->matrix = matrix;
 	mesh->serial = atomic_fetch_add(&serial, 1) + 1;
 	mesh->hold = hold;
-	mesh->seen_mono_ms = mono_ms;
+	mesh->taken_mono_ms = mesh->seen_mono_ms = mono_ms;
 	look_at_rows(mesh);
 	mesh->unknown_us = fmax(MATRIX_UNKNOWN_US, matrix_worst_us(matrix));
 	classify(mesh, previous);

@@ -24,6 +24,7 @@ enum load_class { LOAD_UNKNOWN, LOAD_EASY, LOAD_BUSY, LOAD_FULL };
 struct mesh {
 	struct matrix *matrix;
 	uint64_t serial;		/* another one for each mesh_take: the key of look-up caches */
+	int64_t taken_mono_ms;		/* of mesh_take: the means are as of then */
 	int64_t seen_mono_ms;		/* when this (epoch, generation) was first seen */
 	double base_s;			/* its age then, beyond age_s */
 	bool hold;
@@ -49,6 +50,14 @@ enum mesh_verdict { MESH_TAKEN, MESH_SAME, MESH_OLDER /* a lower generation of t
 enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, bool hold, bool accept_any, int64_t mono_ms,
 			    int64_t wall_ms, struct mesh **out);
 void mesh_free(struct mesh *mesh);
+
+/*
+ * For a replay, where there is no mesh before it that would say so: the class that hysteresis keeps a node in. mesh_class is the one that the load
+ * alone gives.
+ */
+void mesh_set_class(struct mesh *mesh, uint32_t node, enum load_class as);
+enum load_class mesh_class(const struct mesh *mesh, uint32_t node);
+const char *load_class_name(enum load_class as);	/* "unknown", "easy", "busy", "full" */
 
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
 double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */

@@ -82,6 +82,17 @@ static void drain(struct scheduler *s, int64_t mono_ms)
 	log_info("draining", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
 }
 
+static void dump(struct scheduler *s, int64_t mono_ms)
+{
+	struct dump_input in = {.cache = s->cache, .archive = s->archive, .mesh = intake_mesh(s->intake), .mono_ms = mono_ms,
+				.wall_ms = clock_wall_ms()};
+
+	if (s->dumper)
+		dumper_start(s->dumper, &in);
+	else
+		log_warn("SIGUSR1: no dump is written without the option --dump FOLDER", NULL);
+}
+
 static void take_signals(struct scheduler *s, int64_t mono_ms)
 {
 	struct signalfd_siginfo info;
@@ -89,6 +100,8 @@ static void take_signals(struct scheduler *s, int64_t mono_ms)
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
 			reload(s, "SIGHUP");
+		else if (info.ssi_signo == SIGUSR1)
+			dump(s, mono_ms);
 		else
 			drain(s, mono_ms);
 	}
@@ -102,6 +115,7 @@ static int open_signals(struct scheduler *s, struct lm_err *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return lm_fail_errno(err, "block signals");
@@ -159,6 +173,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	}
 	if (leader_acts(s->leader))
 		wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
+	dumper_poll(s->dumper);
 	status_beat(&s->status, mono_ms, &facts);
 	gauges_set(&s->gauges, mono_ms);
 	return least(wait, s->drain_until_ms ? 50 : wait);
@@ -206,7 +221,7 @@ static int loop(struct scheduler *s, struct lm_err *err)
 
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
-	struct feed_hooks hooks = {is_ours, on_seen, s};
+	struct feed_hooks hooks = {is_ours, on_seen, s, s->archive};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
 	note_loaded(s);
@@ -235,7 +250,9 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 static void stop(struct scheduler *s)
 {
 	status_close(&s->status);
+	dumper_free(s->dumper);
 	feed_free(s->feed);
+	archive_free(s->archive);
 	binder_free(s->binder);
 	events_free(s->events);
 	leader_close(s->leader);
@@ -259,6 +276,10 @@ int scheduler_run(struct settings *settings, const struct kube_config *api, int 
 	s.cache = cache_new();
 	s.queue = queue_new();
 	s.decider = decider_new();
+	if (settings->dump) {
+		s.archive = archive_new();
+		s.dumper = dumper_new(settings->dump);
+	}
 	code = start(&s, api, err);
 	if (code == 0) {
 		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server),

@@ -9,7 +9,7 @@
  *	                                 condition
  *
  * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
- * finished within SCHEDULER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again.
+ * finished within SCHEDULER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again. SIGUSR1 writes a dump (dump.h).
  *
  * Of several replicas one leads (leader.h). The others keep cache and queue warm by their watches, and decide and write nothing. A new leader lists the
  * pods anew before its first decision. Leadership is looked at before each decision and as each Binding goes out; when it is lost the program ends at

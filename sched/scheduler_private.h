@@ -8,6 +8,7 @@
 #include "sched/bind.h"
 #include "sched/conffile.h"
 #include "sched/decide.h"
+#include "sched/dump.h"
 #include "sched/events.h"
 #include "sched/feed.h"
 #include "sched/gauges.h"
@@ -37,6 +38,8 @@ struct scheduler {
 	struct events *events;
 	struct intake *intake;
 	struct decider *decider;
+	struct archive *archive;	/* NULL without --dump */
+	struct dumper *dumper;		/* NULL without --dump */
 	int64_t drain_until_ms;		/* 0: not draining */
 	int64_t flush_until_ms;		/* 0: bindings are open */
 };

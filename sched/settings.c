@@ -32,6 +32,8 @@ static const struct option_spec specs[] = {
 	{"server", OPT_STRING, AT(server), "URL", NULL, 0, .help = "the API server's URL, instead of a kubeconfig"},
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
+	{"dump", OPT_STRING, AT(dump), "FOLDER", NULL, 0,
+	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 2 KB a pod"},
 	{"bindings", OPT_INTEGER, AT(bindings), "N", "32", 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
 	{"qps", OPT_NUMBER, AT(qps), "N", "2000", 0, 0.1, 1e6, .help = "requests a second to the API, on average"},
 	{"burst", OPT_INTEGER, AT(burst), "N", "4000", 0, 1, 1000000, .help = "requests at once after a pause"},
@@ -73,6 +75,8 @@ const struct options_program sched_program = {
 	.name = "latency-sched",
 	.summary = "places pods where the network is fast",
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
+		 "latency-sched explain --cluster FILE --pod POD [--matrix FILE] [options]\n"
+		 "latency-sched simulate --cluster FILE --pods FILE [--matrix FILE] [options]\n"
 		 "latency-sched selftest --pod-uid UID [options]",
 	.environment = "LATENCY_SCHED",
 	.specs = specs,
@@ -167,6 +171,7 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 		{"server", same(old->server, new->server)},
 		{"insecure", old->insecure == new->insecure},
 		{"listen", same(old->listen, new->listen)},
+		{"dump", same(old->dump, new->dump)},
 		{"poll", old->poll_ms == new->poll_ms},
 		{"mode", old->mode == new->mode},
 		{"leader-elect", old->leader_elect == new->leader_elect},

@@ -28,6 +28,7 @@ struct settings {
 	const char *kubeconfig, *server;
 	bool insecure;
 	const char *listen;		/* NULL: no HTTP */
+	const char *dump;		/* folder; NULL: none can be asked for */
 	int64_t bindings;		/* in flight at a time, each until its Scheduled event was sent */
 	double qps;			/* requests a second to the API, and how many at once after a pause */
 	int64_t burst;

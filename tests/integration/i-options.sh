@@ -21,7 +21,7 @@ refuses() {
 	[ "$(wc -l <"$folder/line")" -eq 1 ] || problem="$problem, not one line"
 	[ ! -s "$folder/out" ] || problem="$problem, standard output"
 	grep -qF -- "$text" "$folder/line" || problem="$problem, without \"$text\""
-	grep -q "^$program: " "$folder/line" || problem="$problem, without its name"
+	grep -qE "^$program( explain| simulate| selftest)?: " "$folder/line" || problem="$problem, without its name"
 	if [ -z "$problem" ]; then
 		echo "ok $count - $program $*: $code"
 	else
@@ -89,7 +89,13 @@ refuses 64 '--bindings' latency-sched --latency-file f --bindings 0
 refuses 64 'nan' latency-sched --latency-file f --qps nan
 refuses 64 'no API server' latency-sched --latency-file f
 refuses 64 '--kubeconfig' latency-sched --latency-file f --server http://a --kubeconfig good.yaml
-refuses 64 'explain' latency-sched explain
+refuses 64 'explane' latency-sched explane
+refuses 64 '--pod' latency-sched explain
+refuses 64 '--cluster' latency-sched explain --pod p.yaml
+refuses 64 '--now' latency-sched explain --pod p.yaml --cluster nodes.json --now yesterday
+refuses 64 '--profile' latency-sched explain --pod p.yaml --cluster nodes.json --profile nobody
+refuses 64 '--format' latency-sched simulate --pods p.yaml --cluster nodes.json --format xml
+refuses 64 '--pods' latency-sched simulate --cluster nodes.json
 refuses 64 'volume/' latency-sched --latency-file volume/ --server http://127.0.0.1:9
 
 # --- URLs and addresses
@@ -109,6 +115,12 @@ refuses 66 'missing.json' latency-merge --dir volume --nodes missing.json
 refuses 66 '/nowhere' latency-merge --dir /nowhere
 refuses 66 'missing.json' latency-merge --dir volume --clients missing.json --nodes nodes.json
 refuses 66 'missing.json' latency-probe --node a --peers missing.json --output . --once
+refuses 66 'missing.yaml' latency-sched explain --pod ./missing.yaml --cluster nodes.json
+refuses 66 'missing.json' latency-sched explain --pod web --cluster missing.json
+refuses 66 'missing.json' latency-sched simulate --pods missing.json --cluster nodes.json
+refuses 65 'nodes.json: kind: is missing' latency-sched explain --pod web --cluster nodes.json
+refuses 65 'torn.json: line 2' latency-sched simulate --pods torn.json --cluster nodes.json
+refuses 66 '/nowhere/x' latency-sched explain --pod web --cluster nodes.json --config /nowhere/x
 refuses 65 'torn.json' latency-merge --dir volume --nodes torn.json
 refuses 65 'address.json' latency-merge --dir volume --clients address.json --nodes nodes.json
 refuses 65 'torn.json' latency-probe --node a --peers torn.json --output . --once

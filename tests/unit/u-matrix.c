@@ -322,12 +322,58 @@ static void refuses_what_is_no_sealed_block(void **state)
 	assert_int_equal(err.code, LM_DATA);
 }
 
+static void expect_cells(const float *a, const float *b, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!same(a[i], b[i]))
+			fail_msg("cell %zu: %.9g, not %.9g", i, (double)b[i], (double)a[i]);
+}
+
+/* For the dump: through the text of a file, too. Values in the steps that files have. */
+static void unfolds_to_what_folds_to_the_same(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 200; round++) {
+		uint32_t nodes = 1 + rng_below(&rng, 12), clients = rng_below(&rng, 4);
+		auto_snapshot struct snapshot first = {0}, unfolded = {0}, read = {0};
+		auto_matrix struct matrix *a = NULL, *b = NULL;
+		auto_buf struct buf text = {0};
+		struct lm_err err;
+		size_t i;
+
+		random_snapshot(&first, nodes, clients, &rng);
+		for (i = 0; i < (size_t)nodes * nodes; i++)
+			first.link.loss[i] = roundf(first.link.loss[i] * 10000) / 10000;
+		for (i = 0; i < (size_t)nodes * clients; i++)
+			first.client.loss[i] = roundf(first.client.loss[i] * 10000) / 10000;
+		a = matrix_build(&first);
+		matrix_unfold(a, &unfolded);
+		snapshot_write_exact(&unfolded, &text);
+		if (snapshot_parse(text.data, text.len, &read, &err) < 0)
+			fail_msg("%s: %s", err.msg, text.data);
+		b = matrix_build(&read);
+		expect_cells(matrix_part(a, a->at.rtt), matrix_part(b, b->at.rtt), (size_t)nodes * nodes);
+		expect_cells(matrix_part(a, a->at.cost), matrix_part(b, b->at.cost), (size_t)nodes * nodes);
+		expect_cells(matrix_part(a, a->at.client_rtt), matrix_part(b, b->at.client_rtt), (size_t)nodes * clients);
+		expect_cells(matrix_part(a, a->at.client_cost), matrix_part(b, b->at.client_cost), (size_t)nodes * clients);
+		assert_memory_equal(matrix_part(a, a->at.pair), matrix_part(b, b->at.pair), (size_t)nodes * nodes);
+		assert_memory_equal(matrix_part(a, a->at.client_pair), matrix_part(b, b->at.client_pair), (size_t)nodes * clients);
+		assert_true(matrix_worst_us(a) >= matrix_worst_us(b) && matrix_worst_us(a) <= matrix_worst_us(b));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folds_as_the_formula_says),
 		cmocka_unit_test(a_period_is_at_least_a_minute),
 		cmocka_unit_test(survives_the_way_through_a_memfd),
+		cmocka_unit_test(unfolds_to_what_folds_to_the_same),
 		cmocka_unit_test(an_edit_changes_the_digest),
 		cmocka_unit_test(hostile_blocks_are_refused_or_harmless),
 		cmocka_unit_test(refuses_what_is_no_sealed_block),

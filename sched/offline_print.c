@@ -1,0 +1,139 @@
+#include <math.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "sched/offline.h"
+
+static void print_time(int64_t wall_ms, struct buf *out)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(wall_ms, text);
+	buf_str(out, text);
+}
+
+/* --- for programs ---------------------------------------------------------------------------------------------------- */
+
+static void print_matrix(const struct offline *o, struct buf *out)
+{
+	const struct matrix *m;
+
+	if (!o->mesh) {
+		buf_str(out, "null");
+		return;
+	}
+	m = o->mesh->matrix;
+	buf_str(out, "{\"file\":");
+	buf_json_string(out, o->matrix_path);
+	buf_printf(out, ",\"plain\":%s,\"hold\":%s,\"epoch\":", matrix_is_plain(m) ? "true" : "false", o->mesh->hold ? "true" : "false");
+	buf_json_string(out, matrix_epoch(m));
+	buf_printf(out, ",\"generation\":%lld,\"written\":", (long long)matrix_generation(m));
+	if (matrix_written_ms(m) >= 0) {
+		buf_char(out, '"');
+		print_time(matrix_written_ms(m), out);
+		buf_char(out, '"');
+	} else {
+		buf_str(out, "null");
+	}
+	buf_printf(out, ",\"nodes\":%u,\"clients\":%u}", matrix_nodes(m), matrix_clients(m));
+}
+
+void offline_print_head(const struct offline *o, struct buf *out)
+{
+	buf_str(out, "\"version\":1,\"now\":\"");
+	print_time(o->now_ms, out);
+	buf_printf(out, "\",\n\"cluster\":{\"nodes\":%u,\"pods\":%u,\"others\":%u,\"passed_over\":%u},\n\"matrix\":", o->counts.nodes, o->counts.pods,
+		   o->counts.others, o->counts.passed_over);
+	print_matrix(o, out);
+	buf_str(out, ",\n");
+}
+
+static void print_node_name(const struct decision_input *in, int32_t node, struct buf *out)
+{
+	buf_json_string(out, node < 0 ? NULL : in->view->nodes[node].node->name);
+}
+
+void offline_print_verdict(const struct offline *o, const struct decision_input *in, const struct decision *decision, struct buf *out)
+{
+	struct buf message = {0}, note = {0};
+
+	if (decision->node < 0)
+		decision_message(o->decider, in, decision, &message);
+	decision_note(o->decider, in, &note);
+	buf_str(out, "\"node\":");
+	print_node_name(in, decision->node, out);
+	buf_str(out, ",\"runner_up\":");
+	print_node_name(in, decision->runner_up, out);
+	buf_str(out, ",\"total\":");
+	buf_decimal(out, decision->node < 0 ? NAN : (double)decision->total[decision->node], 3);
+	buf_str(out, ",\"rtt_us\":");
+	buf_decimal(out, decision->node < 0 || !decision->rtt_us ? NAN : (double)decision->rtt_us[decision->node], 1);
+	buf_str(out, ",\"message\":");
+	buf_json_string(out, message.data);
+	buf_str(out, ",\"note\":");
+	buf_json_string(out, note.len ? note.data : NULL);
+	buf_free(&message);
+	buf_free(&note);
+}
+
+/* --- for people ------------------------------------------------------------------------------------------------------ */
+
+void offline_print_rtt(double rtt_us, struct buf *out)
+{
+	if (isnan(rtt_us))
+		buf_char(out, '-');
+	else
+		buf_printf(out, "%.*f ms", rtt_us < 1e5 ? 2 : 1, rtt_us / 1e3);
+}
+
+void offline_print_age(double age_s, struct buf *out)
+{
+	static const struct {
+		double from_s, unit_s;
+		const char *unit;
+	} units[] = {{2 * 86400, 86400, "d"}, {2 * 3600, 3600, "h"}, {120, 60, "min"}, {0, 1, "s"}};
+	int i = 0;
+
+	if (isnan(age_s)) {
+		buf_char(out, '-');
+		return;
+	}
+	while (age_s < units[i].from_s)
+		i++;
+	buf_printf(out, "%.0f %s", age_s / units[i].unit_s, units[i].unit);
+}
+
+static void print_file(const struct offline *o, struct buf *out)
+{
+	const struct matrix *m = o->mesh->matrix;
+
+	buf_printf(out, "latency data: %s, %u nodes", o->matrix_path, matrix_nodes(m));
+	if (matrix_is_plain(m))
+		buf_str(out, ", plain form, which does not age");
+	else if (o->mesh->hold)
+		buf_printf(out, ", generation %lld, held: it does not age", (long long)matrix_generation(m));
+	else
+		buf_printf(out, ", generation %lld", (long long)matrix_generation(m));
+	if (!matrix_is_plain(m) && !o->mesh->hold && matrix_written_ms(m) >= 0) {
+		buf_str(out, ", ");
+		offline_print_age((double)(o->now_ms - matrix_written_ms(m)) / 1e3, out);
+		buf_str(out, " old");
+	}
+}
+
+void offline_print_data(const struct offline *o, struct buf *out)
+{
+	buf_printf(out, "cluster: %s, %u nodes, %u pods", o->options.cluster, o->counts.nodes, o->counts.pods);
+	if (o->counts.others)
+		buf_printf(out, ", %u other objects", o->counts.others);
+	if (o->counts.passed_over)
+		buf_printf(out, " (%u more that no decision needs)", o->counts.passed_over);
+	buf_char(out, '\n');
+	if (o->mesh)
+		print_file(o, out);
+	else
+		buf_str(out, "latency data: none (--matrix)");
+	buf_str(out, "\ntime: ");
+	print_time(o->now_ms, out);
+	buf_char(out, '\n');
+}
