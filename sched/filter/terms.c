@@ -37,6 +37,9 @@ static enum term_match by_labels(const struct cycle *c, const struct selector *s
 	cache_objects(c->view->cache, OBJECT_NAMESPACE, &known);
 	if (!known)
 		return by_name_alone(selector, namespace_);
+	/* kube-scheduler 1.36 looks its own terms' selectors up, and then asks them again as if no namespace had labels */
+	if (own && selector_matches(selector, &none))
+		return TERM_YES;
 	object = cache_find_object(c->view->cache, OBJECT_NAMESPACE, "", namespace_);
 	if (!object && own)
 		return TERM_NO;

@@ -13,8 +13,9 @@
 enum term_match { TERM_NO, TERM_YES, TERM_UNKNOWN };
 
 /*
- * Whether the term means the pod. They differ, as in kube-scheduler, for a pod whose Namespace object is missing where others are known: for a
- * term of the pod that is decided its namespace is none of those that a selector chooses, for a term of another pod it has no labels.
+ * Whether the term means the pod. They differ, as in kube-scheduler. For a term of another pod, a namespace without an object has no labels. For a
+ * term of the pod that is decided it is none of those that a selector chooses; but a selector that is satisfied by no labels at all ("team
+ * NotIn x") takes every namespace: kube-scheduler 1.36 looks the namespaces up, and then asks the selector again without any labels.
  */
 enum term_match own_term_matches(const struct cycle *c, const struct affinity_term *term, const struct pod *other);
 enum term_match their_term_matches(const struct cycle *c, const struct affinity_term *term);	/* of another pod; means ours */
