@@ -114,7 +114,8 @@ static void choose_sizes(struct world *w)
 /* With all topics at once in each pod no node would be left, and what comes late in the order of filters would never refuse. */
 static void choose_character(struct world *w)
 {
-	static const unsigned topics[] = {0, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_SPREAD, TOPIC_PODAFFINITY, TOPIC_RESOURCES, TOPIC_PORTS, TOPIC_FEATURES};
+	static const unsigned topics[] = {0, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_VOLUMES, TOPIC_SPREAD, TOPIC_PODAFFINITY, TOPIC_RESOURCES, TOPIC_PORTS,
+					  TOPIC_FEATURES};
 
 	w->focus = topics[rng_below(&w->rng, ARRAY_SIZE(topics))] & w->plan->topics;
 	w->taints = PICK_OF(&w->rng, 0.0, 0.0, 0.02, 0.05, 0.1);

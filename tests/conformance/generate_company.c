@@ -106,7 +106,8 @@ void generate_spread(struct world *w, cJSON *pod)
 
 void generate_features(struct world *w, cJSON *pod)
 {
-	cJSON *container = cJSON_GetArrayItem(get(pod, rng_chance(&w->rng, 0.3) && get(pod, "spec.initContainers") ? "spec.initContainers" : "spec.containers"), 0);
+	bool init = rng_chance(&w->rng, 0.3) && get(pod, "spec.initContainers");
+	cJSON *container = cJSON_GetArrayItem(get(pod, init ? "spec.initContainers" : "spec.containers"), 0);
 
 	if (rng_chance(&w->rng, 0.4)) {
 		put(pod, "spec.hostNetwork", rng_chance(&w->rng, 0.8) ? cJSON_CreateTrue() : cJSON_CreateFalse());

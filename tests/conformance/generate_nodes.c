@@ -31,15 +31,16 @@ static void labels(struct world *w, cJSON *node, uint32_t i)
 static void taints(struct world *w, cJSON *node)
 {
 	static const char *const keys[] = {"dedicated", "gpu", CONDITION "not-ready", CONDITION "unschedulable", CONDITION "disk-pressure", "spot"};
+	cJSON *taint;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (!rng_chance(&w->rng, w->taints))
 			continue;
-		push(node, "spec.taints", make("{'key':'%s','effect':'%s'}", keys[i], PICK(&w->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule")));
+		taint = make("{'key':'%s','effect':'%s'}", keys[i], PICK(&w->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule"));
 		if (rng_chance(&w->rng, 0.5))
-			put_text(cJSON_GetArrayItem(get(node, "spec.taints"), cJSON_GetArraySize(get(node, "spec.taints")) - 1), "value",
-				 PICK(&w->rng, "a", "b", "10"));
+			put_text(taint, "value", PICK(&w->rng, "a", "b", "10"));
+		push(node, "spec.taints", taint);
 	}
 }
 

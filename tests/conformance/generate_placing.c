@@ -37,7 +37,8 @@ void generate_ports(struct world *w, cJSON *pod)
 static cJSON *toleration(struct world *w)
 {
 	struct rng *rng = &w->rng;
-	const char *key = PICK(rng, "dedicated", "gpu", "node.kubernetes.io/not-ready", "node.kubernetes.io/unschedulable", "node.kubernetes.io/disk-pressure", "spot");
+	const char *key = PICK(rng, "dedicated", "gpu", "node.kubernetes.io/not-ready", "node.kubernetes.io/unschedulable",
+			       "node.kubernetes.io/disk-pressure", "spot");
 	const char *effect = PICK(rng, "", "", "NoSchedule", "NoExecute");
 	cJSON *item;
 

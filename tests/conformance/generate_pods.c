@@ -20,6 +20,8 @@ static cJSON *named_pod(struct world *w, const char *prefix, uint32_t i)
 		put_text(pod, "metadata.labels.version", PICK(rng, "1", "2"));
 	if (rng_chance(rng, 0.3))
 		put_text(pod, "spec.priorityClassName", PICK(rng, PLANE_CLASSES));
+	if (world_has(w, TOPIC_RESOURCES, 0.04))
+		put_text(pod, "spec.runtimeClassName", PLANE_RUNTIME);
 	return pod;
 }
 

@@ -34,6 +34,12 @@ static void container_requests(struct world *w, cJSON *container)
 		put_named(container, REQUESTS, "example.com/gpu", count);
 		put_named(container, "resources.limits", "example.com/gpu", count);
 	}
+	if (rng_chance(rng, 0.02)) {
+		put_named(container, REQUESTS, "example.com/none", "1");
+		put_named(container, "resources.limits", "example.com/none", "1");
+	}
+	if (rng_chance(rng, 0.1))	/* what is limited and not asked for is asked for */
+		put_named(container, "resources.limits", "ephemeral-storage", PICK(rng, "20Gi", "50Gi"));
 	if (rng_chance(rng, 0.05)) {
 		const char *size = PICK(rng, "2Mi", "64Mi", "128Mi");
 

@@ -40,7 +40,8 @@ static void classes(struct world *w)
 			push(class_, "allowedTopologies", make("{'matchLabelExpressions':[{'key':'" ZONE "','values':['%s','%s']}]}",
 								PICK(&w->rng, "z-a", "z-b"), PICK(&w->rng, "z-c", "z-x")));
 		if (STREQ(rows[i][0], "topo") && rng_chance(&w->rng, 0.3))
-			push(class_, "allowedTopologies", make("{'matchLabelExpressions':[{'key':'rack','values':['1']},{'key':'" ZONE "','values':['z-b']}]}"));
+			push(class_, "allowedTopologies",
+			     make("{'matchLabelExpressions':[{'key':'rack','values':['1']},{'key':'" ZONE "','values':['z-b']}]}"));
 		cJSON_AddItemToArray(w->objects, class_);
 	}
 }
@@ -116,8 +117,9 @@ static void in_zone(struct world *w, cJSON *volume)
 
 static void on_host(struct world *w, cJSON *volume)
 {
-	put(volume, "spec.nodeAffinity.required", make("{'nodeSelectorTerms':[{'matchExpressions':[{'key':'kubernetes.io/hostname','operator':'%s','values':['%s']}]}]}",
-							PICK(&w->rng, "In", "In", "In", "NotIn"), world_node(w)));
+	put(volume, "spec.nodeAffinity.required",
+	    make("{'nodeSelectorTerms':[{'matchExpressions':[{'key':'kubernetes.io/hostname','operator':'%s','values':['%s']}]}]}",
+		 PICK(&w->rng, "In", "In", "In", "NotIn"), world_node(w)));
 }
 
 static void source(struct world *w, cJSON *volume, const char *handle)
@@ -152,7 +154,8 @@ static cJSON *volume_of(struct world *w, const char *name, const char *class_, c
 	if (rng_chance(rng, 0.1))
 		put_text(volume, "spec.volumeMode", "Block");
 	if (rng_chance(rng, 0.5))
-		put_named(volume, "metadata.labels", PICK(rng, ZONE, "failure-domain.beta.kubernetes.io/zone"), PICK(rng, "z-a", "z-b", "z-a__z-b", "z-c__z-x"));
+		put_named(volume, "metadata.labels", PICK(rng, ZONE, "failure-domain.beta.kubernetes.io/zone"),
+			  PICK(rng, "z-a", "z-b", "z-a__z-b", "z-c__z-x"));
 	if (rng_chance(rng, 0.1))
 		put_named(volume, "metadata.labels", "topology.kubernetes.io/region", PICK(rng, "r-1", "r-2"));
 	if (rng_chance(rng, 0.3))
@@ -233,7 +236,8 @@ static void claims(struct world *w)
 
 	for (i = 0; i < CLAIMS; i++) {
 		auto_free char *name = xasprintf("c-%u", i), *uid = xasprintf("claim-%u", i);
-		const char *class_ = rng_chance(&w->rng, 0.1) ? PICK(&w->rng, "slow", "", "absent") : PICK(&w->rng, "fast", "local", "topo", "cap", "cap", "ebs");
+		const char *class_ = rng_chance(&w->rng, 0.1) ? PICK(&w->rng, "slow", "", "absent")
+							      : PICK(&w->rng, "fast", "local", "topo", "cap", "cap", "ebs");
 		cJSON *claim = claim_of(w, claim_namespace(i), name, class_);
 
 		put_text(claim, "metadata.uid", uid);

@@ -18,8 +18,8 @@ static cJSON *inline_disk(struct world *w)
 	switch (rng_below(rng, 4)) {
 	case 0: return make("{'name':'disk','gcePersistentDisk':{'pdName':'%s','readOnly':%s}}", disk, truth(w));
 	case 1: return make("{'name':'disk','awsElasticBlockStore':{'volumeID':'%s','readOnly':%s}}", disk, truth(w));
-	case 2: return make("{'name':'disk','iscsi':{'targetPortal':'10.0.0.%u','iqn':'iqn.2026-01.test:%s','lun':%u,'readOnly':%s}}", 1 + rng_below(rng, 2), disk,
-			    rng_below(rng, 2), truth(w));
+	case 2: return make("{'name':'disk','iscsi':{'targetPortal':'10.0.0.%u','iqn':'iqn.2026-01.test:%s','lun':%u,'readOnly':%s}}",
+			    1 + rng_below(rng, 2), disk, rng_below(rng, 2), truth(w));
 	default: return make("{'name':'disk','rbd':{'monitors':['%s','%s'],'image':'%s','pool':'%s','readOnly':%s}}", PICK(rng, "m-1", "m-2"),
 			     PICK(rng, "m-3", "m-4"), disk, PICK(rng, "rbd", "p"), truth(w));
 	}

@@ -54,7 +54,8 @@ static void assert_reasons(const char *message, const char *expected)
 static void reasons_are_without_head_recorder_and_preemption(void **state)
 {
 	(void)state;
-	assert_reasons("0/5 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/5 nodes are available: 5 Preemption is not helpful.",
+	assert_reasons("0/5 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/5 nodes are available: 5 No preemption "
+		       "victims found for incoming pod.",
 		       "1 node(s) were unschedulable, 2 Insufficient cpu.");
 	assert_reasons("0/5 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
 		       "1 Insufficient cpu.");
