@@ -242,6 +242,10 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 		refuse_whole(trouble, out);
 		return;
 	}
+	if (!in->view->count && !in->pod->gated) {	/* as in kube-scheduler, no filter has a word then */
+		out->wake = WAKE_NODE_ADDED;
+		return;
+	}
 	lookup_update(d, in);
 	d->ages = look_at_ages(d, in);
 	c.row_of_node = in->mesh ? d->lookup.row_of_node : NULL;

@@ -62,11 +62,15 @@ static uint32_t mark(const struct cycle *c, const struct node_term *term, bool *
 	return left;
 }
 
-/* Where every term names nodes, kube-scheduler looks at no others, and says so before all other filters. */
+/*
+ * Where every term names nodes, kube-scheduler looks at no others, and says so before all other filters. But the node that the pod is nominated to
+ * it tries before that, with all filters, and keeps the reason.
+ */
 static enum filter_start refuse_not_named(struct cycle *c)
 {
 	const struct node_selector *terms = &c->pod->node_affinity;
 	bool *named = cycle_alloc(c, c->view->count + 1);
+	int32_t tried = cache_find_node(c->view->cache, c->pod->nominated_node);
 	uint32_t i, left = 0;
 
 	for (i = 0; i < terms->count; i++) {
@@ -79,7 +83,7 @@ static enum filter_start refuse_not_named(struct cycle *c)
 		return FILTER_REFUSE;
 	}
 	for (i = 0; i < c->view->count; i++)
-		if (!named[i])
+		if (!named[i] && (int32_t)i != tried)
 			cycle_refuse(c, i, NOT_NAMED);
 	return FILTER_RUN;
 }

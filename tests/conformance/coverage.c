@@ -62,6 +62,24 @@ void coverage_add(struct coverage *c, const struct opinion *theirs, uint32_t nod
 	c->filters[filter] += seen;
 }
 
+void coverage_influenced(struct coverage *c, enum influence by)
+{
+	c->influenced[by]++;
+}
+
+static bool print_influences(const struct coverage *c, uint32_t least)
+{
+	static const char *const names[] = {[INFLUENCE_NOMINATED] = "nominated pods", [INFLUENCE_RESIZE] = "in-place resize of pods on nodes"};
+	bool enough = true;
+	unsigned i;
+
+	for (i = 0; i < INFLUENCES; i++) {
+		printf("%8u  would be decided differently without %s%s\n", c->influenced[i], names[i], c->influenced[i] < least ? "   TOO FEW" : "");
+		enough &= c->influenced[i] >= least;
+	}
+	return enough;
+}
+
 bool coverage_print(const struct coverage *c, uint32_t least)
 {
 	unsigned filter = 0, i;
@@ -77,5 +95,5 @@ bool coverage_print(const struct coverage *c, uint32_t least)
 		}
 		printf("        %8u  %s\n", c->texts[i], rows[i].text);
 	}
-	return enough;
+	return print_influences(c, least) && enough;
 }

@@ -6,7 +6,7 @@
  * An array of API objects as plane_load takes them. The pods to decide are those of PLANE_SCHEDULER. Chances are set so that every filter refuses often
  * and most pods still have a node; values are often odd (0.1, 1e3, 1Ei, 100m, labels that are missing or empty, empty selectors).
  *
- * A topic's part is generate_TOPIC.c; struct world is what they share.
+ * A topic's part is generate_TOPIC.c; struct scene is what they share.
  */
 #ifndef TESTS_CONFORMANCE_GENERATE_H
 #define TESTS_CONFORMANCE_GENERATE_H
@@ -44,7 +44,7 @@ cJSON *generate(uint64_t seed, uint32_t number, const struct plan *plan);
 
 /* --- for the parts --- */
 
-struct world {
+struct scene {
 	struct rng rng;
 	const struct plan *plan;
 	unsigned focus;			/* a topic that is frequent in this cluster, while the others are seldom; 0: none */
@@ -54,28 +54,28 @@ struct world {
 };
 
 /* True with about that chance, if the topic is chosen. */
-bool world_has(struct world *w, unsigned topic, double chance);
-const char *world_namespace(struct world *w);
+bool scene_has(struct scene *s, unsigned topic, double chance);
+const char *scene_namespace(struct scene *s);
 /* n-3; sometimes one that does not exist. The string lives until the next call. */
-const char *world_node(struct world *w);
+const char *scene_node(struct scene *s);
 /* A selector of labels that pods have; may be {}, or null when `may_be_nil`. */
-cJSON *world_selector(struct world *w, bool may_be_nil);
-const char *world_domain(struct world *w);	/* a topology key; sometimes one that few nodes have */
+cJSON *scene_selector(struct scene *s, bool may_be_nil);
+const char *scene_domain(struct scene *s);	/* a topology key; sometimes one that few nodes have */
 
-void generate_nodes(struct world *w);
-void generate_namespaces(struct world *w);
-void generate_pods(struct world *w);
-void generate_storage(struct world *w);
+void generate_nodes(struct scene *s);
+void generate_namespaces(struct scene *s);
+void generate_pods(struct scene *s);
+void generate_storage(struct scene *s);
 
 /* Parts of a pod that has metadata and spec.containers; `pending`: it is one to decide. */
-void generate_requests(struct world *w, cJSON *pod, bool pending);
-void generate_resize(struct world *w, cJSON *pod);
-void generate_ports(struct world *w, cJSON *pod);
-void generate_tolerations(struct world *w, cJSON *pod);
-void generate_node_affinity(struct world *w, cJSON *pod);
-void generate_pod_affinity(struct world *w, cJSON *pod, bool pending);
-void generate_spread(struct world *w, cJSON *pod);
-void generate_volumes(struct world *w, cJSON *pod, bool pending);
-void generate_features(struct world *w, cJSON *pod);
+void generate_requests(struct scene *s, cJSON *pod, bool pending);
+void generate_resize(struct scene *s, cJSON *pod);
+void generate_ports(struct scene *s, cJSON *pod);
+void generate_tolerations(struct scene *s, cJSON *pod);
+void generate_node_affinity(struct scene *s, cJSON *pod);
+void generate_pod_affinity(struct scene *s, cJSON *pod, bool pending);
+void generate_spread(struct scene *s, cJSON *pod);
+void generate_volumes(struct scene *s, cJSON *pod, bool pending);
+void generate_features(struct scene *s, cJSON *pod);
 
 #endif

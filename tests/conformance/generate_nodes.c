@@ -6,9 +6,9 @@
 
 #define CONDITION "node.kubernetes.io/"
 
-static void labels(struct world *w, cJSON *node, uint32_t i)
+static void labels(struct scene *s, cJSON *node, uint32_t i)
 {
-	struct rng *rng = &w->rng;
+	struct rng *rng = &s->rng;
 	char name[32];
 
 	snprintf(name, sizeof(name), "n-%u", i);
@@ -28,32 +28,33 @@ static void labels(struct world *w, cJSON *node, uint32_t i)
 		put_named(node, "metadata.labels", "failure-domain.beta.kubernetes.io/zone", PICK(rng, "z-a", "z-b"));
 }
 
-static void taints(struct world *w, cJSON *node)
+static void taints(struct scene *s, cJSON *node)
 {
 	static const char *const keys[] = {"dedicated", "gpu", CONDITION "not-ready", CONDITION "unschedulable", CONDITION "disk-pressure", "spot"};
+	cJSON *taint;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (!rng_chance(&w->rng, w->taints))
+		if (!rng_chance(&s->rng, s->taints))
 			continue;
-		push(node, "spec.taints", make("{'key':'%s','effect':'%s'}", keys[i], PICK(&w->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule")));
-		if (rng_chance(&w->rng, 0.5))
-			put_text(cJSON_GetArrayItem(get(node, "spec.taints"), cJSON_GetArraySize(get(node, "spec.taints")) - 1), "value",
-				 PICK(&w->rng, "a", "b", "10"));
+		taint = make("{'key':'%s','effect':'%s'}", keys[i], PICK(&s->rng, "NoSchedule", "NoExecute", "PreferNoSchedule", "NoSchedule"));
+		if (rng_chance(&s->rng, 0.5))
+			put_text(taint, "value", PICK(&s->rng, "a", "b", "10"));
+		push(node, "spec.taints", taint);
 	}
 }
 
 /* Absent ones are zero, whole lists may be. */
-static void allocatable(struct world *w, cJSON *node)
+static void allocatable(struct scene *s, cJSON *node)
 {
-	struct rng *rng = &w->rng;
+	struct rng *rng = &s->rng;
 	const char *at = "status.allocatable";
-	bool odd = world_has(w, TOPIC_RESOURCES, 0.25);
+	bool odd = scene_has(s, TOPIC_RESOURCES, 0.25);
 
 	put(node, at, cJSON_CreateObject());
-	if (world_has(w, TOPIC_RESOURCES, 0.02))
+	if (scene_has(s, TOPIC_RESOURCES, 0.02))
 		return;
-	put_named(node, at, "pods", world_has(w, TOPIC_RESOURCES, 0.12) ? PICK(rng, "0", "1", "3", "1e1") : "110");
+	put_named(node, at, "pods", scene_has(s, TOPIC_RESOURCES, 0.12) ? PICK(rng, "0", "1", "3", "1e1") : "110");
 	put_named(node, at, "cpu", odd ? PICK(rng, "0.1", "1e3", "1500m", "0", "3.5", "1Ki", "999999u") : PICK(rng, "2", "4", "4", "8"));
 	put_named(node, at, "memory", odd ? PICK(rng, "1Ei", "1e9", "0.5Gi", "8E", "100m", "1000000k", "0") : PICK(rng, "4Gi", "8Gi", "16Gi"));
 	if (rng_chance(rng, 0.8))
@@ -64,31 +65,31 @@ static void allocatable(struct world *w, cJSON *node)
 		put_named(node, at, "hugepages-2Mi", PICK(rng, "64Mi", "0", "1Gi"));
 }
 
-static void features(struct world *w, cJSON *node)
+static void features(struct scene *s, cJSON *node)
 {
-	if (rng_chance(&w->rng, 0.6))
+	if (rng_chance(&s->rng, 0.6))
 		push(node, "status.declaredFeatures", cJSON_CreateString("RestartAllContainersOnContainerExits"));
-	if (rng_chance(&w->rng, 0.6))
+	if (rng_chance(&s->rng, 0.6))
 		push(node, "status.declaredFeatures", cJSON_CreateString("UserNamespacesHostNetworkSupport"));
-	if (rng_chance(&w->rng, 0.05))
+	if (rng_chance(&s->rng, 0.05))
 		push(node, "status.declaredFeatures", cJSON_CreateString("Zeal"));
 }
 
-void generate_nodes(struct world *w)
+void generate_nodes(struct scene *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < w->nodes; i++) {
+	for (i = 0; i < s->nodes; i++) {
 		cJSON *node = make("{'kind':'Node','metadata':{'name':'n-%u'},'spec':{}}", i);
 
-		labels(w, node, i);
-		allocatable(w, node);
-		if (w->plan->topics & TOPIC_TAINTS)
-			taints(w, node);
-		if (w->plan->topics & TOPIC_FEATURES)
-			features(w, node);
-		if (world_has(w, TOPIC_NODES, 0.08))
+		labels(s, node, i);
+		allocatable(s, node);
+		if (s->plan->topics & TOPIC_TAINTS)
+			taints(s, node);
+		if (s->plan->topics & TOPIC_FEATURES)
+			features(s, node);
+		if (scene_has(s, TOPIC_NODES, 0.08))
 			put(node, "spec.unschedulable", cJSON_CreateTrue());
-		cJSON_AddItemToArray(w->objects, node);
+		cJSON_AddItemToArray(s->objects, node);
 	}
 }

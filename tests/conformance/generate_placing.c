@@ -6,38 +6,39 @@
 
 /* --- ports --------------------------------------------------------------------------------------------------------------- */
 
-static cJSON *port(struct world *w)
+static cJSON *port(struct scene *s)
 {
-	int number = 8080 + (int)rng_below(&w->rng, 3);
+	int number = 8080 + (int)rng_below(&s->rng, 3);
 	cJSON *item = make("{'containerPort':%d,'hostPort':%d}", number, number);
 
-	if (rng_chance(&w->rng, 0.3))
-		put_text(item, "hostIP", PICK(&w->rng, "0.0.0.0", "10.0.0.1", "10.0.0.2", "127.0.0.1", "::", "::1"));
-	if (rng_chance(&w->rng, 0.3))
-		put_text(item, "protocol", PICK(&w->rng, "UDP", "SCTP", "TCP"));
+	if (rng_chance(&s->rng, 0.3))
+		put_text(item, "hostIP", PICK(&s->rng, "0.0.0.0", "10.0.0.1", "10.0.0.2", "127.0.0.1", "::", "::1"));
+	if (rng_chance(&s->rng, 0.3))
+		put_text(item, "protocol", PICK(&s->rng, "UDP", "SCTP", "TCP"));
 	return item;
 }
 
-void generate_ports(struct world *w, cJSON *pod)
+void generate_ports(struct scene *s, cJSON *pod)
 {
 	cJSON *init = cJSON_GetArrayItem(get(pod, "spec.initContainers"), 0), *first = cJSON_GetArrayItem(get(pod, "spec.containers"), 0);
 
-	if (rng_chance(&w->rng, 0.1)) {
+	if (rng_chance(&s->rng, 0.1)) {
 		put(pod, "spec.hostNetwork", cJSON_CreateTrue());
 		push(first, "ports", make("{'containerPort':8080}"));
 		return;
 	}
-	push(init && rng_chance(&w->rng, 0.5) ? init : first, "ports", port(w));
-	if (rng_chance(&w->rng, 0.1))
+	push(init && rng_chance(&s->rng, 0.5) ? init : first, "ports", port(s));
+	if (rng_chance(&s->rng, 0.1))
 		push(first, "ports", make("{'containerPort':9090}"));
 }
 
 /* --- tolerations --------------------------------------------------------------------------------------------------------- */
 
-static cJSON *toleration(struct world *w)
+static cJSON *toleration(struct scene *s)
 {
-	struct rng *rng = &w->rng;
-	const char *key = PICK(rng, "dedicated", "gpu", "node.kubernetes.io/not-ready", "node.kubernetes.io/unschedulable", "node.kubernetes.io/disk-pressure", "spot");
+	struct rng *rng = &s->rng;
+	const char *key = PICK(rng, "dedicated", "gpu", "node.kubernetes.io/not-ready", "node.kubernetes.io/unschedulable",
+			       "node.kubernetes.io/disk-pressure", "spot");
 	const char *effect = PICK(rng, "", "", "NoSchedule", "NoExecute");
 	cJSON *item;
 
@@ -54,77 +55,77 @@ static cJSON *toleration(struct world *w)
 	return item;
 }
 
-void generate_tolerations(struct world *w, cJSON *pod)
+void generate_tolerations(struct scene *s, cJSON *pod)
 {
-	uint32_t count = 1 + rng_below(&w->rng, 4);
+	uint32_t count = 1 + rng_below(&s->rng, 4);
 
 	while (count--)
-		push(pod, "spec.tolerations", toleration(w));
+		push(pod, "spec.tolerations", toleration(s));
 }
 
 /* --- node affinity ------------------------------------------------------------------------------------------------------- */
 
-static const char *label_value(struct world *w, const char *key)
+static const char *label_value(struct scene *s, const char *key)
 {
 	if (strstr(key, "zone"))
-		return PICK(&w->rng, "z-a", "z-b", "z-c", "");
+		return PICK(&s->rng, "z-a", "z-b", "z-c", "");
 	if (strstr(key, "hostname"))
-		return world_node(w);
+		return scene_node(s);
 	if (STREQ(key, "disk"))
-		return PICK(&w->rng, "ssd", "hdd", "");
-	return PICK(&w->rng, "r-1", "r-2", "1", "x");
+		return PICK(&s->rng, "ssd", "hdd", "");
+	return PICK(&s->rng, "r-1", "r-2", "1", "x");
 }
 
-static const char *label_key(struct world *w)
+static const char *label_key(struct scene *s)
 {
-	return PICK(&w->rng, "topology.kubernetes.io/zone", "topology.kubernetes.io/region", "disk", "kubernetes.io/hostname", "rank", "absent");
+	return PICK(&s->rng, "topology.kubernetes.io/zone", "topology.kubernetes.io/region", "disk", "kubernetes.io/hostname", "rank", "absent");
 }
 
-static cJSON *node_expression(struct world *w)
+static cJSON *node_expression(struct scene *s)
 {
-	const char *key = label_key(w);
+	const char *key = label_key(s);
 	cJSON *item;
 
-	switch (rng_below(&w->rng, 7)) {
+	switch (rng_below(&s->rng, 7)) {
 	case 0: return make("{'key':'%s','operator':'Exists'}", key);
 	case 1: return make("{'key':'%s','operator':'DoesNotExist'}", key);
-	case 2: return make("{'key':'rank','operator':'%s','values':['%s']}", PICK(&w->rng, "Gt", "Lt"), PICK(&w->rng, "5", "0", "6", "7", "x", "010"));
+	case 2: return make("{'key':'rank','operator':'%s','values':['%s']}", PICK(&s->rng, "Gt", "Lt"), PICK(&s->rng, "5", "0", "6", "7", "x", "010"));
 	case 3:
-	case 4: item = make("{'key':'%s','operator':'NotIn','values':['%s']}", key, label_value(w, key)); break;
-	default: item = make("{'key':'%s','operator':'In','values':['%s']}", key, label_value(w, key)); break;
+	case 4: item = make("{'key':'%s','operator':'NotIn','values':['%s']}", key, label_value(s, key)); break;
+	default: item = make("{'key':'%s','operator':'In','values':['%s']}", key, label_value(s, key)); break;
 	}
-	if (rng_chance(&w->rng, 0.5))
-		push(item, "values", cJSON_CreateString(label_value(w, key)));
+	if (rng_chance(&s->rng, 0.5))
+		push(item, "values", cJSON_CreateString(label_value(s, key)));
 	return item;
 }
 
-static cJSON *node_term(struct world *w)
+static cJSON *node_term(struct scene *s)
 {
 	cJSON *term = cJSON_CreateObject();
-	bool named = rng_chance(&w->rng, 0.15);
-	uint32_t count = named ? rng_below(&w->rng, 2) : 1 + rng_below(&w->rng, 2);
+	bool named = rng_chance(&s->rng, 0.15);
+	uint32_t count = named ? rng_below(&s->rng, 2) : 1 + rng_below(&s->rng, 2);
 
-	if (rng_chance(&w->rng, 0.04))
+	if (rng_chance(&s->rng, 0.04))
 		return term;
 	while (count--)
-		push(term, "matchExpressions", node_expression(w));
-	for (; named; named = rng_chance(&w->rng, 0.1))
-		push(term, "matchFields", make("{'key':'metadata.name','operator':'%s','values':['%s']}", PICK(&w->rng, "In", "In", "NotIn"), world_node(w)));
+		push(term, "matchExpressions", node_expression(s));
+	for (; named; named = rng_chance(&s->rng, 0.1))
+		push(term, "matchFields", make("{'key':'metadata.name','operator':'%s','values':['%s']}", PICK(&s->rng, "In", "In", "NotIn"), scene_node(s)));
 	return term;
 }
 
-void generate_node_affinity(struct world *w, cJSON *pod)
+void generate_node_affinity(struct scene *s, cJSON *pod)
 {
 	static const char required[] = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
-	uint32_t count = 1 + rng_below(&w->rng, 3);
+	uint32_t count = 1 + rng_below(&s->rng, 3);
 
-	if (rng_chance(&w->rng, 0.4)) {
-		const char *key = label_key(w);
+	if (rng_chance(&s->rng, 0.4)) {
+		const char *key = label_key(s);
 
-		put_named(pod, "spec.nodeSelector", key, label_value(w, key));
-		if (rng_chance(&w->rng, 0.7))
+		put_named(pod, "spec.nodeSelector", key, label_value(s, key));
+		if (rng_chance(&s->rng, 0.7))
 			return;
 	}
 	while (count--)
-		push(pod, required, node_term(w));
+		push(pod, required, node_term(s));
 }

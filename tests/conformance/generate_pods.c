@@ -5,12 +5,12 @@
 #include "tests/conformance/make.h"
 #include "tests/conformance/plane.h"
 
-static cJSON *named_pod(struct world *w, const char *prefix, uint32_t i)
+static cJSON *named_pod(struct scene *s, const char *prefix, uint32_t i)
 {
-	struct rng *rng = &w->rng;
+	struct rng *rng = &s->rng;
 	cJSON *pod = make("{'kind':'Pod','metadata':{'name':'%s-%u','namespace':'%s','uid':'pod-%s-%u','labels':{}},"
 			  "'spec':{'containers':[{'name':'c','image':'%s'}],'terminationGracePeriodSeconds':30},'status':{}}",
-			  prefix, i, world_namespace(w), prefix, i, PICK(rng, "i", "registry.test/web:1", "i:2"));
+			  prefix, i, scene_namespace(s), prefix, i, PICK(rng, "i", "registry.test/web:1", "i:2"));
 
 	if (rng_chance(rng, 0.85))
 		put_text(pod, "metadata.labels.app", PICK(rng, "a", "a", "b", "c", "db"));
@@ -20,93 +20,95 @@ static cJSON *named_pod(struct world *w, const char *prefix, uint32_t i)
 		put_text(pod, "metadata.labels.version", PICK(rng, "1", "2"));
 	if (rng_chance(rng, 0.3))
 		put_text(pod, "spec.priorityClassName", PICK(rng, PLANE_CLASSES));
+	if (scene_has(s, TOPIC_RESOURCES, 0.04))
+		put_text(pod, "spec.runtimeClassName", PLANE_RUNTIME);
 	return pod;
 }
 
-static void add_container(struct world *w, cJSON *pod)
+static void add_container(struct scene *s, cJSON *pod)
 {
 	static const char *const more[] = {"'name':'more','image':'i'", "'name':'other','image':'i:3'"};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(more) && rng_chance(&w->rng, 0.2); i++)
+	for (i = 0; i < ARRAY_SIZE(more) && rng_chance(&s->rng, 0.2); i++)
 		push(pod, "spec.containers", make("{%s}", more[i]));
-	if (rng_chance(&w->rng, 0.15))
+	if (rng_chance(&s->rng, 0.15))
 		push(pod, "spec.initContainers", make("{'name':'first','image':'i'}"));
-	if (rng_chance(&w->rng, 0.15))
+	if (rng_chance(&s->rng, 0.15))
 		push(pod, "spec.initContainers", make("{'name':'side','image':'i','restartPolicy':'Always'}"));
-	if (rng_chance(&w->rng, 0.05))
+	if (rng_chance(&s->rng, 0.05))
 		push(pod, "spec.initContainers", make("{'name':'second','image':'i'}"));
 }
 
 /* --- pods on nodes ------------------------------------------------------------------------------------------------------- */
 
-static const char *phase_of(struct world *w)
+static const char *phase_of(struct scene *s)
 {
-	return PICK(&w->rng, "Running", "Running", "Running", "Running", "Running", "Running", "Running", "Running", "Pending", "Pending", "Succeeded",
+	return PICK(&s->rng, "Running", "Running", "Running", "Running", "Running", "Running", "Running", "Running", "Pending", "Pending", "Succeeded",
 		    "Failed", "Unknown");
 }
 
-static void resident(struct world *w, uint32_t i)
+static void resident(struct scene *s, uint32_t i)
 {
-	cJSON *pod = named_pod(w, "r", i);
+	cJSON *pod = named_pod(s, "r", i);
 
-	add_container(w, pod);
-	put_text(pod, "spec.nodeName", world_node(w));
-	put_text(pod, "spec.schedulerName", PICK(&w->rng, "elsewhere", "elsewhere", PLANE_SCHEDULER));
-	put_text(pod, "status.phase", phase_of(w));
-	if (rng_chance(&w->rng, 0.07))
+	add_container(s, pod);
+	put_text(pod, "spec.nodeName", scene_node(s));
+	put_text(pod, "spec.schedulerName", PICK(&s->rng, "elsewhere", "elsewhere", PLANE_SCHEDULER));
+	put_text(pod, "status.phase", phase_of(s));
+	if (rng_chance(&s->rng, 0.07))
 		put_text(pod, "metadata.deletionTimestamp", "2026-01-01T00:00:00Z");
-	if (world_has(w, TOPIC_RESOURCES, 0.7))
-		generate_requests(w, pod, false);
-	if (world_has(w, TOPIC_RESIZE, 0.25))
-		generate_resize(w, pod);
-	if (world_has(w, TOPIC_PORTS, 0.2))
-		generate_ports(w, pod);
-	if (world_has(w, TOPIC_PODAFFINITY, 0.12))
-		generate_pod_affinity(w, pod, false);
-	if (world_has(w, TOPIC_VOLUMES, 0.4))
-		generate_volumes(w, pod, false);
-	cJSON_AddItemToArray(w->objects, pod);
+	if (scene_has(s, TOPIC_RESOURCES, 0.7))
+		generate_requests(s, pod, false);
+	if (scene_has(s, TOPIC_RESIZE, 0.25))
+		generate_resize(s, pod);
+	if (scene_has(s, TOPIC_PORTS, 0.2))
+		generate_ports(s, pod);
+	if (scene_has(s, TOPIC_PODAFFINITY, 0.12))
+		generate_pod_affinity(s, pod, false);
+	if (scene_has(s, TOPIC_VOLUMES, 0.4))
+		generate_volumes(s, pod, false);
+	cJSON_AddItemToArray(s->objects, pod);
 }
 
 /* --- pods to decide ------------------------------------------------------------------------------------------------------ */
 
 /* Some of each other's company: with two or three topics a pod is odd enough, with all of them no node would do. */
-static void pending(struct world *w, uint32_t i)
+static void pending(struct scene *s, uint32_t i)
 {
-	cJSON *pod = named_pod(w, "w", i);
+	cJSON *pod = named_pod(s, "w", i);
 
-	bool nominated = world_has(w, TOPIC_NOMINATED, 0.08);
+	bool nominated = scene_has(s, TOPIC_NOMINATED, 0.2);
 
-	add_container(w, pod);
+	add_container(s, pod);
 	put_text(pod, "spec.schedulerName", PLANE_SCHEDULER);
-	if (world_has(w, TOPIC_RESOURCES, 0.6))
-		generate_requests(w, pod, true);
-	if (world_has(w, TOPIC_PORTS, 0.15))
-		generate_ports(w, pod);
-	if (world_has(w, TOPIC_TAINTS, 0.4))
-		generate_tolerations(w, pod);
-	if (world_has(w, TOPIC_AFFINITY, 0.25))
-		generate_node_affinity(w, pod);
-	if (world_has(w, TOPIC_PODAFFINITY, 0.25))
-		generate_pod_affinity(w, pod, true);
-	if (world_has(w, TOPIC_SPREAD, 0.25))
-		generate_spread(w, pod);
-	if (world_has(w, TOPIC_VOLUMES, 0.35) && !nominated)	/* README.md */
-		generate_volumes(w, pod, true);
-	if (world_has(w, TOPIC_FEATURES, 0.1))
-		generate_features(w, pod);
+	if (scene_has(s, TOPIC_RESOURCES, 0.6))
+		generate_requests(s, pod, true);
+	if (scene_has(s, TOPIC_PORTS, 0.15))
+		generate_ports(s, pod);
+	if (scene_has(s, TOPIC_TAINTS, 0.4))
+		generate_tolerations(s, pod);
+	if (scene_has(s, TOPIC_AFFINITY, 0.25))
+		generate_node_affinity(s, pod);
+	if (scene_has(s, TOPIC_PODAFFINITY, 0.25))
+		generate_pod_affinity(s, pod, true);
+	if (scene_has(s, TOPIC_SPREAD, 0.25))
+		generate_spread(s, pod);
+	if (scene_has(s, TOPIC_VOLUMES, 0.35) && !nominated)	/* README.md */
+		generate_volumes(s, pod, true);
+	if (scene_has(s, TOPIC_FEATURES, 0.1))
+		generate_features(s, pod);
 	if (nominated)
-		put_text(pod, "status.nominatedNodeName", world_node(w));
-	cJSON_AddItemToArray(w->objects, pod);
+		put_text(pod, "status.nominatedNodeName", scene_node(s));
+	cJSON_AddItemToArray(s->objects, pod);
 }
 
-void generate_pods(struct world *w)
+void generate_pods(struct scene *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < w->residents; i++)
-		resident(w, i);
-	for (i = 0; i < w->plan->pods; i++)
-		pending(w, i);
+	for (i = 0; i < s->residents; i++)
+		resident(s, i);
+	for (i = 0; i < s->plan->pods; i++)
+		pending(s, i);
 }

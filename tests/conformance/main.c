@@ -142,12 +142,48 @@ static void free_found(struct tally *t)
 	free(t->found);
 }
 
+/* What makes a difference to a pod without a reason that tells of it. */
+struct influences {
+	struct ours *without[INFLUENCES];
+};
+
+static void influences_begin(struct influences *f, const cJSON *objects)
+{
+	static const char *const nominated[] = {"nominatedNodeName", NULL};
+	static const char *const resize[] = {"resources", "allocatedResources", "containerStatuses", "initContainerStatuses", NULL};
+
+	f->without[INFLUENCE_NOMINATED] = ours_without(objects, nominated);
+	f->without[INFLUENCE_RESIZE] = ours_without(objects, resize);
+}
+
+static void influences_count(struct influences *f, struct coverage *c, const char *namespace_, const char *name, const struct opinion *ours)
+{
+	struct opinion without;
+	unsigned i;
+
+	for (i = 0; i < INFLUENCES; i++) {
+		ours_decide(f->without[i], namespace_, name, &without);
+		if (opinion_differs(ours, &without))
+			coverage_influenced(c, (enum influence)i);
+		opinion_free(&without);
+	}
+}
+
+static void influences_end(struct influences *f)
+{
+	unsigned i;
+
+	for (i = 0; i < INFLUENCES; i++)
+		ours_free(f->without[i]);
+}
+
 /* False when kube-scheduler gave no verdict. */
 static bool one_cluster(struct plane *p, const struct options *o, uint32_t number, struct tally *t)
 {
 	struct plan plan = o->plan;
 	cJSON *objects, *there;
 	struct opinion theirs, mine;
+	struct influences influences;
 	struct ours *ours;
 	const cJSON *pod;
 	uint32_t nodes;
@@ -164,6 +200,7 @@ static bool one_cluster(struct plane *p, const struct options *o, uint32_t numbe
 		return false;
 	}
 	ours = ours_new(there);
+	influences_begin(&influences, there);
 	cJSON_ArrayForEach(pod, there) {
 		const char *namespace_ = get_text(pod, "metadata.namespace"), *name = get_text(pod, "metadata.name");
 
@@ -171,9 +208,11 @@ static bool one_cluster(struct plane *p, const struct options *o, uint32_t numbe
 			continue;
 		ours_decide(ours, namespace_, name, &mine);
 		compare(t, number, pod, nodes, &theirs, &mine);
+		influences_count(&influences, &t->coverage, namespace_, name, &mine);
 		opinion_free(&theirs);
 		opinion_free(&mine);
 	}
+	influences_end(&influences);
 	ours_free(ours);
 	cJSON_Delete(there);
 	return true;

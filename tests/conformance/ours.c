@@ -6,6 +6,7 @@
 #include "lib/mem.h"
 #include "sched/cluster.h"
 #include "sched/decide.h"
+#include "tests/conformance/make.h"
 
 struct ours {
 	struct cache *cache;
@@ -27,6 +28,20 @@ struct ours *ours_new(const cJSON *objects)
 	cJSON_ArrayForEach(object, objects)
 		if (cluster_put(o->cache, object, &err) < 0 && !o->err.code)
 			o->err = err;
+	return o;
+}
+
+struct ours *ours_without(const cJSON *objects, const char *const *members)
+{
+	cJSON *copy = cJSON_Duplicate(objects, true), *object;
+	struct ours *o;
+	size_t i;
+
+	cJSON_ArrayForEach(object, copy)
+		for (i = 0; members[i] && STREQ(get_text(object, "kind"), "Pod"); i++)
+			cJSON_DeleteItemFromObjectCaseSensitive(get(object, "status"), members[i]);
+	o = ours_new(copy);
+	cJSON_Delete(copy);
 	return o;
 }
 

@@ -15,6 +15,8 @@
 struct ours;
 
 struct ours *ours_new(const cJSON *objects);
+/* Of pods without some members of their status (NULL-terminated): what difference these make. */
+struct ours *ours_without(const cJSON *objects, const char *const *members);
 void ours_free(struct ours *o);
 /* The reasons of an object that cannot be parsed become those of every pod. */
 void ours_decide(struct ours *o, const char *namespace_, const char *name, struct opinion *out);

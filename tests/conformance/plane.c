@@ -369,8 +369,12 @@ static void make_lasting(struct plane *p)
 					     .body = xasprintf("{\"metadata\":{\"name\":\"%s\"}}", namespaces[i])});
 	for (i = 0; i < ARRAY_SIZE(classes); i++)
 		add(&batch, (struct request){.method = "POST", .path = xstrdup("/apis/scheduling.k8s.io/v1/priorityclasses"),
-					     .body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"value\":%d,\"preemptionPolicy\":\"Never\",\"globalDefault\":%s}",
-							       classes[i], ((int)i - 1) * 10, i == 1 ? "true" : "false")});
+					     .body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"value\":%d,\"preemptionPolicy\":\"Never\","
+							       "\"globalDefault\":%s}", classes[i], ((int)i - 1) * 10, i == 1 ? "true" : "false")});
+	add(&batch, (struct request){.method = "POST", .path = xstrdup("/apis/node.k8s.io/v1/runtimeclasses"),
+				     .body = xstrdup("{\"metadata\":{\"name\":\"" PLANE_RUNTIME "\"},\"handler\":\"h\",\"overhead\":{\"podFixed\":"
+						     "{\"cpu\":\"300m\",\"memory\":\"100Mi\"}},\"scheduling\":{\"tolerations\":[{\"key\":\"spot\","
+						     "\"operator\":\"Exists\"}]}}")});
 	run(p, &batch);
 	if (p->refused)
 		exit(LM_UNAVAILABLE);
@@ -386,7 +390,7 @@ struct plane *plane_open(void)
 	p->etcd = kube_new(&etcd, "conformance", &err);
 	if (!p->etcd) {
 		fprintf(stderr, "conformance: %s\n", err.msg);
-		exit(err.code);
+		exit((int)err.code);
 	}
 	kube_config_free(&etcd);
 	p->uids = cJSON_CreateObject();

@@ -27,6 +27,7 @@
 #define PLANE_SCHEDULER "conformance"
 #define PLANE_NAMESPACES "ns-a", "ns-b", "ns-c", "ns-d"
 #define PLANE_CLASSES "low", "normal", "high"		/* -10, 0 (the default one), 10 */
+#define PLANE_RUNTIME "heavy"				/* a RuntimeClass with an overhead and a toleration */
 
 struct plane;
 

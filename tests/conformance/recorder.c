@@ -75,7 +75,7 @@ struct recorder *recorder_start(void)
 	if (http_start(&(struct http_settings){.listen = "127.0.0.1:0", .routes = routes, .route_count = ARRAY_SIZE(routes),
 					       .max_body_bytes = BODY_MAX, .threads = 1, .arg = r}, &r->server, &err) < 0) {
 		fprintf(stderr, "conformance: %s\n", err.msg);
-		exit(err.code);
+		exit((int)err.code);
 	}
 	return r;
 }

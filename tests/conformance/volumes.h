@@ -10,6 +10,6 @@
 
 const char *claim_namespace(uint32_t claim);
 /* An unbound claim, not yet among the objects. */
-cJSON *claim_of(struct world *w, const char *namespace_, const char *name, const char *class_);
+cJSON *claim_of(struct scene *s, const char *namespace_, const char *name, const char *class_);
 
 #endif

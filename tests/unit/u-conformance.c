@@ -1,6 +1,6 @@
 /*
  * Pods of which ours once said something else than kube-scheduler: the clusters that `make conformance` shrank, tests/conformance/found/NAME.json. Ours has to
- * say now what kube-scheduler said then.
+ * say now what kube-scheduler said then. A file with a member "open" (its text says why) is a fault that is not mended yet: it is told and does not fail.
  */
 #include <glob.h>
 #include <stdio.h>
@@ -29,7 +29,9 @@ static void replay(void **state)
 	opinion_of_json(get(file, "theirs"), &theirs);
 	ours = ours_new(get(file, "objects"));
 	ours_decide(ours, pod, slash + 1, &now);
-	if (opinion_differs(&theirs, &now)) {
+	if (opinion_differs(&theirs, &now) && *get_text(file, "open"))
+		print_message("# still open: %s: %s\n", (const char *)*state, get_text(file, "open"));
+	else if (opinion_differs(&theirs, &now)) {
 		auto_json cJSON *wanted = opinion_to_json(&theirs), *have = opinion_to_json(&now);
 		auto_free char *wanted_text = cJSON_PrintUnformatted(wanted), *have_text = cJSON_PrintUnformatted(have);
 
@@ -52,7 +54,8 @@ static void assert_reasons(const char *message, const char *expected)
 static void reasons_are_without_head_recorder_and_preemption(void **state)
 {
 	(void)state;
-	assert_reasons("0/5 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/5 nodes are available: 5 Preemption is not helpful.",
+	assert_reasons("0/5 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/5 nodes are available: 5 No preemption "
+		       "victims found for incoming pod.",
 		       "1 node(s) were unschedulable, 2 Insufficient cpu.");
 	assert_reasons("0/5 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
 		       "1 Insufficient cpu.");

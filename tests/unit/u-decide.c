@@ -447,6 +447,13 @@ static void no_nodes_at_all(void **state)
 	cache_delete_node(w.cache, "d");
 	world_decide(&w, "web", "", NEAR("mesh"));
 	assert_refused(&w, "no nodes available to schedule pods");
+	assert_int_equal(w.decision.wake, WAKE_NODE_ADDED);
+	world_pod_of(&w, "named", "", "", "", "",
+		     "\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":"
+		     "[{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"a\"]},"
+		     "{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"b\"]}]}]}}}");
+	world_again(&w, "named");
+	assert_refused(&w, "no nodes available to schedule pods");
 }
 
 static void reasons_are_counted_and_sorted_as_text(void **state)

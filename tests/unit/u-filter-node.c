@@ -144,6 +144,25 @@ static void terms_that_name_nodes(void **state)
 	}
 }
 
+/* The node that the pod itself is nominated to is tried with all filters, whatever the terms name. */
+static void a_nominated_node_that_is_not_named(void **state)
+{
+	struct world w = world_new();
+	struct pod *pod = pod_of("{'metadata':{'name':'p','namespace':'d','uid':'u'},'status':{'nominatedNodeName':'b'},'spec':{" TERMS(NAME("c")) "}}");
+
+	(void)state;
+	cache_put_node(w.cache, node_of_text("{'metadata':{'name':'a'},'spec':{'unschedulable':true}}"));
+	cache_put_node(w.cache, node_with("b", "%s", ""));
+	world_decide(&w, pod);
+	assert_string_equal(world_reason(&w, "a"), NAMED);
+	assert_string_equal(world_reason(&w, "b"), AFFINITY);
+	cache_put_node(w.cache, node_of_text("{'metadata':{'name':'b'},'spec':{'unschedulable':true}}"));
+	world_decide(&w, pod);
+	assert_string_equal(world_reason(&w, "b"), "node(s) were unschedulable");
+	pod_free(pod);
+	world_free(&w);
+}
+
 static void the_operating_system(void **state)
 {
 	static const char other[] = "node(s) didn't match the pod's operating system";
@@ -204,6 +223,7 @@ int main(void)
 		cmocka_unit_test(the_requested_node_name),
 		cmocka_unit_test(selector_and_required_terms),
 		cmocka_unit_test(terms_that_name_nodes),
+		cmocka_unit_test(a_nominated_node_that_is_not_named),
 		cmocka_unit_test(the_operating_system),
 		cmocka_unit_test(the_table_is_in_order),
 		cmocka_unit_test(the_histogram_is_kube_schedulers),
