@@ -36,6 +36,7 @@ struct node_state {
 	const struct cached_pod **pods;	/* on it, in no order */
 	uint32_t pod_count;
 	uint32_t port_count;		/* host ports in use on it: 0 spares the look */
+	uint32_t terminating_count;	/* of its pods; view_pods_matching does not tell of these */
 };
 
 /* No less is shown as free, so that what a pod asks can be taken off without a look. */

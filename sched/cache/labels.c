@@ -252,6 +252,16 @@ void selector_parse(const cJSON *selector, struct selector *out)
 	}
 }
 
+const struct requirement *selector_equality(const struct selector *selector)
+{
+	uint32_t i;
+
+	for (i = 0; i < selector->count; i++)
+		if (selector->items[i].op == LABEL_IN && selector->items[i].value_count == 1)
+			return &selector->items[i];
+	return NULL;
+}
+
 bool selector_matches(const struct selector *selector, const struct labels *labels)
 {
 	uint32_t i;

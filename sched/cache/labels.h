@@ -43,6 +43,8 @@ struct selector {
 void selector_parse(const cJSON *selector, struct selector *out);	/* NULL or null: nil */
 /* One more requirement: key=value. No effect on nil, which goes on matching nothing. */
 void selector_add(struct selector *selector, const char *key, const char *value);
+/* A requirement key=value, for which the cache has an index (view_pods_matching); NULL: there is none. */
+const struct requirement *selector_equality(const struct selector *selector);
 bool selector_matches(const struct selector *selector, const struct labels *labels);
 void selector_free(struct selector *selector);
 

@@ -72,7 +72,7 @@ void place_sync(struct cache *c, const struct place *place)
 		return;
 	c->states[i] = (struct node_state){
 		.node = node, .requested = place->requested, .pods = place->pods.items, .pod_count = place->pods.count,
-		.port_count = place->port_count,
+		.port_count = place->port_count, .terminating_count = place->terminating_count,
 	};
 	c->free_cpu_milli[i] = left_of(node->allocatable.cpu_milli, place->requested.cpu_milli);
 	c->free_memory_bytes[i] = left_of(node->allocatable.memory_bytes, place->requested.memory_bytes);

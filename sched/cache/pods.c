@@ -128,6 +128,7 @@ static void attach(struct cache *c, struct entry *e, struct place *place, bool a
 	list_add(&place->pods, LIST_PLACE, e);
 	resources_add(&place->requested, &e->pod->requests);
 	place->port_count += e->pod->port_count;
+	place->terminating_count += e->pod->terminating;
 	index_pod(c, e);
 	entry_seen_at(c, e);
 	place_sync(c, place);
@@ -157,6 +158,7 @@ static void detach(struct cache *c, struct entry *e)
 	list_remove(&place->pods, LIST_PLACE, e);
 	subtract(place, &e->pod->requests);
 	place->port_count -= e->pod->port_count;
+	place->terminating_count -= e->pod->terminating;
 	e->pub.assumed = false;
 	list_set(&c->assumed, LIST_ASSUMED, e, false);
 	e->at = NULL;

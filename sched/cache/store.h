@@ -39,7 +39,7 @@ struct place {
 	struct node *node;		/* NULL while index is -1 */
 	struct list pods;
 	struct resources requested;
-	uint32_t port_count;
+	uint32_t port_count, terminating_count;
 	uint64_t round;
 };
 

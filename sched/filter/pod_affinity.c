@@ -132,13 +132,18 @@ static struct marks *marks_of_terms(struct cycle *c, const struct affinity_term 
 static void look_at_pods(struct cycle *c, struct state *s)
 {
 	const struct view *v = c->view;
+	struct reach reach = reach_new(c);
 	uint32_t i, k;
 
+	for (i = 0; i < c->pod->affinity_count; i++)
+		reach_add(c, &reach, &c->pod->affinity[i]);
+	for (i = 0; i < c->pod->anti_affinity_count; i++)
+		reach_add(c, &reach, &c->pod->anti_affinity[i]);
 	s->affinity = marks_of_terms(c, c->pod->affinity, c->pod->affinity_count);
 	s->anti = marks_of_terms(c, c->pod->anti_affinity, c->pod->anti_affinity_count);
 	s->self = matches_all(c, c->pod) == TERM_YES;
 	for (i = 0; i < v->count; i++)
-		for (k = 0; k < v->nodes[i].pod_count; k++)
+		for (k = 0; reaches(&reach, i) && k < v->nodes[i].pod_count; k++)
 			if (!STREQ(v->nodes[i].pods[k]->pod->uid, c->pod->uid))
 				look_for_own(c, s, v->nodes[i].pods[k]->pod, i);
 }

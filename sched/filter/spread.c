@@ -29,21 +29,10 @@ static uint32_t count_on(const struct cycle *c, const struct spread *s, uint32_t
 	return pods;
 }
 
-/* A requirement key=value, for which the cache has an index; NULL: there is none. */
-static const struct requirement *indexed(const struct selector *selector)
-{
-	uint32_t i;
-
-	for (i = 0; i < selector->count; i++)
-		if (selector->items[i].op == LABEL_IN && selector->items[i].value_count == 1)
-			return &selector->items[i];
-	return NULL;
-}
-
 uint32_t *spread_pods(struct cycle *c, const struct spread *s)
 {
 	const struct view *v = c->view;
-	const struct requirement *r = indexed(&s->selector);
+	const struct requirement *r = selector_equality(&s->selector);
 	uint32_t *pods = cycle_alloc(c, (v->count + 1) * sizeof(*pods)), count, i;
 	struct node_count *holders;
 

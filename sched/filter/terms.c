@@ -67,3 +67,33 @@ enum term_match their_term_matches(const struct cycle *c, const struct affinity_
 {
 	return matches(c, term, c->pod, false);
 }
+
+/* The index does not have terminating pods, which count. */
+struct reach reach_new(struct cycle *c)
+{
+	struct reach r = {.nodes = cycle_alloc(c, c->view->count + 1)};
+	uint32_t i;
+
+	for (i = 0; i < c->view->count; i++)
+		r.nodes[i] = c->view->nodes[i].terminating_count > 0;
+	return r;
+}
+
+void reach_add(struct cycle *c, struct reach *r, const struct affinity_term *term)
+{
+	const struct requirement *equality = selector_equality(&term->selector);
+	struct node_count *holders;
+	uint32_t i, k, count;
+
+	if (r->all || term->selector.is_nil)
+		return;
+	r->all = !equality || !term->namespaces_of.is_nil;
+	if (r->all)
+		return;
+	holders = cycle_alloc(c, (c->view->count + 1) * sizeof(*holders));
+	for (i = 0; i < term->namespace_count; i++) {
+		count = view_pods_matching(c->view, term->namespaces[i], equality->key, equality->values[0], c->pod->uid, holders, c->view->count);
+		for (k = 0; k < count; k++)
+			r->nodes[holders[k].node] = true;
+	}
+}

@@ -20,4 +20,18 @@ enum term_match { TERM_NO, TERM_YES, TERM_UNKNOWN };
 enum term_match own_term_matches(const struct cycle *c, const struct affinity_term *term, const struct pod *other);
 enum term_match their_term_matches(const struct cycle *c, const struct affinity_term *term);	/* of another pod; means ours */
 
+/* Nodes that may have a pod which one of some own terms means, by the cache's index; it spares a look at all pods. */
+struct reach {
+	bool *nodes;
+	bool all;			/* any node may */
+};
+
+struct reach reach_new(struct cycle *c);
+void reach_add(struct cycle *c, struct reach *r, const struct affinity_term *term);
+
+static inline bool reaches(const struct reach *r, uint32_t node)
+{
+	return r->all || r->nodes[node];
+}
+
 #endif

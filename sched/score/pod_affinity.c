@@ -78,19 +78,33 @@ static bool is_self(const struct cycle *c, const struct cached_pod *other)
 	return STREQ(other->pod->uid, c->pod->uid);
 }
 
+static void look_for_own(struct cycle *c, struct sums **all)
+{
+	const struct view *v = c->view;
+	struct reach reach = reach_new(c);
+	uint32_t i, k;
+
+	for (i = 0; i < c->pod->prefers_count; i++)
+		reach_add(c, &reach, &c->pod->prefers[i].term);
+	for (i = 0; i < c->pod->avoids_count; i++)
+		reach_add(c, &reach, &c->pod->avoids[i].term);
+	for (i = 0; i < v->count; i++)
+		for (k = 0; reaches(&reach, i) && k < v->nodes[i].pod_count; k++)
+			if (!is_self(c, v->nodes[i].pods[k]))
+				add_own(c, all, v->nodes[i].pods[k]);
+}
+
 static struct sums *look_at_pods(struct cycle *c)
 {
 	const struct view *v = c->view;
 	struct sums *all = NULL;
-	uint32_t i, k;
+	uint32_t i;
 
 	for (i = 0; i < v->affinity_count; i++)
 		if (!is_self(c, v->affinity[i]))
 			add_theirs(c, &all, v->affinity[i]);
-	for (i = 0; i < v->count && (c->pod->prefers_count || c->pod->avoids_count); i++)
-		for (k = 0; k < v->nodes[i].pod_count; k++)
-			if (!is_self(c, v->nodes[i].pods[k]))
-				add_own(c, &all, v->nodes[i].pods[k]);
+	if (c->pod->prefers_count || c->pod->avoids_count)
+		look_for_own(c, &all);
 	return all;
 }
 

@@ -52,14 +52,15 @@ static void add_node(struct bench *b, uint32_t i)
 	cache_put_node(b->cache, node_parse(json, &err));
 }
 
-static struct pod *make_pod(const char *name, int64_t node, const char *app, uint32_t cpu_milli, const char *annotations)
+/* `spec` is more of the spec, with a comma at its end, or "". */
+static struct pod *make_pod(const char *name, int64_t node, const char *app, uint32_t cpu_milli, const char *annotations, const char *spec)
 {
 	auto_free char *where = node >= 0 ? xasprintf("node-%04" PRId64, node) : xstrdup("");
 	auto_free char *text = xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"u-%s\",\"resourceVersion\":\"1\","
 					 "\"labels\":{\"app\":\"%s\"},\"annotations\":{%s},\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"%s\","
-					 "\"uid\":\"o-%s\",\"controller\":true}]},\"spec\":{\"nodeName\":\"%s\",\"containers\":[{\"name\":\"c\","
+					 "\"uid\":\"o-%s\",\"controller\":true}]},\"spec\":{%s\"nodeName\":\"%s\",\"containers\":[{\"name\":\"c\","
 					 "\"resources\":{\"requests\":{\"cpu\":\"%um\",\"memory\":\"1Gi\"}}}]}}", name, name, app, annotations, app, app,
-					 where, cpu_milli);
+					 spec, where, cpu_milli);
 	auto_json cJSON *json = tree(text);
 	struct lm_err err;
 
@@ -75,14 +76,14 @@ static void add_pods(struct bench *b)
 
 		snprintf(name, sizeof(name), "pod-%u", i);
 		snprintf(app, sizeof(app), "app-%u", i % 200);
-		cache_put_pod(b->cache, make_pod(name, rng_below(&b->rng, b->nodes), app, 500, ""));
+		cache_put_pod(b->cache, make_pod(name, rng_below(&b->rng, b->nodes), app, 500, "", ""));
 	}
 	for (i = 0; i < 34; i++) {
 		const char *app = i < 1 ? "one" : i < 4 ? "three" : "thirty";
 		char name[32];
 
 		snprintf(name, sizeof(name), "target-%u", i);
-		cache_put_pod(b->cache, make_pod(name, rng_below(&b->rng, b->nodes), app, 100, ""));
+		cache_put_pod(b->cache, make_pod(name, rng_below(&b->rng, b->nodes), app, 100, "", ""));
 	}
 }
 
@@ -167,7 +168,7 @@ static void batch(struct bench *b, const char *name, struct pod *const *pods, in
 }
 
 /* goal_us 0: none. */
-static void measure(struct bench *b, const char *name, const char *annotations, int64_t mono_ms, double goal_us)
+static void measure_spec(struct bench *b, const char *name, const char *annotations, const char *spec, int64_t mono_ms, double goal_us)
 {
 	static double took_us[ROUNDS];
 	double p50_us = INFINITY, p99_us = INFINITY;
@@ -178,7 +179,7 @@ static void measure(struct bench *b, const char *name, const char *annotations, 
 		char pod[64];
 
 		snprintf(pod, sizeof(pod), "asks-%u", i);
-		pods[i] = make_pod(pod, -1, "web", 100 + 10 * i, annotations);
+		pods[i] = make_pod(pod, -1, "web", 100 + 10 * i, annotations, spec);
 	}
 	for (i = 0; i < BATCHES; i++) {
 		batch(b, name, pods, mono_ms, took_us);
@@ -194,6 +195,23 @@ static void measure(struct bench *b, const char *name, const char *annotations, 
 		printf(" (goal %g)", goal_us);
 	printf("\nfigure decide_%u_%s_p99 %.1f us\n", b->nodes, name, p99_us);
 	fflush(stdout);
+}
+
+static void measure(struct bench *b, const char *name, const char *annotations, int64_t mono_ms, double goal_us)
+{
+	measure_spec(b, name, annotations, "", mono_ms, goal_us);
+}
+
+#define SELECTOR "\"labelSelector\":{\"matchLabels\":{\"app\":\"app-7\"}}"
+#define SPREAD(key, when) "{\"maxSkew\":9,\"topologyKey\":\"" key "\",\"whenUnsatisfiable\":\"" when "\"," SELECTOR "}"
+#define APART "\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":\"kubernetes.io/hostname\"," SELECTOR "}]}"
+
+/* What other pods are where: two constraints over 10 zones and all hosts; one pod a host. */
+static void measure_terms(struct bench *b)
+{
+	measure_spec(b, "spread", "", "\"topologySpreadConstraints\":[" SPREAD("topology.kubernetes.io/zone", "DoNotSchedule") ","
+				      SPREAD("kubernetes.io/hostname", "ScheduleAnyway") "],", 0, 0);
+	measure_spec(b, "apart", "", "\"affinity\":{" APART "},", 0, 0);
 }
 
 int main(int argc, char **argv)
@@ -215,6 +233,7 @@ int main(int argc, char **argv)
 	measure(&b, "selector_30", "\"latency-mesh.io/near\":\"app=thirty\"", 0, 0);
 	measure(&b, "limit", "\"latency-mesh.io/within\":\"app=one<=40ms\"", 0, 0);
 	measure(&b, "nothing", "", 0, 0);
+	measure_terms(&b);
 	measure(&b, "node_aged", "\"latency-mesh.io/near\":\"node/node-0007\"", 300000, 0);
 	memset(b.profile.weight_asking, 0, sizeof(b.profile.weight_asking));	/* every node ties with every other */
 	measure(&b, "all_tie", "\"latency-mesh.io/near\":\"app=one\"", 0, 0);

@@ -303,7 +303,8 @@ static void check_node(const struct model *m, const struct view *v, int node, ui
 	const struct model_node *n = &m->nodes[node];
 	const struct node_state *state = &v->nodes[row];
 	int64_t cpu = n->cpu_milli, memory = n->memory_bytes, gpus = 0;
-	uint32_t pods = 0, ports = 0, bits = (n->cordoned ? NODE_UNSCHEDULABLE : 0u) | (n->tainted ? NODE_HARD_TAINTS : NODE_SOFT_TAINTS);
+	uint32_t bits = (n->cordoned ? NODE_UNSCHEDULABLE : 0u) | (n->tainted ? NODE_HARD_TAINTS : NODE_SOFT_TAINTS);
+	uint32_t pods = 0, ports = 0, terminating = 0;
 	int i;
 
 	for (i = 0; i < PODS; i++) {
@@ -315,6 +316,7 @@ static void check_node(const struct model *m, const struct view *v, int node, ui
 		memory -= p->memory_bytes;
 		gpus += p->gpus;
 		ports += (uint32_t)p->ports;
+		terminating += p->terminating;
 		pods++;
 	}
 	assert_int_equal(v->free_cpu_milli[row], cpu);
@@ -325,6 +327,7 @@ static void check_node(const struct model *m, const struct view *v, int node, ui
 	assert_int_equal(state->requested.cpu_milli, n->cpu_milli - cpu);
 	assert_int_equal(state->pod_count, pods);
 	assert_int_equal(state->port_count, ports);
+	assert_int_equal(state->terminating_count, terminating);
 	assert_int_equal(v->has_taints[row], bits);
 	assert_true(fabs((double)v->per_cpu_milli[row] * (double)n->cpu_milli - (n->cpu_milli > 0)) < 1e-6);
 	for (i = 0; i < (int)pods; i++)

@@ -253,8 +253,8 @@ static void any_member_of_any_type(void **state)
 		"'affinity':{'podAffinity':{" REQUIRED ":%s," PREFERRED ":%s}}", "'affinity':{'nodeAffinity':{" PREFERRED ":%s}}",
 		"'affinity':{'podAffinity':{" PREFERRED ":[{'weight':%s,'podAffinityTerm':%s}]}}",
 		"'affinity':{'nodeAffinity':{" PREFERRED ":[{'weight':%s,'preference':%s}]}}",
-		"'topologySpreadConstraints':[{'maxSkew':%s,'minDomains':%s,'topologyKey':%s,'whenUnsatisfiable':%s,'labelSelector':%s,"
-		"'matchLabelKeys':%s,'nodeAffinityPolicy':%s,'nodeTaintsPolicy':%s}]", "'containers':[{'image':%s}]",
+		("'topologySpreadConstraints':[{'maxSkew':%s,'minDomains':%s,'topologyKey':%s,'whenUnsatisfiable':%s,'labelSelector':%s,"
+		 "'matchLabelKeys':%s,'nodeAffinityPolicy':%s,'nodeTaintsPolicy':%s}]"), "'containers':[{'image':%s}]",
 		"'volumes':[{'image':%s},{'image':{'reference':%s}}]",
 		"'topologySpreadConstraints':%s", "'resourceClaims':%s", "'schedulingGroup':%s", "'hostUsers':%s", "'securityContext':%s",
 	};
