@@ -113,9 +113,12 @@ static int open_signals(struct scheduler *s, struct lm_err *err)
 
 static struct status_facts facts_now(const struct scheduler *s, int64_t mono_ms)
 {
-	return (struct status_facts){.synced = feed_synced(s->feed), .looked = intake_ready(s->intake, mono_ms),
-				     .draining = s->drain_until_ms != 0,
+	struct status_facts facts = {.looked = intake_ready(s->intake, mono_ms), .draining = s->drain_until_ms != 0,
 				     .overdue_ms = leader_overdue_ms(s->leader, mono_ms)};
+
+	facts.unlisted = feed_unlisted(s->feed, &facts.forbidden);
+	facts.synced = !facts.unlisted;
+	return facts;
 }
 
 static int64_t least(int64_t a, int64_t b)

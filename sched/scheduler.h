@@ -8,7 +8,7 @@
  *	                             +-> no node: park, event,     +-> failed for certain: forget, back-off
  *	                                 condition
  *
- * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
+ * Nothing is decided before the cluster was listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
  * finished within SCHEDULER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again.
  *
  * Of several replicas one leads (leader.h). The others keep cache and queue warm by their watches, and decide and write nothing. A new leader lists the

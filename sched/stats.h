@@ -7,6 +7,7 @@
 
 #include "lib/kube/client.h"
 #include "lib/metrics.h"
+#include "sched/cache/object.h"
 
 enum stat {
 	STAT_DECISIONS,			/* by enum stat_decision */
@@ -56,8 +57,10 @@ enum stat {
 
 enum stat_decision { DECISION_PLACED, DECISION_NO_NODE, DECISION_POD_REFUSED };
 enum stat_reload { RELOAD_TAKEN, RELOAD_SAME, RELOAD_OLDER, RELOAD_FAILED };
-enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_COUNT };
+enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_OBJECTS /* + enum object_kind */, RESOURCE_COUNT = RESOURCE_OBJECTS + OBJECT_KINDS };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
+
+extern const char *const stat_resource_names[];	/* as the API's paths have them: "nodes"; NULL at the end */
 
 struct metrics *stats_new(void);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */

@@ -56,6 +56,8 @@ struct view {
 	uint32_t affinity_count;
 	const struct cached_pod *const *nominated;	/* pending pods with a nominated node, of any scheduler */
 	uint32_t nominated_count;
+	/* Claims, volumes, classes and what CSI drivers say are in the cache (cache_know_storage). */
+	bool storage_known;
 	const struct cache *cache;	/* for the look-ups below */
 };
 
@@ -66,9 +68,9 @@ enum {
 	WAKE_POD_FREED = 4,		/* an assigned pod went, shrank or was forgotten */
 	WAKE_POD_ADDED = 8,		/* a pod is on a node now, or its labels changed: targets and affinities */
 	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
-	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says */
+	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says; not rare: capacities and attachments change all the time */
 	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
-	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX,
+	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE,
 };
 
 struct cache;
@@ -105,6 +107,9 @@ unsigned cache_replace_objects_end(struct cache *c, enum object_kind kind);
 const struct object *cache_find_object(const struct cache *c, enum object_kind kind, const char *namespace_, const char *name);
 /* All of a kind, in no order. Valid until the next change. */
 const struct object *const *cache_objects(const struct cache *c, enum object_kind kind, uint32_t *count);
+
+/* From now on the objects of storage.h are all there. */
+void cache_know_storage(struct cache *c);
 
 const struct cached_pod *cache_find_pod(const struct cache *c, const char *uid);
 const struct cached_pod *cache_find_pod_named(const struct cache *c, const char *namespace_, const char *name);

@@ -55,6 +55,7 @@ struct objects {
 struct cache {
 	struct table by_uid, by_name, places, groups;
 	struct objects objects[OBJECT_KINDS];
+	bool storage_known;
 	struct list all, anti_affinity, affinity, pending, nominated, assumed;
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;

@@ -51,6 +51,11 @@ void cache_free(struct cache *c)
 	free(c);
 }
 
+void cache_know_storage(struct cache *c)
+{
+	c->storage_known = true;
+}
+
 size_t cache_pods(const struct cache *c)
 {
 	return c->all.count;
@@ -94,6 +99,7 @@ const struct view *cache_view(struct cache *c)
 		.affinity_count = c->affinity.count,
 		.nominated = c->nominated.items,
 		.nominated_count = c->nominated.count,
+		.storage_known = c->storage_known,
 		.cache = c,
 	};
 	return &c->view;
