@@ -1,5 +1,7 @@
 #include "sched/arena.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +49,22 @@ void *arena_alloc_dirty(struct arena *a, size_t size)
 void *arena_alloc(struct arena *a, size_t size)
 {
 	return memset(arena_alloc_dirty(a, size), 0, size);
+}
+
+const char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+	char *text;
+	int len;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	text = arena_alloc(a, (size_t)len + 1);
+	vsnprintf(text, (size_t)len + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return text;
 }
 
 void arena_reset(struct arena *a)

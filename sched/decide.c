@@ -102,8 +102,10 @@ static const struct row_age *look_at_ages(struct decider *d, const struct decisi
 /* --- filters --------------------------------------------------------------------------------------------------------- */
 
 /* What is wrong with the pod itself. NULL: nothing. */
-static const char *pod_trouble(struct decider *d, const struct pod *pod)
+static const char *pod_trouble(struct decider *d, const struct decision_input *in)
 {
+	const struct pod *pod = in->pod;
+	const char *field = pod->unsupported;
 	static const char before[] = "the pod uses ", after[] = ", which this scheduler does not support yet";
 	char *text;
 	size_t size;
@@ -112,11 +114,13 @@ static const char *pod_trouble(struct decider *d, const struct pod *pod)
 		return pod->broken;
 	if (pod->ask.error)
 		return pod->ask.error;
-	if (!pod->unsupported)
+	if (!field && !in->view->storage_known)
+		field = pod->needs_storage;
+	if (!field)
 		return NULL;
-	size = sizeof(before) + strlen(pod->unsupported) + sizeof(after);
+	size = sizeof(before) + strlen(field) + sizeof(after);
 	text = arena_alloc(&d->arena, size);
-	snprintf(text, size, "%s%s%s", before, pod->unsupported, after);
+	snprintf(text, size, "%s%s%s", before, field, after);
 	return text;
 }
 
@@ -226,7 +230,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	d->minus = d->cost_us = NULL;
 	d->feasible = in->view->count;
 	*out = (struct decision){.node = -1, .runner_up = -1, .count = in->view->count};
-	trouble = pod_trouble(d, in->pod);
+	trouble = pod_trouble(d, in);
 	if (trouble) {
 		refuse_whole(trouble, out);
 		return;

@@ -41,6 +41,13 @@ struct node_state {
 /* No less is shown as free, so that what a pod asks can be taken off without a look. */
 #define FREE_LEAST (INT64_MIN / 2)
 
+/* What a pod that is assumed, but not bound yet, will do to a claim: kube-scheduler's assumed volumes and claims. Strings are never NULL. */
+struct promise {
+	char *namespace_, *claim;
+	char *volume;			/* it takes this one, which nobody else may take; "": one is made for it */
+	char *node;			/* for which one is made; "" with a volume */
+};
+
 /* What a decision reads. Valid until the next call that changes the cache. Parallel arrays are indexed by node. */
 struct view {
 	uint32_t count;
@@ -56,8 +63,10 @@ struct view {
 	uint32_t affinity_count;
 	const struct cached_pod *const *nominated;	/* pending pods with a nominated node, of any scheduler */
 	uint32_t nominated_count;
-	/* Claims, volumes, classes and what CSI drivers say are in the cache (cache_know_storage). */
+	/* Claims, volumes, classes and what CSI drivers say are in the cache (cache_know_storage). False: a pod with needs_storage is refused whole. */
 	bool storage_known;
+	const struct promise *promises;
+	uint32_t promise_count;
 	const struct cache *cache;	/* for the look-ups below */
 };
 
@@ -108,8 +117,14 @@ const struct object *cache_find_object(const struct cache *c, enum object_kind k
 /* All of a kind, in no order. Valid until the next change. */
 const struct object *const *cache_objects(const struct cache *c, enum object_kind kind, uint32_t *count);
 
-/* From now on the objects of storage.h are all there. */
+/* From now on the objects of storage.h are all there, and somebody binds claims before a pod that needs it: decisions may count on it. */
 void cache_know_storage(struct cache *c);
+/*
+ * Promises (copied) hold until they are taken back, or the volume (where there is none: the claim) changes or goes. One a claim.
+ * Empty while nobody binds claims.
+ */
+void cache_promise(struct cache *c, const struct promise *promise);
+unsigned cache_unpromise(struct cache *c, const char *namespace_, const char *claim);	/* returns WAKE bits */
 
 const struct cached_pod *cache_find_pod(const struct cache *c, const char *uid);
 const struct cached_pod *cache_find_pod_named(const struct cache *c, const char *namespace_, const char *name);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sched/cache/features.h"
 #include "sched/cache/read.h"
 
 #define ZONE_LABEL "topology.kubernetes.io/zone"
@@ -62,6 +63,7 @@ struct node *node_parse(const cJSON *object, struct lm_err *err)
 	node->zone = xstrdup(zone ? zone : "");
 	parse_taints(read_list(spec, "taints"), node);
 	node->unschedulable = read_true(spec, "unschedulable");
+	node->features = features_of_node(read_member(object, "status"));
 	return node;
 }
 

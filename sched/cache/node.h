@@ -31,7 +31,7 @@ struct node {
 	struct taint *taints;
 	uint32_t taint_count;
 	bool unschedulable;
-	unsigned features;		/* FEATURE_ bits (pod.h) of status.declaredFeatures */
+	unsigned features;		/* FEATURE_ bits (pod.h): what it declares */
 	struct node_image {
 		char *name;		/* as kube-scheduler normalizes it: with a tag */
 		int64_t size_bytes;

@@ -133,6 +133,7 @@ static bool taints_equal(const struct node *a, const struct node *b)
 static bool nodes_equal(const struct node *a, const struct node *b)
 {
 	return a->unschedulable == b->unschedulable && a->allocatable_pods == b->allocatable_pods && taints_equal(a, b) &&
+	       a->features == b->features &&
 	       resources_within(&a->allocatable, &b->allocatable) && resources_within(&b->allocatable, &a->allocatable) &&
 	       labels_equal(&a->labels, &b->labels);
 }

@@ -4,6 +4,7 @@
 
 #include "lib/mem.h"
 #include "sched/cache/read.h"
+#include "sched/cache/storage_kinds.h"
 
 /* --- namespaces --- */
 
@@ -25,6 +26,13 @@ static void free_namespace(struct object *object)
 
 const struct object_kind_row object_kinds[OBJECT_KINDS] = {
 	[OBJECT_NAMESPACE] = {"Namespace", "/api/v1/namespaces", parse_namespace, free_namespace},
+	[OBJECT_CLAIM] = {"PersistentVolumeClaim", "/api/v1/persistentvolumeclaims", claim_parse, claim_free},
+	[OBJECT_VOLUME] = {"PersistentVolume", "/api/v1/persistentvolumes", volume_parse, volume_free},
+	[OBJECT_CLASS] = {"StorageClass", "/apis/storage.k8s.io/v1/storageclasses", class_parse, class_free},
+	[OBJECT_CSI_NODE] = {"CSINode", "/apis/storage.k8s.io/v1/csinodes", csi_node_parse, csi_node_free},
+	[OBJECT_CSI_DRIVER] = {"CSIDriver", "/apis/storage.k8s.io/v1/csidrivers", csi_driver_parse, csi_driver_free},
+	[OBJECT_CAPACITY] = {"CSIStorageCapacity", "/apis/storage.k8s.io/v1/csistoragecapacities", capacity_parse, capacity_free},
+	[OBJECT_ATTACHMENT] = {"VolumeAttachment", "/apis/storage.k8s.io/v1/volumeattachments", attachment_parse, attachment_free},
 };
 
 struct object *object_parse(enum object_kind kind, const cJSON *json, struct lm_err *err)

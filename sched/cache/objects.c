@@ -54,6 +54,8 @@ unsigned cache_put_object(struct cache *c, struct object *object)
 	struct object *old = find(c, object->kind, object->namespace_, object->name);
 	bool same = old && object->resource_version[0] && STREQ(old->resource_version, object->resource_version);
 
+	if (!same)
+		promises_seen(c, object);
 	if (old)
 		drop(c, old);
 	object->round = all->round;
@@ -68,7 +70,10 @@ unsigned cache_delete_object(struct cache *c, enum object_kind kind, const char 
 {
 	struct object *old = find(c, kind, namespace_, name);
 
-	return old ? drop(c, old) : 0;
+	if (!old)
+		return 0;
+	promises_seen(c, old);
+	return drop(c, old);
 }
 
 void cache_replace_objects_begin(struct cache *c, enum object_kind kind)
@@ -83,8 +88,10 @@ unsigned cache_replace_objects_end(struct cache *c, enum object_kind kind)
 	uint32_t i;
 
 	for (i = all->count; i-- > 0;) /* from the end: what moves into a hole has been looked at */
-		if (all->items[i]->round != all->round)
+		if (all->items[i]->round != all->round) {
+			promises_seen(c, all->items[i]);
 			wake |= drop(c, all->items[i]);
+		}
 	return wake;
 }
 

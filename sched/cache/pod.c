@@ -6,6 +6,8 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "sched/cache/features.h"
+#include "sched/cache/pod_volumes.h"
 #include "sched/cache/read.h"
 #include "sched/cache/unsupported.h"
 
@@ -147,6 +149,8 @@ static void parse_spec(const cJSON *spec, struct pod *pod)
 	parse_tolerations(read_list(spec, "tolerations"), pod);
 	parse_ports(spec, pod);
 	parse_affinity(read_member(spec, "affinity"), pod);
+	pod_volumes_parse(read_list(spec, "volumes"), pod);
+	pod->features = features_of_pod(spec);
 }
 
 static void parse_status(const cJSON *status, struct pod *pod)
@@ -174,6 +178,7 @@ static char *too_much(const struct pod *pod)
 		{"spec.tolerations", pod->toleration_count, POD_LIST_MAX},
 		{"the required node affinity", node_selector_size(&pod->node_affinity), POD_LIST_MAX},
 		{"the host ports", pod->port_count, POD_LIST_MAX},
+		{"spec.volumes", pod->volume_count, POD_LIST_MAX},
 		{"the extended resources", pod->requests.scalar_count, POD_RESOURCES_MAX},
 	};
 	unsigned i;
@@ -250,6 +255,7 @@ void pod_free(struct pod *pod)
 	if (!pod)
 		return;
 	free_lists(pod);
+	pod_volumes_free(pod);
 	labels_free(&pod->labels);
 	labels_free(&pod->node_selector);
 	node_selector_free(&pod->node_affinity);

@@ -60,16 +60,17 @@ struct weighted_node_term {
 
 /* A volume that a filter asks about. */
 struct pod_volume {
-	char *claim;			/* name of the PersistentVolumeClaim; "": the volume is inline */
+	bool of_claim;			/* else it is inline */
+	char *claim;			/* name of the PersistentVolumeClaim, in the pod's namespace */
 	bool ephemeral;			/* the claim is made for this pod, and has to belong to it */
 	struct inline_disk {		/* NULL: none. What VolumeRestrictions compares */
 		enum inline_kind { INLINE_GCE, INLINE_AWS, INLINE_ISCSI, INLINE_RBD } kind;
-		char *id;		/* pdName, volumeID, iqn; of rbd pool and image */
+		char *id;		/* pdName, volumeID, iqn; of rbd "pool/image" */
 		char **monitors;	/* of rbd */
 		uint32_t monitor_count;
 		bool read_only;
 	} *disk;
-	char *driver, *handle;		/* inline CSI-migrated volumes: what counts against a node's limit; "" */
+	char *driver, *handle;		/* inline CSI-migrated volumes (in_tree.h): what counts against a node's limit; "" */
 };
 
 /* A pending pod with more is not placed. */
@@ -107,11 +108,13 @@ struct pod {
 	uint32_t prefers_nodes_count;
 	struct spread *spreads;
 	uint32_t spread_count;
-	struct pod_volume *volumes;
+	struct pod_volume *volumes;	/* in the order of spec.volumes */
 	uint32_t volume_count;
+	/* The first of its volumes that nobody can place without knowing claims, volumes and CSI nodes: "spec.volumes[0].ephemeral". NULL: none. */
+	char *needs_storage;
 	char **images;			/* of its containers and init containers, one each */
 	uint32_t image_count;
-	unsigned features;		/* FEATURE_ bits: what a node has to declare */
+	unsigned features;		/* FEATURE_ bits: what a node has to have */
 	/* The first field that this scheduler does not support yet: "spec.topologySpreadConstraints[0]". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
@@ -121,6 +124,8 @@ struct pod {
 enum {				/* bits of features, and of a node's (node.h) */
 	FEATURE_RESTART_ALL_CONTAINERS = 1,
 	FEATURE_USER_NAMESPACES_HOST_NETWORK = 2,
+	FEATURES_DECLARED = 3,	/* those that kube-scheduler looks at: status.declaredFeatures */
+	FEATURE_GROUPS_POLICY = 4,	/* status.features.supplementalGroupsPolicy: the kubelet refuses a pod whose policy is Strict without it */
 };
 
 /* From the API's JSON. Only missing identity (uid, name, namespace) is an error; all else is kept in `broken`. */

@@ -56,6 +56,9 @@ struct cache {
 	struct table by_uid, by_name, places, groups;
 	struct objects objects[OBJECT_KINDS];
 	bool storage_known;
+	struct promise *promises;
+	size_t promise_room;
+	uint32_t promise_count;
 	struct list all, anti_affinity, affinity, pending, nominated, assumed;
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;
@@ -91,5 +94,7 @@ struct entry *entry_find(const struct cache *c, const char *uid);
 void entry_seen_at(struct cache *c, struct entry *e);			/* its place got or lost its index */
 void entry_free(struct entry *e);
 void objects_free(struct cache *c);
+void promises_seen(struct cache *c, const struct object *object);	/* it has changed or goes: ends what was promised of it */
+void promises_free(struct cache *c);
 
 #endif

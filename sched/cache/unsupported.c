@@ -3,24 +3,38 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sched/cache/in_tree.h"
 #include "sched/cache/read.h"
 
 #define POD_GROUP "scheduling.x-k8s.io/pod-group"
 #define REQUIRED "requiredDuringSchedulingIgnoredDuringExecution"
 
-static const char *const plain_volumes[] = {
-	"configMap", "secret", "emptyDir", "hostPath", "downwardAPI", "projected", "nfs", "image", "gitRepo", "cephfs", "glusterfs", "fc",
-	"flexVolume", "flocker",
+/* What the volume filters know, and what may be anywhere. */
+static const char *const known_volumes[] = {
+	"persistentVolumeClaim", "ephemeral", "gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "cinder", "portworxVolume", "iscsi", "rbd",
+	"configMap", "secret", "emptyDir", "hostPath", "downwardAPI", "projected", "nfs", "image", "csi", "gitRepo", "cephfs", "glusterfs", "fc",
+	"flexVolume", "flocker", "azureFile", "vsphereVolume", "quobyte", "photonPersistentDisk", "scaleIO", "storageos",
 };
 
-static bool is_plain_volume(const char *kind)
+static bool is_known_volume(const char *kind)
 {
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(plain_volumes); i++)
-		if (STREQ(kind, plain_volumes[i]))
+	for (i = 0; i < ARRAY_SIZE(known_volumes); i++)
+		if (STREQ(kind, known_volumes[i]))
 			return true;
 	return false;
+}
+
+/* A disk that its CSI driver could not name: kube-scheduler fails on it. */
+static char *of_in_tree(const cJSON *volume, unsigned at)
+{
+	const struct in_tree *in_tree = in_tree_of_source(volume);
+	auto_free char *handle = in_tree && in_tree->counts ? in_tree_handle(in_tree, volume, NULL) : NULL;
+
+	if (!in_tree || !in_tree->counts || handle)
+		return NULL;
+	return xasprintf("spec.volumes[%u].%s that its CSI driver cannot name", at, in_tree->source);
 }
 
 static char *of_volumes(const cJSON *spec)
@@ -29,9 +43,13 @@ static char *of_volumes(const cJSON *spec)
 	unsigned at = 0;
 
 	cJSON_ArrayForEach(volume, read_list(spec, "volumes")) {
+		char *odd = of_in_tree(volume, at);
+
+		if (odd)
+			return odd;
 		cJSON_ArrayForEach(kind, volume)
 			if (!cJSON_IsNull(kind) && !STREQ(kind->string ? kind->string : "", "name") &&
-			    !is_plain_volume(kind->string ? kind->string : ""))
+			    !is_known_volume(kind->string ? kind->string : ""))
 				return xasprintf("spec.volumes[%u].%s", at, kind->string ? kind->string : "?");
 		at++;
 	}
@@ -80,30 +98,6 @@ static char *of_groups(const cJSON *pod, const cJSON *spec)
 	return NULL;
 }
 
-/* What a node must declare in status.declaredFeatures (NodeDeclaredFeatures), or have in status.features. */
-static char *of_restarts(const cJSON *spec, const char *list)
-{
-	const cJSON *container, *rule;
-	unsigned at = 0;
-
-	cJSON_ArrayForEach(container, read_list(spec, list)) {
-		cJSON_ArrayForEach(rule, read_list(container, "restartPolicyRules"))
-			if (STREQ(read_text(rule, "action"), "RestartAllContainers"))
-				return xasprintf("spec.%s[%u].restartPolicyRules with RestartAllContainers", list, at);
-		at++;
-	}
-	return NULL;
-}
-
-static char *of_features(const cJSON *spec)
-{
-	if (read_true(spec, "hostNetwork") && cJSON_IsFalse(read_member(spec, "hostUsers")))
-		return xstrdup("spec.hostUsers false with spec.hostNetwork");
-	if (STREQ(read_text(read_member(spec, "securityContext"), "supplementalGroupsPolicy"), "Strict"))
-		return xstrdup("spec.securityContext.supplementalGroupsPolicy Strict");
-	return NULL;
-}
-
 char *unsupported_field(const cJSON *pod)
 {
 	const cJSON *spec = read_member(pod, "spec");
@@ -115,11 +109,5 @@ char *unsupported_field(const cJSON *pod)
 		field = of_volumes(spec);
 	if (!field)
 		field = of_groups(pod, spec);
-	if (!field)
-		field = of_restarts(spec, "containers");
-	if (!field)
-		field = of_restarts(spec, "initContainers");
-	if (!field)
-		field = of_features(spec);
 	return field;
 }

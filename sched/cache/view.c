@@ -38,6 +38,7 @@ void cache_free(struct cache *c)
 	free(c->gone);
 	index_free(&c->groups);
 	objects_free(c);
+	promises_free(c);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);
@@ -100,6 +101,8 @@ const struct view *cache_view(struct cache *c)
 		.nominated = c->nominated.items,
 		.nominated_count = c->nominated.count,
 		.storage_known = c->storage_known,
+		.promises = c->promises,
+		.promise_count = c->promise_count,
 		.cache = c,
 	};
 	return &c->view;

@@ -156,25 +156,13 @@ static void what_is_not_supported_is_named(void **state)
 		 "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"},
 		{"'topologySpreadConstraints':[{'whenUnsatisfiable':'ScheduleAnyway'},{'whenUnsatisfiable':'DoNotSchedule'}]",
 		 "spec.topologySpreadConstraints[1]"},
-		{"'volumes':[{'name':'a','emptyDir':{}},{'name':'b','persistentVolumeClaim':{'claimName':'c'}}]",
-		 "spec.volumes[1].persistentVolumeClaim"},
-		{"'volumes':[{'name':'a','ephemeral':{}}]", "spec.volumes[0].ephemeral"},
-		{"'volumes':[{'name':'a','gcePersistentDisk':{}}]", "spec.volumes[0].gcePersistentDisk"},
-		{"'volumes':[{'name':'a','awsElasticBlockStore':{}}]", "spec.volumes[0].awsElasticBlockStore"},
-		{"'volumes':[{'name':'a','iscsi':{}}]", "spec.volumes[0].iscsi"},
-		{"'volumes':[{'name':'a','rbd':{}}]", "spec.volumes[0].rbd"},
-		{"'volumes':[{'name':'a','csi':{'driver':'d'}}]", "spec.volumes[0].csi"},
-		{"'volumes':[{'name':'a','azureDisk':{}}]", "spec.volumes[0].azureDisk"},
+		{"'volumes':[{'name':'a','azureDisk':{'diskURI':'d'}}]", "spec.volumes[0].azureDisk that its CSI driver cannot name"},
+		{"'volumes':[{'name':'a','awsElasticBlockStore':{'volumeID':'aws://zone/disk'}}]",
+		 "spec.volumes[0].awsElasticBlockStore that its CSI driver cannot name"},
 		{"'volumes':[{'name':'a','inventedTomorrow':{}}]", "spec.volumes[0].inventedTomorrow"},
 		{"'resourceClaims':[{'name':'gpu'}]", "spec.resourceClaims"},
 		{"'schedulingGroup':{'podGroupName':'g'}", "spec.schedulingGroup"},
 		{"'workloadRef':{'name':'w'}", "spec.workloadRef"},
-		{"'hostNetwork':true,'hostUsers':false", "spec.hostUsers false with spec.hostNetwork"},
-		{"'containers':[{},{'restartPolicyRules':[{'action':'Restart'},{'action':'RestartAllContainers'}]}]",
-		 "spec.containers[1].restartPolicyRules with RestartAllContainers"},
-		{"'initContainers':[{'restartPolicyRules':[{'action':'RestartAllContainers'}]}]",
-		 "spec.initContainers[0].restartPolicyRules with RestartAllContainers"},
-		{"'securityContext':{'supplementalGroupsPolicy':'Strict'}", "spec.securityContext.supplementalGroupsPolicy Strict"},
 	};
 	unsigned i;
 
@@ -218,6 +206,11 @@ static void soft_wishes_and_plain_fields_are_fine(void **state)
 		("'volumes':[{'name':'a','emptyDir':{}},{'name':'b','configMap':{}},{'name':'c','secret':{}},{'name':'d','projected':{}},"
 		 "{'name':'e','hostPath':{}},{'name':'f','downwardAPI':{}},{'name':'g','nfs':{}},{'name':'h','image':{}},{'name':'i'}]"),
 		"'volumes':[{'name':'a','emptyDir':{},'persistentVolumeClaim':null}]",
+		("'volumes':[{'name':'a','persistentVolumeClaim':{'claimName':'c'}},{'name':'b','ephemeral':{}},{'name':'c','csi':{'driver':'d'}},"
+		 "{'name':'d','gcePersistentDisk':{}},{'name':'e','awsElasticBlockStore':{}},{'name':'f','iscsi':{}},{'name':'g','rbd':{}},"
+		 "{'name':'h','azureDisk':{'kind':'Managed'}},{'name':'i','cinder':{}},{'name':'j','azureFile':{}},{'name':'k','storageos':{}}]"),
+		"'hostNetwork':true,'hostUsers':false", "'securityContext':{'supplementalGroupsPolicy':'Strict'}",
+		"'containers':[{'restartPolicyRules':[{'action':'RestartAllContainers'}]}]",
 		"'resourceClaims':[]", "'schedulingGroup':null", "'hostNetwork':true", "'hostUsers':false",
 		"'securityContext':{'supplementalGroupsPolicy':'Merge'}",
 	};

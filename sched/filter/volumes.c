@@ -1,0 +1,21 @@
+#include "sched/filter/volumes.h"
+
+const struct claim *find_claim(const struct view *v, const struct pod *pod, const struct pod_volume *of)
+{
+	return (const struct claim *)cache_find_object(v->cache, OBJECT_CLAIM, pod->namespace_, of->claim);
+}
+
+const struct volume *find_volume(const struct view *v, const char *name)
+{
+	return (const struct volume *)cache_find_object(v->cache, OBJECT_VOLUME, "", name);
+}
+
+const struct storage_class *find_class(const struct view *v, const char *name)
+{
+	return (const struct storage_class *)cache_find_object(v->cache, OBJECT_CLASS, "", name);
+}
+
+const struct csi_node *find_csi_node(const struct view *v, uint32_t node)
+{
+	return (const struct csi_node *)cache_find_object(v->cache, OBJECT_CSI_NODE, "", v->nodes[node].node->name);
+}
