@@ -24,7 +24,10 @@ static bool is_ours(void *arg, const char *scheduler_name)
 
 static void on_seen(void *arg, const char *uid)
 {
-	bind_seen(((struct scheduler *)arg)->binder, uid);
+	struct scheduler *s = arg;
+
+	bind_seen(s->binder, uid);
+	volumes_seen(s->volumes, uid);
 }
 
 /* --- signals --------------------------------------------------------------------------------------------------------- */
@@ -33,6 +36,7 @@ static void apply_rates(struct scheduler *s)
 {
 	limit_set(&s->limit, s->settings->qps, (double)s->settings->burst, clock_mono_ms());
 	binder_set_flight(s->binder, (size_t)s->settings->bindings);
+	volumes_set_flight(s->volumes, (size_t)s->settings->bindings);
 	events_set_flight(s->events, (size_t)s->settings->bindings);
 }
 
@@ -78,6 +82,7 @@ static void drain(struct scheduler *s, int64_t mono_ms)
 		return;
 	}
 	s->drain_until_ms = mono_ms + SCHEDULER_DRAIN_MS;
+	volumes_drop(s->volumes);
 	events_hurry(s->events);
 	log_info("draining", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
 }
@@ -142,6 +147,15 @@ static bool may_decide(const struct scheduler *s, const struct status_facts *fac
 	return facts->synced && facts->looked && !facts->draining && feed_relisted(s->feed) && leader_acts(s->leader);
 }
 
+static void take_wake(struct scheduler *s, int64_t mono_ms)
+{
+	unsigned wake = feed_take_wake(s->feed);
+
+	queue_wake(s->queue, wake, mono_ms);
+	if (wake & WAKE_STORAGE)
+		volumes_look(s->volumes);
+}
+
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 {
@@ -150,7 +164,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 
 	if (intake_poll(s->intake, mono_ms, &reader_wait))
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
-	queue_wake(s->queue, feed_take_wake(s->feed), mono_ms);
+	take_wake(s, mono_ms);
 	facts = facts_now(s, mono_ms);
 	wait = least(wait, leader_tick(s->leader, facts.synced, mono_ms, TURN_MAX_MS));
 	if (leader_began(s->leader))
@@ -160,6 +174,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 		scheduler_decide(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
+	wait = least(wait, volumes_tick(s->volumes, mono_ms, TURN_MAX_MS));
 	if (leader_acts(s->leader))
 		wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
 	status_beat(&s->status, mono_ms, &facts);
@@ -210,6 +225,7 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, s};
+	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
 	note_loaded(s);
@@ -225,12 +241,15 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
 		return -1;
 	s->binder = binder_new(s->kube, s->cache, &s->limit, scheduler_bind_ended, s);
-	if (s->leader)
+	s->volumes = volumes_new(s->kube, s->cache, &s->limit, &volumes_hooks);
+	if (s->leader) {
 		binder_set_guard(s->binder, leader_acts, s->leader);
+		volumes_set_guard(s->volumes, leader_acts, s->leader);
+	}
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
-	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder,
+	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder, .volumes = s->volumes,
 				    .events = s->events, .feed = s->feed};
 	return 0;
 }
@@ -239,6 +258,7 @@ static void stop(struct scheduler *s)
 {
 	status_close(&s->status);
 	feed_free(s->feed);
+	volumes_free(s->volumes);
 	binder_free(s->binder);
 	events_free(s->events);
 	leader_close(s->leader);

@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "sched/bind.h"
 #include "sched/queue.h"
+#include "sched/volumes.h"
 
 static const char *const decisions[] = {"placed", "no_node", "pod_refused", NULL};
 static const char *const reloads[] = {"taken", "same", "older", "failed", NULL};
@@ -57,6 +58,8 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_ASSUMED_SECONDS] = GAUGE("oldest_assumed_pod_seconds", "age of the oldest of these promises; 0: none"),
 	[STAT_BINDINGS_OPEN] = GAUGE("bindings_open", "bindings that did not end"),
 	[STAT_BINDINGS_UNKNOWN] = GAUGE("bindings_unknown", "of them: sent, without an answer that says what happened"),
+	[STAT_VOLUMES] = COUNTERS("volume_bindings_total", "outcome", volumes_end_names, "pods whose volumes had to be bound first: what became of that"),
+	[STAT_VOLUMES_OPEN] = GAUGE("volume_bindings_open", "pods that have their node and wait for their volumes"),
 	[STAT_EVENTS_SENT] = COUNTER("events_sent_total", "events and conditions that the API took"),
 	[STAT_EVENTS_DROPPED] = COUNTER("events_dropped_total", "events and conditions that were given up"),
 	[STAT_RELOADS] = COUNTERS("matrix_reloads_total", "result", reloads, "looks at a changed latency file"),
