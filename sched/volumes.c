@@ -224,7 +224,7 @@ static void send_patch(struct open_pod *o)
 
 /* --- what is due; each returns when it has to be looked at again --- */
 
-static enum verdict written(const struct open_pod *o)
+static enum step_state written(const struct open_pod *o)
 {
 	return step_written(&o->steps[o->at], o->volumes->cache, o->namespace_, o->node);
 }
@@ -233,7 +233,7 @@ static int64_t go_on_sending(struct open_pod *o, int64_t mono_ms)
 {
 	struct volumes *v = o->volumes;
 
-	if (o->tries && written(o) == VERDICT_YES) {
+	if (o->tries && written(o) == STEP_STANDS) {
 		step_done(o); /* its answer was lost */
 		return mono_ms;
 	}
@@ -248,13 +248,13 @@ static int64_t go_on_sending(struct open_pod *o, int64_t mono_ms)
 /* Another scheduler's pod may want the same claim on the same node, or our own patch may have been first, unheard. */
 static int64_t settle(struct open_pod *o, int64_t mono_ms)
 {
-	enum verdict seen = written(o);
+	enum step_state seen = written(o);
 
-	if (seen == VERDICT_YES) {
+	if (seen == STEP_STANDS) {
 		step_done(o);
 		return mono_ms;
 	}
-	if (seen == VERDICT_WAIT && mono_ms < o->settle_by_ms)
+	if (seen == STEP_WAITS && mono_ms < o->settle_by_ms)
 		return mono_ms + POLL_MS;
 	end(o, VOLUMES_FAILED);
 	return -1;
@@ -263,15 +263,15 @@ static int64_t settle(struct open_pod *o, int64_t mono_ms)
 static int64_t await_bound(struct open_pod *o, int64_t mono_ms)
 {
 	char why[sizeof(o->reason)];
-	enum verdict all = steps_bound(o->steps, o->count, o->volumes->cache, o->namespace_, o->node, why, sizeof(why));
+	enum step_state all = steps_bound(o->steps, o->count, o->volumes->cache, o->namespace_, o->node, why, sizeof(why));
 
-	if (all == VERDICT_NO) {
+	if (all == STEP_FAILS) {
 		fail_waiting(o, why);
 		return -1;
 	}
-	if (all == VERDICT_YES)
+	if (all == STEP_STANDS)
 		o->phase = BOUND;
-	return all == VERDICT_YES ? mono_ms : mono_ms + POLL_MS;
+	return all == STEP_STANDS ? mono_ms : mono_ms + POLL_MS;
 }
 
 static int64_t hand_over(struct open_pod *o, int64_t mono_ms)

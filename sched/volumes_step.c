@@ -96,18 +96,18 @@ static bool is_for(const struct claim *claim, const char *node)
 	return claim->selected_node && STREQ(claim->selected_node, node);
 }
 
-enum verdict step_written(const struct step *s, const struct cache *c, const char *namespace_, const char *node)
+enum step_state step_written(const struct step *s, const struct cache *c, const char *namespace_, const char *node)
 {
 	const struct claim *claim = find_claim(s, c, namespace_);
 	const struct volume *volume = s->volume ? find_volume(c, s->volume) : NULL;
 
 	if (!claim || (s->volume && !volume))
-		return VERDICT_NO;
+		return STEP_FAILS;
 	if (s->volume && volume->has_claim && STREQ(volume->claim_uid, s->claim_uid))
-		return VERDICT_YES;
+		return STEP_STANDS;
 	if (!s->volume && is_for(claim, node))
-		return VERDICT_YES;
-	return STREQ(s->volume ? volume->object.resource_version : claim->object.resource_version, s->version) ? VERDICT_WAIT : VERDICT_NO;
+		return STEP_STANDS;
+	return STREQ(s->volume ? volume->object.resource_version : claim->object.resource_version, s->version) ? STEP_WAITS : STEP_FAILS;
 }
 
 /* False and why: the pod could not use the volume on that node. */
@@ -126,44 +126,44 @@ static bool allows(const struct volume *volume, struct cache *c, const char *nod
 	return false;
 }
 
-static enum verdict match_bound(const struct step *s, struct cache *c, const struct claim *claim, const char *node, char *why, size_t size)
+static enum step_state match_bound(const struct step *s, struct cache *c, const struct claim *claim, const char *node, char *why, size_t size)
 {
 	const struct volume *volume = find_volume(c, s->volume);
 
 	if (!volume) {
 		snprintf(why, size, "failed to check binding: could not find v1.PersistentVolume \"%s\"", s->volume);
-		return VERDICT_NO;
+		return STEP_FAILS;
 	}
 	if (s->patched && STREQ(volume->object.resource_version, s->version))
-		return VERDICT_WAIT;
+		return STEP_WAITS;
 	if (!allows(volume, c, node, why, size))
-		return VERDICT_NO;
+		return STEP_FAILS;
 	if (!volume->has_claim || !STREQ(volume->claim_uid, s->claim_uid)) {
 		snprintf(why, size, "ClaimRef got reset for pv \"%s\"", s->volume);
-		return VERDICT_NO;
+		return STEP_FAILS;
 	}
-	return claim_is_bound(claim) ? VERDICT_YES : VERDICT_WAIT;
+	return claim_is_bound(claim) ? STEP_STANDS : STEP_WAITS;
 }
 
-static enum verdict provision_bound(const struct step *s, struct cache *c, const struct claim *claim, const char *node, char *why, size_t size)
+static enum step_state provision_bound(const struct step *s, struct cache *c, const struct claim *claim, const char *node, char *why, size_t size)
 {
 	const struct volume *volume;
 
 	if (s->patched && STREQ(claim->object.resource_version, s->version))
-		return VERDICT_WAIT;
+		return STEP_WAITS;
 	if (!is_for(claim, node)) {
 		snprintf(why, size, "provisioning failed for PVC \"%s\"", s->claim);
-		return VERDICT_NO;
+		return STEP_FAILS;
 	}
 	volume = claim->volume_name[0] ? find_volume(c, claim->volume_name) : NULL;
 	if (!volume)
-		return VERDICT_WAIT;	/* the claim's watch may be ahead of the volume's */
+		return STEP_WAITS;	/* the claim's watch may be ahead of the volume's */
 	if (!allows(volume, c, node, why, size))
-		return VERDICT_NO;
-	return claim_is_bound(claim) ? VERDICT_YES : VERDICT_WAIT;
+		return STEP_FAILS;
+	return claim_is_bound(claim) ? STEP_STANDS : STEP_WAITS;
 }
 
-static enum verdict step_bound(const struct step *s, struct cache *c, const char *namespace_, const char *node, char *why, size_t size)
+static enum step_state step_bound(const struct step *s, struct cache *c, const char *namespace_, const char *node, char *why, size_t size)
 {
 	const struct claim *claim = find_claim(s, c, namespace_);
 
@@ -171,21 +171,21 @@ static enum verdict step_bound(const struct step *s, struct cache *c, const char
 		return (s->volume ? match_bound : provision_bound)(s, c, claim, node, why, size);
 	snprintf(why, size, "failed to check %s: could not find v1.PersistentVolumeClaim \"%s/%s\"", s->volume ? "binding" : "provisioning pvc",
 		 namespace_, s->claim);
-	return VERDICT_NO;
+	return STEP_FAILS;
 }
 
-enum verdict steps_bound(const struct step *steps, uint32_t count, struct cache *c, const char *namespace_, const char *node, char *why, size_t size)
+enum step_state steps_bound(const struct step *steps, uint32_t count, struct cache *c, const char *namespace_, const char *node, char *why, size_t size)
 {
-	enum verdict all = VERDICT_YES, one;
+	enum step_state all = STEP_STANDS, one;
 	uint32_t i;
 
 	if (cache_find_node(c, node) < 0) {
 		snprintf(why, size, "failed to get node \"%s\": node \"%s\" not found", node, node);
-		return VERDICT_NO;
+		return STEP_FAILS;
 	}
-	for (i = 0; i < count && all != VERDICT_NO; i++) {
+	for (i = 0; i < count && all != STEP_FAILS; i++) {
 		one = step_bound(&steps[i], c, namespace_, node, why, size);
-		if (one != VERDICT_YES)
+		if (one != STEP_STANDS)
 			all = one;
 	}
 	return all;

@@ -22,10 +22,10 @@ void step_free(struct step *s);
 /* The request for it; the caller frees *path. */
 void step_request(const struct step *s, const char *namespace_, const char *node, char **path, struct buf *body);
 
-enum verdict { VERDICT_WAIT, VERDICT_YES, VERDICT_NO };
-/* Whether what the step writes is there. WAIT: the object is still the one that the plan was made from. */
-enum verdict step_written(const struct step *s, const struct cache *c, const char *namespace_, const char *node);
-/* Whether all claims are bound, to volumes that the node may use. `why` of NO, in kube-scheduler's words. */
-enum verdict steps_bound(const struct step *steps, uint32_t count, struct cache *c, const char *namespace_, const char *node, char *why, size_t size);
+enum step_state { STEP_WAITS, STEP_STANDS, STEP_FAILS };
+/* Whether what the step writes is there. WAITS: the object is still the one that the plan was made from. */
+enum step_state step_written(const struct step *s, const struct cache *c, const char *namespace_, const char *node);
+/* Whether all claims are bound, to volumes that the node may use. `why` of FAILS, in kube-scheduler's words. */
+enum step_state steps_bound(const struct step *steps, uint32_t count, struct cache *c, const char *namespace_, const char *node, char *why, size_t size);
 
 #endif
