@@ -1,6 +1,6 @@
 /*
- * volume_binding.h - which volumes a pod would have on a node, as the filter VolumeBinding finds out; and as whoever binds the pod has to carry out
- * before:
+ * volume_binding.h - which volumes a pod would have on a node, as the filter VolumeBinding finds out, and as whoever binds the pod has to
+ * arrange before:
  *
  *	struct volume_plan plan;
  *
@@ -14,8 +14,9 @@
  *
  * Both are promises (cache_promise) from the decision until the cache has seen them. A pod of which all claims are bound has an empty plan.
  *
- * Choice: claims in the order of their size, each takes the smallest volume that is free and will do, of equal ones the first by name (kube-scheduler
- * has no order there); a volume that names the claim already comes before all others. What finds none is made, if its class can be for that node.
+ * Choice: claims in the order of their size, each takes the smallest volume that is free and will do, of equal ones the first by name
+ * (kube-scheduler has no order there); a volume that names the claim already comes before all others. What finds none is made, if its class
+ * can be made for that node.
  */
 #ifndef SCHED_FILTER_VOLUME_BINDING_H
 #define SCHED_FILTER_VOLUME_BINDING_H

@@ -1,6 +1,6 @@
 /*
- * volume_needs.h - a pod's claims, sorted by what has to happen with them: the inside of VolumeBinding. What does not depend on the node is found
- * out once.
+ * volume_needs.h - a pod's claims, sorted by what has to happen with them: the inside of VolumeBinding. What does not depend on the node is
+ * found out once.
  */
 #ifndef SCHED_FILTER_VOLUME_NEEDS_H
 #define SCHED_FILTER_VOLUME_NEEDS_H

@@ -1,5 +1,6 @@
 /*
- * storage_world.h - claims, volumes, classes and CSI nodes for tests of the volume filters. `more` are members of the spec, with a comma in front, or "".
+ * storage_world.h - claims, volumes, classes and CSI nodes for tests of the volume filters. `more` are members of the spec, with a comma in
+ * front, or "".
  */
 #ifndef TESTS_UNIT_STORAGE_WORLD_H
 #define TESTS_UNIT_STORAGE_WORLD_H
@@ -43,7 +44,7 @@ static inline void put_class(struct world *w, const char *name, const char *prov
 	put(w, "{'kind':'StorageClass','metadata':{'name':'%s'},'provisioner':'%s'%s}", name, provisioner, more);
 }
 
-/* Unbound, of that class, 1Gi. */
+/* Unbound, of that class and size. */
 static inline void put_claim(struct world *w, const char *name, const char *class, const char *size, const char *more)
 {
 	put(w, "{'kind':'PersistentVolumeClaim','metadata':{'name':'%s','namespace':'default','uid':'uid-%s'},'spec':{'storageClassName':'%s',"

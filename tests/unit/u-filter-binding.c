@@ -54,7 +54,8 @@ static void claims_that_are_not_ready(void **state)
 	put_claim(&w, "lost-class", "nobodys", "1Gi", "");
 	put_claim(&w, "prebound", "wait", "1Gi", ",'volumeName':'v'");
 	put_claim(&w, "fine", "wait", "1Gi", "");
-	put(&w, "{'kind':'PersistentVolumeClaim','metadata':{'name':'lost','namespace':'default'},'spec':{'volumeName':'v'},'status':{'phase':'Lost'}}");
+	put(&w, "{'kind':'PersistentVolumeClaim','metadata':{'name':'lost','namespace':'default'},'spec':{'volumeName':'v'},"
+		"'status':{'phase':'Lost'}}");
 	put(&w, "{'kind':'PersistentVolumeClaim','metadata':{'name':'going','namespace':'default','deletionTimestamp':'2026-01-01T00:00:00Z'}}");
 	expect_refused(&w, pod_with_claims("p", "missing"), "persistentvolumeclaim \"missing\" not found");
 	expect_refused(&w, pod_with_claims("p", "lost"), "persistentvolumeclaim \"lost\" bound to non-existent persistentvolume \"v\"");

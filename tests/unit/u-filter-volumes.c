@@ -325,7 +325,8 @@ static void zones_ask_for_the_volume_of_a_claim_alone(void **state)
 
 static void features_that_a_node_has_to_declare(void **state)
 {
-	static const char mismatch[] = "node(s) didn't match Pod's required features", groups[] = "node(s) didn't support supplementalGroupsPolicy Strict";
+	static const char mismatch[] = "node(s) didn't match Pod's required features";
+	static const char groups[] = "node(s) didn't support supplementalGroupsPolicy Strict";
 	static const struct {
 		const char *spec, *reason_bare, *reason_all;
 	} examples[] = {

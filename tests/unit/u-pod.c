@@ -324,6 +324,8 @@ static void too_long_lists_are_refused(void **state)
 		unsigned most;
 		const char *says;
 	} examples[] = {
+		{"'volumes':[%s]", "{'name':'v','iscsi':{'iqn':'k%u'}}", POD_LIST_MAX,
+		 "spec.volumes: 1001 items, more than this scheduler takes (1000)"},
 		{"'tolerations':[%s]", "{'key':'k%u','operator':'Exists'}", POD_LIST_MAX, "spec.tolerations: 1001 items, more than this scheduler takes (1000)"},
 		{"'affinity':{'nodeAffinity':{" REQUIRED ":{'nodeSelectorTerms':[%s]}}}", "{'matchFields':[{'key':'metadata.name','operator':'In','values':['n%u']}]}",
 		 POD_LIST_MAX / 2, "the required node affinity: 1002 items, more than this scheduler takes (1000)"},

@@ -1,6 +1,6 @@
 /*
- * Random clusters against a plain telling of the rules: for each node the limit, the volumes and the zones are worked out anew, from records that
- * the objects are written from, without indices, sorted lists or bits.
+ * Random clusters against a plain telling of the rules: for each node the limit, the volumes and the zones are worked out anew, from the
+ * records that the objects were written from, without indices, sorted lists or bits.
  */
 #include "tests/unit/storage_world.h"
 
