@@ -11,18 +11,16 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/stats.h"
-
-#define REPEAT_MS 60000
-#define AGAIN_MS 10000
+#include "sched/trouble.h"
 
 /* status.phase!=Succeeded,status.phase!=Failed */
 #define PODS_QUERY "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed"
 
-/* What goes wrong is said once for both watches, and again each minute while it lasts. */
-struct trouble {
-	char cause[512];		/* that was logged last */
-	int64_t said_mono_ms, since_mono_ms[RESOURCE_COUNT];	/* 0: never; not in trouble */
-	int64_t held_back;
+/* A watch, and what its handlers are called with. */
+struct source {
+	struct feed *feed;
+	enum stat_resource which;
+	struct kube_watch *watch;	/* NULL: of a kind that nobody can read yet */
 };
 
 struct feed {
@@ -30,12 +28,18 @@ struct feed {
 	struct queue *queue;
 	struct metrics *stats;
 	struct feed_hooks hooks;
-	struct kube_watch *watch[RESOURCE_COUNT];
+	struct source sources[RESOURCE_COUNT];
 	struct trouble trouble;
 	struct log_gate bad_gate;
 	unsigned wake;
+	bool storage_told;
 	int64_t lists_before;		/* lists of pods before feed_relist; -1: it was not called */
 };
+
+static struct feed *feed_of(void *source)
+{
+	return ((struct source *)source)->feed;
+}
 
 bool feed_wants(const struct feed *f, const struct pod *pod)
 {
@@ -125,7 +129,7 @@ static void bad_object(struct feed *f, enum stat_resource which, const struct lm
 
 static void on_pod(void *arg, enum kube_event event, const cJSON *object)
 {
-	struct feed *f = arg;
+	struct feed *f = feed_of(arg);
 	struct lm_err err;
 	struct pod *pod = pod_parse(object, &err);
 
@@ -144,7 +148,7 @@ static void on_pod(void *arg, enum kube_event event, const cJSON *object)
 
 static void pods_begin(void *arg)
 {
-	cache_replace_pods_begin(((struct feed *)arg)->cache);
+	cache_replace_pods_begin(feed_of(arg)->cache);
 }
 
 struct gone {
@@ -162,7 +166,7 @@ static void note_gone(void *arg, const struct pod *pod)
 
 static void pods_end(void *arg)
 {
-	struct feed *f = arg;
+	struct feed *f = feed_of(arg);
 	struct gone gone = {0};
 	size_t i;
 
@@ -188,7 +192,7 @@ static void forget_node(struct feed *f, const cJSON *object)
 
 static void on_node(void *arg, enum kube_event event, const cJSON *object)
 {
-	struct feed *f = arg;
+	struct feed *f = feed_of(arg);
 	struct lm_err err;
 	struct node *node = node_parse(object, &err);
 
@@ -205,96 +209,114 @@ static void on_node(void *arg, enum kube_event event, const cJSON *object)
 
 static void nodes_begin(void *arg)
 {
-	cache_replace_nodes_begin(((struct feed *)arg)->cache);
+	cache_replace_nodes_begin(feed_of(arg)->cache);
 }
 
 static void nodes_end(void *arg)
 {
-	struct feed *f = arg;
+	struct feed *f = feed_of(arg);
 
 	f->wake |= cache_replace_nodes_end(f->cache);
 	log_info("nodes listed", FIELDS(LI("nodes", cache_view(f->cache)->count)));
 }
 
-/* --- both --- */
+/* --- the kinds of object.h --- */
 
-/* Without the path, so that both watches of a server that is gone have the same one. */
-static const char *cause_of(const char *text)
+static enum object_kind kind_of(const struct source *s)
 {
-	const char *list = strstr(text, ": list: "), *watch = strstr(text, ": watch: ");
-
-	return list ? list + strlen(": list: ") : watch ? watch + strlen(": watch: ") : text;
+	return (enum object_kind)(s->which - RESOURCE_OBJECTS);
 }
 
-/* Another reason at once; the same one after a time of peace, but not each second where it comes and goes; and each minute. */
-static bool worth_saying(const struct trouble *t, const char *cause, int64_t mono_ms)
+/* As with a node: what it was before is not believed any more. */
+static void forget_object(struct feed *f, enum object_kind kind, const cJSON *object)
 {
-	bool lasts = t->since_mono_ms[RESOURCE_NODES] || t->since_mono_ms[RESOURCE_PODS];
+	const cJSON *metadata = json_get(object, "metadata");
+	const char *namespace_ = cJSON_GetStringValue(json_get(metadata, "namespace")), *name = cJSON_GetStringValue(json_get(metadata, "name"));
 
-	return !t->said_mono_ms || !STREQ(t->cause, cause) || mono_ms - t->said_mono_ms >= (lasts ? REPEAT_MS : AGAIN_MS);
+	if (name)
+		f->wake |= cache_delete_object(f->cache, kind, namespace_ ? namespace_ : "", name);
 }
 
-static void trouble(struct feed *f, enum stat_resource which, const char *name, const struct lm_err *err, int64_t retry_in_ms)
+static void on_object(void *arg, enum kube_event event, const cJSON *json)
 {
-	struct trouble *t = &f->trouble;
-	const char *cause = cause_of(err->msg);
-	int64_t now = clock_mono_ms();
-	bool say = worth_saying(t, cause, now);
+	struct source *s = arg;
+	struct feed *f = s->feed;
+	struct object *object = NULL;
+	struct lm_err err;
 
-	if (!t->since_mono_ms[which])
-		t->since_mono_ms[which] = now;
-	if (!say) {
-		t->held_back++;
+	if (event == KUBE_DELETED) {
+		forget_object(f, kind_of(s), json);
 		return;
 	}
-	log_warn("watch interrupted", FIELDS(LS("resource", name), LS("error", err->msg), LI("retry_in_ms", retry_in_ms),
-					     LI("held_back", t->held_back)));
-	snprintf(t->cause, sizeof(t->cause), "%s", cause);
-	t->said_mono_ms = now;
-	t->held_back = 0;
-}
-
-static void end_trouble(struct feed *f, enum stat_resource which, int64_t opened_mono_ms)
-{
-	static const char *const names[] = {"nodes", "pods"};
-	int64_t *since = &f->trouble.since_mono_ms[which];
-
-	if (!*since || opened_mono_ms <= *since)
+	object = object_parse(kind_of(s), json, &err);
+	if (object) {
+		f->wake |= cache_put_object(f->cache, object);
 		return;
-	log_info("watch goes on", FIELDS(LS("resource", names[which]), LI("after_ms", opened_mono_ms - *since)));
-	*since = 0;
+	}
+	bad_object(f, s->which, &err);
+	forget_object(f, kind_of(s), json);
 }
 
-static void nodes_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+static void objects_begin(void *arg)
 {
-	trouble(arg, RESOURCE_NODES, "nodes", err, retry_in_ms);
+	cache_replace_objects_begin(feed_of(arg)->cache, kind_of(arg));
 }
 
-static void pods_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+static void objects_end(void *arg)
 {
-	trouble(arg, RESOURCE_PODS, "pods", err, retry_in_ms);
+	struct source *s = arg;
+	uint32_t count;
+
+	s->feed->wake |= cache_replace_objects_end(s->feed->cache, kind_of(s));
+	cache_objects(s->feed->cache, kind_of(s), &count);
+	log_debug("listed", FIELDS(LS("resource", stat_resource_names[s->which]), LI("objects", count)));
 }
 
-static struct kube_watch *watch(struct feed *f, struct kube *k, int kind, const char *path, const char *query,
+/* --- all --- */
+
+static void on_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
+{
+	struct source *s = arg;
+
+	trouble_meet(&s->feed->trouble, s->which, err, retry_in_ms);
+}
+
+/* A dump is made of what the watches bring, as it comes. */
+static struct kube_watch *watch(struct source *s, struct kube *k, int kind, const char *path, const char *query,
 				const struct kube_watch_handlers *handlers)
 {
-	struct archive *archive = f->hooks.archive;
+	struct archive *archive = s->feed->hooks.archive;
 
 	if (!archive)
-		return kube_watch_new(k, path, query, handlers, f);
-	return kube_watch_new(k, path, query, &archive_tap_handlers, archive_tap(archive, kind, handlers, f));
+		return kube_watch_new(k, path, query, handlers, s);
+	return kube_watch_new(k, path, query, &archive_tap_handlers, archive_tap(archive, kind, handlers, s));
+}
+
+static void open_source(struct feed *f, struct kube *k, enum stat_resource which)
+{
+	static const struct kube_watch_handlers nodes = {nodes_begin, on_node, nodes_end, on_trouble};
+	static const struct kube_watch_handlers pods = {pods_begin, on_pod, pods_end, on_trouble};
+	static const struct kube_watch_handlers objects = {objects_begin, on_object, objects_end, on_trouble};
+	struct source *s = &f->sources[which];
+
+	*s = (struct source){.feed = f, .which = which};
+	if (which == RESOURCE_NODES)
+		s->watch = watch(s, k, CLUSTER_NODE, "/api/v1/nodes", NULL, &nodes);
+	else if (which == RESOURCE_PODS)
+		s->watch = watch(s, k, CLUSTER_POD, "/api/v1/pods", PODS_QUERY, &pods);
+	else if (object_kinds[kind_of(s)].parse)
+		s->watch = watch(s, k, CLUSTER_OTHER + (int)kind_of(s), object_kinds[kind_of(s)].path, NULL, &objects);
 }
 
 struct feed *feed_new(struct kube *k, struct cache *cache, struct queue *queue, struct metrics *stats,
 		      const struct feed_hooks *hooks)
 {
-	static const struct kube_watch_handlers nodes = {nodes_begin, on_node, nodes_end, nodes_trouble};
-	static const struct kube_watch_handlers pods = {pods_begin, on_pod, pods_end, pods_trouble};
 	struct feed *f = xcalloc(1, sizeof(*f));
+	int i;
 
 	*f = (struct feed){.cache = cache, .queue = queue, .stats = stats, .hooks = *hooks, .lists_before = -1};
-	f->watch[RESOURCE_NODES] = watch(f, k, CLUSTER_NODE, "/api/v1/nodes", NULL, &nodes);
-	f->watch[RESOURCE_PODS] = watch(f, k, CLUSTER_POD, "/api/v1/pods", PODS_QUERY, &pods);
+	for (i = 0; i < RESOURCE_COUNT; i++)
+		open_source(f, k, (enum stat_resource)i);
 	return f;
 }
 
@@ -305,20 +327,46 @@ void feed_free(struct feed *f)
 	if (!f)
 		return;
 	for (i = 0; i < RESOURCE_COUNT; i++)
-		kube_watch_free(f->watch[i]);
+		kube_watch_free(f->sources[i].watch);
 	free(f);
 }
 
-static void set_gauges(struct feed *f, int which, int64_t mono_ms)
+static void set_gauges(struct feed *f, int which, const struct kube_watch_stats *s, int64_t mono_ms)
 {
-	struct kube_watch_stats s = kube_watch_stats(f->watch[which]);
-
-	metrics_set(f->stats, STAT_LISTS, which, (double)s.lists);
-	metrics_set(f->stats, STAT_WATCHES, which, (double)s.watches);
-	metrics_set(f->stats, STAT_WATCH_EVENTS, which, (double)s.events);
-	metrics_set(f->stats, STAT_WATCH_GONE, which, (double)s.gone);
+	metrics_set(f->stats, STAT_LISTS, which, (double)s->lists);
+	metrics_set(f->stats, STAT_WATCHES, which, (double)s->watches);
+	metrics_set(f->stats, STAT_WATCH_EVENTS, which, (double)s->events);
+	metrics_set(f->stats, STAT_WATCH_GONE, which, (double)s->gone);
 	metrics_set(f->stats, STAT_WATCH_SILENT_SECONDS, which,
-		    s.last_heard_mono_ms < 0 ? NAN : (double)(mono_ms - s.last_heard_mono_ms) / 1e3);
+		    s->last_heard_mono_ms < 0 ? NAN : (double)(mono_ms - s->last_heard_mono_ms) / 1e3);
+}
+
+static int64_t tick_source(struct source *s, int64_t mono_ms)
+{
+	int64_t due = kube_watch_tick(s->watch, mono_ms);
+	struct kube_watch_stats stats = kube_watch_stats(s->watch);
+
+	set_gauges(s->feed, (int)s->which, &stats, mono_ms);
+	trouble_end(&s->feed->trouble, s->which, stats.opened_mono_ms);
+	return due;
+}
+
+/* A server that does not have a kind at all has no objects of it. */
+static bool is_listed(const struct source *s)
+{
+	return !s->watch || kube_watch_synced(s->watch) || (s->which >= RESOURCE_OBJECTS && kube_watch_stats(s->watch).list_status == 404);
+}
+
+static void tell_of_storage(struct feed *f)
+{
+	int i;
+
+	for (i = 0; i < RESOURCE_COUNT; i++)
+		if (!f->sources[i].watch || !is_listed(&f->sources[i]))
+			return;
+	cache_know_storage(f->cache);
+	f->storage_told = true;
+	f->wake |= WAKE_STORAGE;
 }
 
 int64_t feed_tick(struct feed *f, int64_t mono_ms)
@@ -327,28 +375,46 @@ int64_t feed_tick(struct feed *f, int64_t mono_ms)
 	int i;
 
 	for (i = 0; i < RESOURCE_COUNT; i++) {
-		due = kube_watch_tick(f->watch[i], mono_ms);
+		due = f->sources[i].watch ? tick_source(&f->sources[i], mono_ms) : wait;
 		wait = due < wait ? due : wait;
-		set_gauges(f, i, mono_ms);
-		end_trouble(f, (enum stat_resource)i, kube_watch_stats(f->watch[i]).opened_mono_ms);
 	}
+	if (!f->storage_told)
+		tell_of_storage(f);
 	return wait;
+}
+
+unsigned feed_unlisted(const struct feed *f, unsigned *forbidden)
+{
+	unsigned unlisted = 0;
+	int i;
+
+	*forbidden = 0;
+	for (i = 0; i < RESOURCE_COUNT; i++) {
+		if (is_listed(&f->sources[i]))
+			continue;
+		unlisted |= 1u << i;
+		if (kube_watch_stats(f->sources[i].watch).list_status == 403)
+			*forbidden |= 1u << i;
+	}
+	return unlisted;
 }
 
 bool feed_synced(const struct feed *f)
 {
-	return kube_watch_synced(f->watch[RESOURCE_NODES]) && kube_watch_synced(f->watch[RESOURCE_PODS]);
+	unsigned ignored;
+
+	return !feed_unlisted(f, &ignored);
 }
 
 void feed_relist(struct feed *f)
 {
-	f->lists_before = kube_watch_stats(f->watch[RESOURCE_PODS]).lists;
-	kube_watch_relist(f->watch[RESOURCE_PODS]);
+	f->lists_before = kube_watch_stats(f->sources[RESOURCE_PODS].watch).lists;
+	kube_watch_relist(f->sources[RESOURCE_PODS].watch);
 }
 
 bool feed_relisted(const struct feed *f)
 {
-	return kube_watch_stats(f->watch[RESOURCE_PODS]).lists > f->lists_before;
+	return kube_watch_stats(f->sources[RESOURCE_PODS].watch).lists > f->lists_before;
 }
 
 unsigned feed_take_wake(struct feed *f)

@@ -26,6 +26,7 @@ void gauges_set(struct gauges *g, int64_t mono_ms)
 	metrics_set(g->stats, STAT_ASSUMED, 0, (double)cache_assumed(g->cache));
 	metrics_set(g->stats, STAT_BINDINGS_OPEN, 0, (double)bind_open(g->binder));
 	metrics_set(g->stats, STAT_BINDINGS_UNKNOWN, 0, (double)bind_unknown(g->binder));
+	metrics_set(g->stats, STAT_VOLUMES_OPEN, 0, (double)volumes_open(g->volumes));
 	metrics_set(g->stats, STAT_EVENTS_SENT, 0, (double)events_sent(g->events));
 	metrics_set(g->stats, STAT_EVENTS_DROPPED, 0, (double)events_dropped(g->events));
 	metrics_set(g->stats, STAT_SYNCED, 0, feed_synced(g->feed));

@@ -9,12 +9,14 @@
 #include "sched/events.h"
 #include "sched/feed.h"
 #include "sched/queue.h"
+#include "sched/volumes.h"
 
 struct gauges {
 	struct metrics *stats;
 	const struct queue *queue;
 	struct cache *cache;
 	const struct binder *binder;
+	const struct volumes *volumes;
 	const struct events *events;
 	const struct feed *feed;
 	int64_t ages_mono_ms;		/* private: when the ages were set last */

@@ -13,7 +13,7 @@
  *
  * Ready pods: higher priority first, then who waits longer. Back-off: 1 s after the first attempt, doubling to 10 s; it begins
  * at the attempt, not at the wake-up, so a pod that was parked for long is ready at once. It starts anew when its user changes
- * the pod. News that are rare and mean much (WAKE_RARE: of a node, of the matrix) make it end 1 s after the attempt for those who
+ * the pod. News that are rare and mean much (WAKE_RARE: of a node, a namespace, the matrix) make it end 1 s after the attempt for those who
  * wait for them: pods that come and go all the time cannot keep a pod from a new node for 10 s.
  *
  * The queue knows uids only. Times are CLOCK_BOOTTIME milliseconds that the caller gives. Not thread-safe.

@@ -24,7 +24,10 @@ static bool is_ours(void *arg, const char *scheduler_name)
 
 static void on_seen(void *arg, const char *uid)
 {
-	bind_seen(((struct scheduler *)arg)->binder, uid);
+	struct scheduler *s = arg;
+
+	bind_seen(s->binder, uid);
+	volumes_seen(s->volumes, uid);
 }
 
 /* --- signals --------------------------------------------------------------------------------------------------------- */
@@ -33,6 +36,7 @@ static void apply_rates(struct scheduler *s)
 {
 	limit_set(&s->limit, s->settings->qps, (double)s->settings->burst, clock_mono_ms());
 	binder_set_flight(s->binder, (size_t)s->settings->bindings);
+	volumes_set_flight(s->volumes, (size_t)s->settings->bindings);
 	events_set_flight(s->events, (size_t)s->settings->bindings);
 }
 
@@ -78,6 +82,7 @@ static void drain(struct scheduler *s, int64_t mono_ms)
 		return;
 	}
 	s->drain_until_ms = mono_ms + SCHEDULER_DRAIN_MS;
+	volumes_drop(s->volumes);
 	events_hurry(s->events);
 	log_info("draining", FIELDS(LI("bindings_open", bind_open(s->binder)), LI("events_open", events_open(s->events))));
 }
@@ -127,9 +132,12 @@ static int open_signals(struct scheduler *s, struct lm_err *err)
 
 static struct status_facts facts_now(const struct scheduler *s, int64_t mono_ms)
 {
-	return (struct status_facts){.synced = feed_synced(s->feed), .looked = intake_ready(s->intake, mono_ms),
-				     .draining = s->drain_until_ms != 0,
+	struct status_facts facts = {.looked = intake_ready(s->intake, mono_ms), .draining = s->drain_until_ms != 0,
 				     .overdue_ms = leader_overdue_ms(s->leader, mono_ms)};
+
+	facts.unlisted = feed_unlisted(s->feed, &facts.forbidden);
+	facts.synced = !facts.unlisted;
+	return facts;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -153,6 +161,15 @@ static bool may_decide(const struct scheduler *s, const struct status_facts *fac
 	return facts->synced && facts->looked && !facts->draining && feed_relisted(s->feed) && leader_acts(s->leader);
 }
 
+static void take_wake(struct scheduler *s, int64_t mono_ms)
+{
+	unsigned wake = feed_take_wake(s->feed);
+
+	queue_wake(s->queue, wake, mono_ms);
+	if (wake & WAKE_STORAGE)
+		volumes_look(s->volumes);
+}
+
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 {
@@ -161,7 +178,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 
 	if (intake_poll(s->intake, mono_ms, &reader_wait))
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
-	queue_wake(s->queue, feed_take_wake(s->feed), mono_ms);
+	take_wake(s, mono_ms);
 	facts = facts_now(s, mono_ms);
 	wait = least(wait, leader_tick(s->leader, facts.synced, mono_ms, TURN_MAX_MS));
 	if (leader_began(s->leader))
@@ -171,6 +188,7 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 		scheduler_decide(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
+	wait = least(wait, volumes_tick(s->volumes, mono_ms, TURN_MAX_MS));
 	if (leader_acts(s->leader))
 		wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
 	dumper_poll(s->dumper);
@@ -222,6 +240,7 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, s, s->archive};
+	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
 	note_loaded(s);
@@ -237,12 +256,15 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	    status_open(&s->status, s->settings->listen, s->stats, err) < 0)
 		return -1;
 	s->binder = binder_new(s->kube, s->cache, &s->limit, scheduler_bind_ended, s);
-	if (s->leader)
+	s->volumes = volumes_new(s->kube, s->cache, &s->limit, &volumes_hooks);
+	if (s->leader) {
 		binder_set_guard(s->binder, leader_acts, s->leader);
+		volumes_set_guard(s->volumes, leader_acts, s->leader);
+	}
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
-	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder,
+	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder, .volumes = s->volumes,
 				    .events = s->events, .feed = s->feed};
 	return 0;
 }
@@ -253,6 +275,7 @@ static void stop(struct scheduler *s)
 	dumper_free(s->dumper);
 	feed_free(s->feed);
 	archive_free(s->archive);
+	volumes_free(s->volumes);
 	binder_free(s->binder);
 	events_free(s->events);
 	leader_close(s->leader);

@@ -3,13 +3,14 @@
  *
  *	watches --> cache, queue            reader process --> matrix
  *	              |                                          |
- *	              +--> take -> settle -> decide -> assume -> bind (many in flight) -> Scheduled, log
- *	                             |                             |
- *	                             +-> no node: park, event,     +-> failed for certain: forget, back-off
+ *	              +--> take -> settle -> decide -> assume -> [volumes] -> bind (many in flight) -> Scheduled, log
+ *	                             |                             |            |
+ *	                             +-> no node: park, event,     +------------+-> failed for certain: forget, back-off
  *	                                 condition
  *
- * Nothing is decided before nodes and pods were listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
- * finished within SCHEDULER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again. SIGUSR1 writes a dump (dump.h).
+ * Nothing is decided before the cluster was listed whole. SIGTERM and SIGINT drain: nothing new is begun, what is open is
+ * finished within SCHEDULER_DRAIN_MS; pods that wait for their volumes (volumes.h) are left to who comes next. A change of the configuration
+ * file, and SIGHUP, read it again. SIGUSR1 writes a dump (dump.h).
  *
  * Of several replicas one leads (leader.h). The others keep cache and queue warm by their watches, and decide and write nothing. A new leader lists the
  * pods anew before its first decision. Leadership is looked at before each decision and as each Binding goes out; when it is lost the program ends at

@@ -53,23 +53,44 @@ static struct bind_facts facts_of(struct scheduler *s, const struct decision_inp
 	return facts;
 }
 
+/* The volumes that it would have there; an empty plan where nothing is to be bound first. False: they can't be bound now. */
+static bool plan_volumes(struct scheduler *s, const struct decision_input *in, const struct decision *decision, struct volume_plan *plan)
+{
+	*plan = (struct volume_plan){0};
+	return !in->pod->needs_storage || (volume_plan_of(in->view, in->pod, (uint32_t)decision->node, plan) && volumes_ready(s->volumes));
+}
+
+/* Takes the strings of `facts`. */
+static void begin_binding(struct scheduler *s, const struct pod *pod, const char *node, const struct volume_plan *plan, const struct bind_facts *facts)
+{
+	bool volumes_first = plan->match_count + plan->provision_count;
+	char key[512];
+
+	pod_key(pod, key, sizeof(key));
+	log_debug(volumes_first ? "volumes first" : "binding begun", FIELDS(LS("pod", key), LS("node", node)));
+	if (volumes_first)
+		volumes_start(s->volumes, pod, node, plan, facts, facts->decided_mono_ms);
+	else
+		bind_start(s->binder, pod, node, facts, facts->decided_mono_ms);
+}
+
 static void placed(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
 {
 	struct bind_facts facts = facts_of(s, in, decision);
 	auto_free char *node = xstrdup(in->view->nodes[decision->node].node->name);
-	char key[512];
+	struct volume_plan plan;
+	bool planned = plan_volumes(s, in, decision, &plan);
 
 	metrics_add(s->stats, STAT_DECISIONS, DECISION_PLACED, 1);
-	if (!cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
+	if (planned && cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
+		begin_binding(s, in->pod, node, &plan, &facts);
+		queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
+	} else {
 		free(facts.runner_up);
 		free(facts.note);
 		queue_failed(s->queue, in->pod->uid, in->mono_ms);
-		return;
 	}
-	pod_key(in->pod, key, sizeof(key));
-	log_debug("binding begun", FIELDS(LS("pod", key), LS("node", node)));
-	bind_start(s->binder, in->pod, node, &facts, in->mono_ms);
-	queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
+	volume_plan_free(&plan);
 }
 
 static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
@@ -114,6 +135,13 @@ void scheduler_decide(struct scheduler *s)
 		decide_one(s, uid, clock_mono_ms());
 }
 
+bool scheduler_may_bind(void *arg)
+{
+	struct scheduler *s = arg;
+
+	return leader_acts(s->leader) && scheduler_binds_more(s, clock_mono_ms());
+}
+
 /* --- what became of a binding ---------------------------------------------------------------------------------------- */
 
 static void bound(struct scheduler *s, const struct binding *b, const char *key, int64_t mono_ms)
@@ -133,21 +161,27 @@ static void bound(struct scheduler *s, const struct binding *b, const char *key,
 	events_scheduled(s->events, b->scheduler_name, b->namespace_, b->name, b->uid, b->node, note);
 }
 
-/* For certain on no node, or not our pod any more. The watch takes it out of the queue when it is gone or on another node. */
-static void not_bound(struct scheduler *s, const struct binding *b, enum bind_end end, const char *key, int64_t mono_ms)
+/* For certain on no node, or not our pod any more. The watch takes it out of the queue when it is gone or on another node. `note` NULL: not told. */
+static void try_again(struct scheduler *s, const char *uid, const char *note, int64_t mono_ms)
 {
 	const struct cached_pod *cached;
+
+	queue_wake(s->queue, cache_forget(s->cache, uid), mono_ms);
+	queue_failed(s->queue, uid, mono_ms);
+	cached = cache_find_pod(s->cache, uid);
+	if (!note || !cached)
+		return;
+	events_failed(s->events, cached->pod, note, mono_ms);
+	events_condition(s->events, cached->pod, "SchedulerError", note);
+}
+
+static void not_bound(struct scheduler *s, const struct binding *b, enum bind_end end, const char *key, int64_t mono_ms)
+{
 	auto_free char *note = xasprintf("Binding rejected: %s", b->reason);
 
 	log_warn(end == BIND_LOST ? "binding lost" : "binding failed",
 		 FIELDS(LS("pod", key), LS("node", b->node), LS("reason", b->reason), LI("posts", b->posts)));
-	queue_wake(s->queue, cache_forget(s->cache, b->uid), mono_ms);
-	queue_failed(s->queue, b->uid, mono_ms);
-	cached = cache_find_pod(s->cache, b->uid);
-	if (end != BIND_FAILED || !b->answered || !cached)
-		return;
-	events_failed(s->events, cached->pod, note, mono_ms);
-	events_condition(s->events, cached->pod, "SchedulerError", note);
+	try_again(s, b->uid, end == BIND_FAILED && b->answered ? note : NULL, mono_ms);
 }
 
 void scheduler_bind_ended(void *arg, const struct binding *b, enum bind_end end)
@@ -161,4 +195,40 @@ void scheduler_bind_ended(void *arg, const struct binding *b, enum bind_end end)
 		bound(s, b, key, mono_ms);
 	else
 		not_bound(s, b, end, key, mono_ms);
+}
+
+/* --- what became of volumes ------------------------------------------------------------------------------------------ */
+
+static void bind_after_volumes(struct scheduler *s, const struct volumes_pod *p, const char *key, int64_t mono_ms)
+{
+	const struct cached_pod *cached = cache_find_pod(s->cache, p->uid);
+
+	log_info("volumes bound", FIELDS(LS("pod", key), LS("node", p->node), LI("took_ms", p->took_ms)));
+	if (!cached || !cached->assumed)
+		return;
+	bind_start(s->binder, cached->pod, p->node, p->facts, mono_ms);
+	p->facts->runner_up = p->facts->note = NULL; /* the binder's now */
+}
+
+static void volumes_not_bound(struct scheduler *s, const struct volumes_pod *p, enum volumes_end end, const char *key, int64_t mono_ms)
+{
+	auto_free char *note = xasprintf("running PreBind plugin \"VolumeBinding\": %s", p->reason);
+
+	log_warn(end == VOLUMES_LOST ? "binding lost" : "volumes not bound",
+		 FIELDS(LS("pod", key), LS("node", p->node), LS("reason", p->reason), LI("took_ms", p->took_ms)));
+	try_again(s, p->uid, end == VOLUMES_FAILED && p->answered ? note : NULL, mono_ms);
+	queue_wake(s->queue, p->wake, mono_ms);
+}
+
+void scheduler_volumes_ended(void *arg, const struct volumes_pod *p, enum volumes_end end)
+{
+	struct scheduler *s = arg;
+	auto_free char *key = xasprintf("%s/%s", p->namespace_, p->name);
+	int64_t mono_ms = clock_mono_ms();
+
+	metrics_add(s->stats, STAT_VOLUMES, (int)end, 1);
+	if (end == VOLUMES_BOUND)
+		bind_after_volumes(s, p, key, mono_ms);
+	else
+		volumes_not_bound(s, p, end, key, mono_ms);
 }

@@ -18,6 +18,7 @@
 #include "sched/queue.h"
 #include "sched/settings.h"
 #include "sched/status.h"
+#include "sched/volumes.h"
 
 struct scheduler {
 	struct settings *settings;
@@ -35,6 +36,7 @@ struct scheduler {
 	struct queue *queue;
 	struct feed *feed;
 	struct binder *binder;
+	struct volumes *volumes;	/* of pods that are assumed and not sent to the binder yet */
 	struct events *events;
 	struct intake *intake;
 	struct decider *decider;
@@ -48,7 +50,9 @@ struct scheduler {
 bool scheduler_binds_more(const struct scheduler *s, int64_t mono_ms);
 /* Decides on pods that are ready, a few, so that the API is looked at in between. */
 void scheduler_decide(struct scheduler *s);
-/* bind_ended of the binder. */
+/* bind_ended of the binder, and ended and may_bind of the volumes. */
 void scheduler_bind_ended(void *arg, const struct binding *b, enum bind_end end);
+void scheduler_volumes_ended(void *arg, const struct volumes_pod *p, enum volumes_end end);
+bool scheduler_may_bind(void *arg);
 
 #endif

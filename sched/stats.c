@@ -7,10 +7,23 @@
 #include "lib/mem.h"
 #include "sched/bind.h"
 #include "sched/queue.h"
+#include "sched/volumes.h"
 
 static const char *const decisions[] = {"placed", "no_node", "pod_refused", NULL};
 static const char *const reloads[] = {"taken", "same", "older", "failed", NULL};
-static const char *const resources[] = {"nodes", "pods", NULL};
+const char *const stat_resource_names[] = {
+	[RESOURCE_NODES] = "nodes",
+	[RESOURCE_PODS] = "pods",
+	[RESOURCE_OBJECTS + OBJECT_NAMESPACE] = "namespaces",
+	[RESOURCE_OBJECTS + OBJECT_CLAIM] = "persistentvolumeclaims",
+	[RESOURCE_OBJECTS + OBJECT_VOLUME] = "persistentvolumes",
+	[RESOURCE_OBJECTS + OBJECT_CLASS] = "storageclasses",
+	[RESOURCE_OBJECTS + OBJECT_CSI_NODE] = "csinodes",
+	[RESOURCE_OBJECTS + OBJECT_CSI_DRIVER] = "csidrivers",
+	[RESOURCE_OBJECTS + OBJECT_CAPACITY] = "csistoragecapacities",
+	[RESOURCE_OBJECTS + OBJECT_ATTACHMENT] = "volumeattachments",
+	[RESOURCE_COUNT] = NULL,
+};
 static const char *const configs[] = {"loaded", "refused", NULL};
 static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "WATCH", NULL};
 static const char *const timed[] = {"GET", "POST", "PUT", "PATCH", NULL};	/* a watch lasts as long as it may */
@@ -45,6 +58,8 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_ASSUMED_SECONDS] = GAUGE("oldest_assumed_pod_seconds", "age of the oldest of these promises; 0: none"),
 	[STAT_BINDINGS_OPEN] = GAUGE("bindings_open", "bindings that did not end"),
 	[STAT_BINDINGS_UNKNOWN] = GAUGE("bindings_unknown", "of them: sent, without an answer that says what happened"),
+	[STAT_VOLUMES] = COUNTERS("volume_bindings_total", "outcome", volumes_end_names, "pods whose volumes had to be bound first: what became of that"),
+	[STAT_VOLUMES_OPEN] = GAUGE("volume_bindings_open", "pods that have their node and wait for their volumes"),
 	[STAT_EVENTS_SENT] = COUNTER("events_sent_total", "events and conditions that the API took"),
 	[STAT_EVENTS_DROPPED] = COUNTER("events_dropped_total", "events and conditions that were given up"),
 	[STAT_RELOADS] = COUNTERS("matrix_reloads_total", "result", reloads, "looks at a changed latency file"),
@@ -57,15 +72,15 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_READER_STARTS] = COUNTER("reader_starts_total", "starts of the process that reads the latency file"),
 	[STAT_READER_SILENT_SECONDS] = GAUGE("reader_silent_seconds", "since its last sign of life"),
 	[STAT_SETTLE_TIMEOUTS] = COUNTER("reload_waits_expired_total", "decisions that did not wait longer for a reload"),
-	[STAT_SYNCED] = GAUGE("synced", "1 when nodes and pods were listed"),
+	[STAT_SYNCED] = GAUGE("synced", "1 when the cluster was listed: nodes, pods and what decisions need beside them"),
 	[STAT_NODES] = GAUGE("nodes", "nodes of the cluster"),
 	[STAT_PODS] = GAUGE("pods", "pods of the cluster that did not end"),
-	[STAT_BAD_OBJECTS] = COUNTERS("bad_objects_total", "resource", resources, "objects of the API that could not be read"),
-	[STAT_LISTS] = COUNTERS("lists_total", "resource", resources, "whole lists"),
-	[STAT_WATCHES] = COUNTERS("watches_total", "resource", resources, "watches begun"),
-	[STAT_WATCH_EVENTS] = COUNTERS("watch_events_total", "resource", resources, "events of watches"),
-	[STAT_WATCH_GONE] = COUNTERS("watch_gone_total", "resource", resources, "watches that had to be listed anew (410)"),
-	[STAT_WATCH_SILENT_SECONDS] = GAUGES("watch_silent_seconds", "resource", resources, "since a list, an event or a bookmark"),
+	[STAT_BAD_OBJECTS] = COUNTERS("bad_objects_total", "resource", stat_resource_names, "objects of the API that could not be read"),
+	[STAT_LISTS] = COUNTERS("lists_total", "resource", stat_resource_names, "whole lists"),
+	[STAT_WATCHES] = COUNTERS("watches_total", "resource", stat_resource_names, "watches begun"),
+	[STAT_WATCH_EVENTS] = COUNTERS("watch_events_total", "resource", stat_resource_names, "events of watches"),
+	[STAT_WATCH_GONE] = COUNTERS("watch_gone_total", "resource", stat_resource_names, "watches that had to be listed anew (410)"),
+	[STAT_WATCH_SILENT_SECONDS] = GAUGES("watch_silent_seconds", "resource", stat_resource_names, "since a list, an event or a bookmark"),
 	[STAT_CONFIG_RELOADS] = COUNTERS("config_reloads_total", "result", configs, "reloads of the configuration"),
 	[STAT_CONFIG_GOOD] = GAUGE("config_last_reload_successful", "0 when the configuration file was refused and an older one is in force"),
 	[STAT_CONFIG_LOADED_SECONDS] = GAUGE("config_last_reload_success_timestamp_seconds", "when the configuration in force was loaded"),

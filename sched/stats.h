@@ -7,6 +7,7 @@
 
 #include "lib/kube/client.h"
 #include "lib/metrics.h"
+#include "sched/cache/object.h"
 
 enum stat {
 	STAT_DECISIONS,			/* by enum stat_decision */
@@ -21,6 +22,8 @@ enum stat {
 	STAT_ASSUMED_SECONDS,
 	STAT_BINDINGS_OPEN,
 	STAT_BINDINGS_UNKNOWN,
+	STAT_VOLUMES,			/* by enum volumes_end */
+	STAT_VOLUMES_OPEN,
 	STAT_EVENTS_SENT,
 	STAT_EVENTS_DROPPED,
 	STAT_RELOADS,			/* by enum stat_reload */
@@ -56,8 +59,10 @@ enum stat {
 
 enum stat_decision { DECISION_PLACED, DECISION_NO_NODE, DECISION_POD_REFUSED };
 enum stat_reload { RELOAD_TAKEN, RELOAD_SAME, RELOAD_OLDER, RELOAD_FAILED };
-enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_COUNT };
+enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_OBJECTS /* + enum object_kind */, RESOURCE_COUNT = RESOURCE_OBJECTS + OBJECT_KINDS };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
+
+extern const char *const stat_resource_names[];	/* as the API's paths have them: "nodes"; NULL at the end */
 
 struct metrics *stats_new(void);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */

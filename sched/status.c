@@ -5,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/stats.h"
 
 /* --- checks: each appends why it fails, or nothing ------------------------------------------------------------------- */
 
@@ -32,8 +33,18 @@ static void check_leader(const struct status *s, struct buf *why)
 
 static void check_lists(const struct status *s, struct buf *why)
 {
-	if (!atomic_load(&s->synced))
-		buf_str(why, "nodes and pods are not listed yet");
+	unsigned unlisted = atomic_load(&s->unlisted), forbidden = atomic_load(&s->forbidden);
+	const char *separator = ": ";
+	int i;
+
+	if (atomic_load(&s->synced))
+		return;
+	buf_str(why, "not listed yet");
+	for (i = 0; i < RESOURCE_COUNT; i++)
+		if (unlisted & 1u << i) {
+			buf_printf(why, "%s%s%s", separator, stat_resource_names[i], forbidden & 1u << i ? " (forbidden)" : "");
+			separator = ", ";
+		}
 }
 
 static void check_file(const struct status *s, struct buf *why)
@@ -261,6 +272,8 @@ void status_close(struct status *s)
 
 void status_beat(struct status *s, int64_t mono_ms, const struct status_facts *facts)
 {
+	atomic_store(&s->unlisted, facts->unlisted);
+	atomic_store(&s->forbidden, facts->forbidden);
 	atomic_store(&s->synced, facts->synced);
 	atomic_store(&s->looked, facts->looked);
 	atomic_store(&s->draining, facts->draining);

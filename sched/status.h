@@ -5,7 +5,7 @@
  *	ping			all		never: there is an answer
  *	scheduling-loop		livez		the loop did not turn for STATUS_STUCK_MS
  *	leaderElection		livez		we lead, and our renewal is overdue by more than STATUS_OVERDUE_MS
- *	informer-sync		readyz		nodes and pods were not listed yet
+ *	informer-sync		readyz		the cluster was not listed yet: it names what is missing, and what may not be listed
  *	sched-handler-sync	readyz		the same: lists are handed on as they come
  *	latency-file		readyz		the latency file was not looked at yet (INTAKE_FIRST_MS at most)
  *	shutdown		readyz		we are draining
@@ -32,7 +32,8 @@
 
 /* What the loop knows at each of its turns. */
 struct status_facts {
-	bool synced;			/* nodes and pods were listed */
+	bool synced;			/* the cluster was listed */
+	unsigned unlisted, forbidden;	/* as of feed_unlisted */
 	bool looked;			/* the latency file was looked at, or there was time enough */
 	bool draining;
 	int64_t overdue_ms;		/* elect_overdue_ms; 0: none */
@@ -41,6 +42,7 @@ struct status_facts {
 struct status {				/* written by the loop, read by HTTP's threads */
 	_Atomic int64_t beat_mono_ms, overdue_ms;
 	atomic_bool synced, looked, draining;
+	atomic_uint unlisted, forbidden;
 	struct metrics *stats;
 	struct http_server *server;	/* NULL: no HTTP */
 };

@@ -245,6 +245,7 @@ static void on_list(void *arg, const struct kube_response *response)
 
 	w->call = NULL;
 	w->depth++;
+	w->stats.list_status = response->status;
 	if (response->status == 200) {
 		if (take_page(w, response, &err) < 0) {
 			list_again(w);

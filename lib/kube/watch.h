@@ -45,6 +45,7 @@ struct kube_watch_stats {		/* since the start; for metrics and tests */
 	int64_t stale, unknown;		/* events dropped: older than what was seen; of a type that is not known */
 	int64_t last_heard_mono_ms;	/* of a list, an event or a bookmark; -1 never */
 	int64_t opened_mono_ms;		/* when a list was answered, or a watch began to be; -1 never */
+	int list_status;		/* HTTP, of the last page or list that was asked for; 0: no answer */
 };
 
 struct kube_watch;

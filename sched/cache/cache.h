@@ -78,9 +78,9 @@ enum {
 	WAKE_POD_FREED = 4,		/* an assigned pod went, shrank or was forgotten */
 	WAKE_POD_ADDED = 8,		/* a pod is on a node now, or its labels changed: targets and affinities */
 	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
-	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says */
+	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says; not rare: capacities and attachments change all the time */
 	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
-	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX,
+	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE,
 };
 
 struct cache;

@@ -1,4 +1,4 @@
-/* Nodes, namespaces, leases, and the metadata of all (resource.h, objects.h). */
+/* Nodes, namespaces, leases, storage, and the metadata of all (resource.h, objects.h). */
 #include "tests/apiserver/objects.h"
 
 #include <ctype.h>
@@ -189,4 +189,24 @@ int lease_on_update(const struct resource *r, cJSON *lease, const cJSON *old, bo
 	(void)old;
 	(void)status;
 	return check_lease(r, lease, a);
+}
+
+int stored_on_create(const struct resource *r, cJSON *object, struct answer *a)
+{
+	(void)a;
+	cJSON_DeleteItemFromObjectCaseSensitive(object, "status");
+	if (r->id == CLAIMS || r->id == VOLUMES)
+		json_set_text(json_make_object(object, "status"), "phase", "Pending");
+	return 0;
+}
+
+/* What the path does not change: all but the status and the metadata, or the status. */
+int stored_on_update(const struct resource *r, cJSON *object, const cJSON *old, bool status, struct answer *a)
+{
+	(void)a;
+	if (status)
+		json_take(object, old, "spec");
+	else if (r->has_status)
+		json_take(object, old, "status");
+	return 0;
 }

@@ -6,6 +6,10 @@
 #include "lib/mem.h"
 
 #define NAME_FIELDS {"metadata.name", "metadata.name", ""}, {"metadata.namespace", "metadata.namespace", ""}
+#define STORED(which, of_group, of_plural, of_kind, in_namespace, with_status)					\
+	{.id = (which), .group = (of_group), .version = "v1", .plural = (of_plural), .kind = (of_kind),			\
+	 .namespaced = (in_namespace), .has_status = (with_status), .fields = {NAME_FIELDS},				\
+	 .on_create = stored_on_create, .on_update = stored_on_update}
 
 const struct resource resources[] = {
 	{.id = PODS, .group = "", .version = "v1", .plural = "pods", .kind = "Pod", .namespaced = true, .has_status = true,
@@ -36,11 +40,20 @@ const struct resource resources[] = {
 	{.id = LEASES, .group = "coordination.k8s.io", .version = "v1", .plural = "leases", .kind = "Lease", .namespaced = true,
 	 .needs_version = true, .create_on_update = true, .fields = {NAME_FIELDS},
 	 .on_create = lease_on_create, .on_update = lease_on_update},
+	STORED(CLAIMS, "", "persistentvolumeclaims", "PersistentVolumeClaim", true, true),
+	STORED(VOLUMES, "", "persistentvolumes", "PersistentVolume", false, true),
+	STORED(CLASSES, "storage.k8s.io", "storageclasses", "StorageClass", false, false),
+	STORED(CSI_NODES, "storage.k8s.io", "csinodes", "CSINode", false, false),
+	STORED(CSI_DRIVERS, "storage.k8s.io", "csidrivers", "CSIDriver", false, false),
+	STORED(CAPACITIES, "storage.k8s.io", "csistoragecapacities", "CSIStorageCapacity", true, false),
+	STORED(ATTACHMENTS, "storage.k8s.io", "volumeattachments", "VolumeAttachment", false, true),
 };
 const unsigned resource_table_count = ARRAY_SIZE(resources);
 
 const struct resource *const stored_form[RESOURCE_COUNT] = {
 	[PODS] = &resources[0], [NODES] = &resources[1], [NAMESPACES] = &resources[2], [EVENTS] = &resources[3], [LEASES] = &resources[5],
+	[CLAIMS] = &resources[6], [VOLUMES] = &resources[7], [CLASSES] = &resources[8], [CSI_NODES] = &resources[9],
+	[CSI_DRIVERS] = &resources[10], [CAPACITIES] = &resources[11], [ATTACHMENTS] = &resources[12],
 };
 
 /* The next part of a path into `part`; false at the end, or when it is empty or too long. */

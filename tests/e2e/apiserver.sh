@@ -25,8 +25,8 @@ wait_ready() {
 
 start() {
 	local pki=$E2E_OUT/pki audit=()
-	# no controller manager makes accounts or takes a new node's taint away; certificates that are bad on purpose
-	local options=(--authorization-mode=RBAC --disable-admission-plugins=ServiceAccount,TaintNodesByCondition
+	# no controller manager makes accounts, takes a new node's taint away or lets go of a claim that is deleted; certificates that are bad on purpose
+	local options=(--authorization-mode=RBAC --disable-admission-plugins=ServiceAccount,TaintNodesByCondition,StorageObjectInUseProtection
 		--tls-sni-cert-key="$pki/expired.crt,$pki/expired.key:expired.test" --tls-sni-cert-key="$pki/other.crt,$pki/other.key:other-ca.test")
 	[ -z "${E2E_API_OPTIONS:-}" ] || read -ra options <<<"$E2E_API_OPTIONS"
 	[ "$E2E_AUDIT" = off ] || audit=(--audit-policy-file="$here/audit-policy.yaml" --audit-log-path="$E2E_OUT/audit.log" --audit-log-maxsize=100000)

@@ -216,6 +216,19 @@ static void delete_all(struct sched *s, const char *path, const char *query)
 	} while (count_items(s, path) > 0);
 }
 
+static void clean_storage(struct sched *s)
+{
+	static const char *const plurals[] = {"storageclasses", "csinodes", "csidrivers", "volumeattachments"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(plurals); i++) {
+		auto_free char *path = xasprintf("/apis/storage.k8s.io/v1/%s", plurals[i]);
+
+		delete_all(s, path, "");
+	}
+	delete_all(s, "/api/v1/persistentvolumes", "");
+}
+
 void e2e_clean(struct sched *s)
 {
 	auto_json cJSON *namespaces = standin_want(&s->api, 200, "GET", "/api/v1/namespaces", NULL);
@@ -224,10 +237,15 @@ void e2e_clean(struct sched *s)
 	cJSON_ArrayForEach(item, item_at(namespaces, "items")) {
 		auto_free char *base = xasprintf("/api/v1/namespaces/%s", text_at(item, "metadata.name"));
 		auto_free char *pods = xasprintf("%s/pods", base), *events = xasprintf("%s/events", base);
+		auto_free char *claims = xasprintf("%s/persistentvolumeclaims", base);
+		auto_free char *capacities = xasprintf("/apis/storage.k8s.io/v1/namespaces/%s/csistoragecapacities", text_at(item, "metadata.name"));
 
 		delete_all(s, pods, "?gracePeriodSeconds=0");
 		delete_all(s, events, "");
+		delete_all(s, claims, "");
+		delete_all(s, capacities, "");
 	}
+	clean_storage(s);
 	delete_all(s, "/apis/coordination.k8s.io/v1/namespaces/" E2E_NAMESPACE "/leases", "");
 	delete_all(s, "/api/v1/nodes", "");
 }

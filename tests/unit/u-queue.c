@@ -116,7 +116,7 @@ static int64_t refused_often(struct queue *q, unsigned wake)
 
 static void rare_news_end_the_back_off_after_1_s(void **state)
 {
-	static const unsigned rare[] = {WAKE_NODE_ADDED, WAKE_NODE_CHANGED, WAKE_MATRIX};
+	static const unsigned rare[] = {WAKE_NODE_ADDED, WAKE_NODE_CHANGED, WAKE_MATRIX, WAKE_NAMESPACE};
 	size_t i;
 
 	(void)state;

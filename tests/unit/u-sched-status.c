@@ -6,6 +6,8 @@
 #include "lib/mem.h"
 #include "sched/status.c"
 
+#define CSI_NODES (1u << (RESOURCE_OBJECTS + OBJECT_CSI_NODE))
+
 static struct status status;
 
 /* Beats as a loop that is well, then changes what the caller says. */
@@ -107,11 +109,11 @@ static void a_leader_whose_renewal_is_long_overdue_fails(void **state)
 static void not_ready_says_why(void **state)
 {
 	(void)state;
-	beat(&(struct status_facts){.draining = true}, 0);
+	beat(&(struct status_facts){.unlisted = 1u << RESOURCE_NODES | CSI_NODES, .forbidden = CSI_NODES, .draining = true}, 0);
 	expect("/livez", "", 200, "ok");
 	expect("/readyz", "", 500,
-	       "[+]ping ok\n[-]informer-sync failed: nodes and pods are not listed yet\n"
-	       "[-]sched-handler-sync failed: nodes and pods are not listed yet\n"
+	       "[+]ping ok\n[-]informer-sync failed: not listed yet: nodes, csinodes (forbidden)\n"
+	       "[-]sched-handler-sync failed: not listed yet: nodes, csinodes (forbidden)\n"
 	       "[-]latency-file failed: the latency file was not looked at yet\n"
 	       "[-]shutdown failed: process is shutting down\nreadyz check failed\n");
 	expect("/readyz", "exclude=informer-sync&exclude=sched-handler-sync&exclude=latency-file&exclude=shutdown", 200, "ok");
@@ -125,8 +127,22 @@ static void it_begins_alive_and_not_ready(void **state)
 	(void)state;
 	assert_int_equal(status_open(&status, NULL, NULL, &err), 0);
 	expect("/livez", "", 200, "ok");
-	expect("/readyz/informer-sync", "", 500, "internal server error: nodes and pods are not listed yet\n");
+	expect("/readyz/informer-sync", "", 500, "internal server error: not listed yet\n");
 	expect("/readyz/shutdown", "", 200, "ok");
+}
+
+/* The names that metrics, the log and /readyz have for a kind are those of the API's paths. */
+static void resources_have_the_names_of_their_paths(void **state)
+{
+	int kind;
+
+	(void)state;
+	for (kind = 0; kind < OBJECT_KINDS; kind++) {
+		const char *path = object_kinds[kind].path;
+
+		if (path)
+			assert_string_equal(stat_resource_names[RESOURCE_OBJECTS + kind], strrchr(path, '/') + 1);
+	}
 }
 
 int main(void)
@@ -138,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_loop_that_is_stuck_fails_liveness_alone),
 		cmocka_unit_test(a_leader_whose_renewal_is_long_overdue_fails),
 		cmocka_unit_test(not_ready_says_why),
+		cmocka_unit_test(resources_have_the_names_of_their_paths),
 		cmocka_unit_test(it_begins_alive_and_not_ready),
 	};
 
