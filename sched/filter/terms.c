@@ -32,7 +32,7 @@ static enum term_match by_labels(const struct cycle *c, const struct selector *s
 
 	if (selector->is_nil)
 		return TERM_NO;
-	if (!selector->count)
+	if (!selector->count || (own && selector_matches(selector, &none)))
 		return TERM_YES;
 	cache_objects(c->view->cache, OBJECT_NAMESPACE, &known);
 	if (!known)

@@ -13,9 +13,9 @@
 enum term_match { TERM_NO, TERM_YES, TERM_UNKNOWN };
 
 /*
- * Whether the term means the pod. They differ, as in kube-scheduler. For a term of another pod, a namespace without an object has no labels. For a
- * term of the pod that is decided it is none of those that a selector chooses; but a selector that is satisfied by no labels at all ("team
- * NotIn x") takes every namespace: kube-scheduler 1.36 looks the namespaces up, and then asks the selector again without any labels.
+ * Whether the term means the pod. A namespaceSelector is asked as kube-scheduler 1.36 asks it: of a term of another pod, about the labels of our
+ * pod's namespace (no labels when its object is missing). Of a term of our pod, about those of each namespace that is known, and, since
+ * kube-scheduler means to forget the selector then but forgets it in a copy, about no labels at all: NotIn and DoesNotExist choose every namespace.
  */
 enum term_match own_term_matches(const struct cycle *c, const struct affinity_term *term, const struct pod *other);
 enum term_match their_term_matches(const struct cycle *c, const struct affinity_term *term);	/* of another pod; means ours */

@@ -178,7 +178,7 @@ static inline const struct labels *labels_of_namespace(const struct world *w, co
 	return object ? &((const struct namespace_object *)object)->labels : NULL;
 }
 
-/* `own`: of the pod that is decided, so that an unknown namespace is none. */
+/* `own`: of the pod that is decided: its selector is also asked about no labels at all (terms.h). */
 static inline bool naive_means(const struct world *w, const struct affinity_term *t, const struct pod *p, bool own)
 {
 	static const struct labels none;
@@ -188,10 +188,7 @@ static inline bool naive_means(const struct world *w, const struct affinity_term
 
 	for (i = 0; i < t->namespace_count; i++)
 		there |= STREQ(t->namespaces[i], p->namespace_);
-	if (!of_namespace && own)
-		there |= !t->namespaces_of.is_nil && !t->namespaces_of.count;
-	else
-		there |= selector_matches(&t->namespaces_of, of_namespace ? of_namespace : &none);
+	there |= selector_matches(&t->namespaces_of, of_namespace ? of_namespace : &none) || (own && selector_matches(&t->namespaces_of, &none));
 	return there && selector_matches(&t->selector, &p->labels);
 }
 
