@@ -155,6 +155,11 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		if (d->feasible < before)
 			out->wake |= filter_table[i]->wake;
 	}
+	for (i = 0; i < filter_count; i++) {
+		d->running = (uint8_t)(i + 1);
+		if (!skip[i] && filter_table[i]->after)
+			filter_table[i]->after(c);
+	}
 	return true;
 }
 
