@@ -155,11 +155,6 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		if (d->feasible < before)
 			out->wake |= filter_table[i]->wake;
 	}
-	for (i = 0; i < filter_count; i++) {
-		d->running = (uint8_t)(i + 1);
-		if (!skip[i] && filter_table[i]->after)
-			filter_table[i]->after(c);
-	}
 	return true;
 }
 
@@ -175,6 +170,17 @@ static void set_gate(struct cycle *c)
 		for (i = 0; i < n; i++)
 			gate[i] = c->verdicts[i].filter ? NAN : 0;
 	c->decider->gate = gate;
+}
+
+static void finish_filters(struct cycle *c)
+{
+	unsigned i;
+
+	for (i = 0; i < filter_count; i++) {
+		c->decider->running = (uint8_t)(i + 1);
+		if (filter_table[i]->after)
+			filter_table[i]->after(c);
+	}
 }
 
 /* --- scores ---------------------------------------------------------------------------------------------------------- */
@@ -249,6 +255,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 		refuse_whole(c.pod_reason, out);
 		return;
 	}
+	finish_filters(&c);
 	out->verdicts = c.verdicts;
 	out->feasible = d->feasible;
 	set_gate(&c);

@@ -34,9 +34,9 @@ struct filter {
 	enum filter_start (*prefilter)(struct cycle *c);	/* may refuse nodes already: before all filters, so its reason is the one told */
 	/* Refuses by cycle_refuse. Looks only at nodes that are feasible so far. */
 	void (*filter)(struct cycle *c);
-	void (*after)(struct cycle *c);		/* NULL, or: when all filters have run. May change the details of its own refusals, by cycle_refuse */
 	/* Appends the reason of a refused node; several are joined by "\n" and counted apart. `detail` as it was given. */
 	void (*reason)(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out);
+	void (*after)(struct cycle *c);		/* NULL, or: when all filters have run. May change the details of its own refusals, by cycle_refuse */
 };
 
 extern const struct filter *const filter_table[];
