@@ -182,6 +182,17 @@ static void set_gate(struct cycle *c)
 	c->decider->gate = gate;
 }
 
+static void finish_filters(struct cycle *c)
+{
+	unsigned i;
+
+	for (i = 0; i < filter_count; i++) {
+		c->decider->running = (uint8_t)(i + 1);
+		if (filter_table[i]->after)
+			filter_table[i]->after(c);
+	}
+}
+
 /* --- scores ---------------------------------------------------------------------------------------------------------- */
 
 static void run_scores(struct cycle *c, const double *weights, struct decision *out)
@@ -255,6 +266,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 		refuse_whole(c.pod_reason, out);
 		return;
 	}
+	finish_filters(&c);
 	out->verdicts = c.verdicts;
 	out->feasible = d->feasible;
 	set_gate(&c);

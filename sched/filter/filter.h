@@ -41,6 +41,7 @@ struct filter {
 	void (*again)(struct cycle *c);
 	/* Appends the reason of a refused node; several are joined by "\n" and counted apart. `detail` as it was given. */
 	void (*reason)(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out);
+	void (*after)(struct cycle *c);		/* NULL, or: when all filters have run. May change the details of its own refusals, by cycle_refuse */
 };
 
 extern const struct filter *const filter_table[];

@@ -5,7 +5,10 @@
 #include "lib/mem.h"
 #include "sched/filter/filter.h"
 
-#define NOT_NAMED 1		/* detail of a refusal */
+/* Details of a refusal: this, plus the number (index + 1) of the filter that refuses the node that the pod itself is nominated to, if one does. */
+#define NOT_NAMED 1
+
+extern const struct filter filter_node_affinity;
 
 /* --- terms that name their nodes --- */
 
@@ -119,13 +122,33 @@ static void filter(struct cycle *c)
 			cycle_refuse(c, i, 0);
 }
 
+/* kube-scheduler lists who refuses the nominated node among those who narrowed the nodes down. */
+static void after(struct cycle *c)
+{
+	int32_t tried = cache_find_node(c->view->cache, c->pod->nominated_node);
+	uint8_t by = tried >= 0 ? c->verdicts[tried].filter : 0;
+	uint32_t i;
+
+	for (i = 0; by && i < c->view->count; i++)
+		if (c->verdicts[i].detail == NOT_NAMED && filter_table[c->verdicts[i].filter - 1] == &filter_node_affinity)
+			cycle_refuse(c, i, (uint8_t)(NOT_NAMED + by));
+}
+
 static void reason(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out)
 {
+	const char *self = filter_node_affinity.name, *other = detail > NOT_NAMED ? filter_table[detail - NOT_NAMED - 1]->name : self;
+	int order = strcmp(self, other);
+
 	(void)in, (void)node;
-	buf_str(out, detail == NOT_NAMED ? "node(s) didn't satisfy plugin(s) [NodeAffinity]" : "node(s) didn't match Pod's node affinity/selector");
+	if (detail < NOT_NAMED)
+		buf_str(out, "node(s) didn't match Pod's node affinity/selector");
+	else if (order == 0)
+		buf_printf(out, "node(s) didn't satisfy plugin(s) [%s]", self);
+	else
+		buf_printf(out, "node(s) didn't satisfy plugin(s) [%s %s]", order < 0 ? self : other, order < 0 ? other : self);
 }
 
 const struct filter filter_node_affinity = {
 	.name = "NodeAffinity", .unresolvable = true, .wake = WAKE_NODE_ADDED | WAKE_NODE_CHANGED,
-	.prefilter = prefilter, .filter = filter, .reason = reason,
+	.prefilter = prefilter, .filter = filter, .after = after, .reason = reason,
 };

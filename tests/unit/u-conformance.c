@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "tests/conformance/generate.h"
 #include "tests/conformance/make.h"
 #include "tests/conformance/ours.h"
 
@@ -86,11 +87,41 @@ static void a_difference_has_a_name(void **state)
 	opinion_free(&b);
 }
 
+/* --- the generator --- */
+
+static char *generated(uint32_t number)
+{
+	cJSON *objects = generate(7, number, &(struct plan){.topics = TOPIC_ALL, .pods = 20, .most_nodes = 40});
+	char *text = cJSON_PrintUnformatted(objects);
+
+	cJSON_Delete(objects);
+	return text;
+}
+
+static void a_seed_and_a_number_are_one_cluster(void **state)
+{
+	auto_free char *one = generated(3), *two = generated(4), *again = generated(3);
+
+	(void)state;
+	assert_string_equal(one, again);
+	assert_string_not_equal(one, two);
+}
+
+static void topics_have_names(void **state)
+{
+	(void)state;
+	assert_int_equal(topics_parse("all"), TOPIC_ALL);
+	assert_int_equal(topics_parse("taints,resize"), TOPIC_TAINTS | TOPIC_RESIZE);
+	assert_int_equal(topics_parse("taints,other"), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest fixed[] = {
 		cmocka_unit_test(reasons_are_without_head_recorder_and_preemption),
 		cmocka_unit_test(a_difference_has_a_name),
+		cmocka_unit_test(a_seed_and_a_number_are_one_cluster),
+		cmocka_unit_test(topics_have_names),
 	};
 	glob_t files = {0};
 	struct CMUnitTest *tests;

@@ -158,6 +158,7 @@ static void a_nominated_node_that_is_not_named(void **state)
 	assert_string_equal(world_reason(&w, "b"), AFFINITY);
 	cache_put_node(w.cache, node_of_text("{'metadata':{'name':'b'},'spec':{'unschedulable':true}}"));
 	world_decide(&w, pod);
+	assert_string_equal(world_reason(&w, "a"), "node(s) didn't satisfy plugin(s) [NodeAffinity NodeUnschedulable]");
 	assert_string_equal(world_reason(&w, "b"), "node(s) were unschedulable");
 	pod_free(pod);
 	world_free(&w);
