@@ -258,11 +258,12 @@ static void print_weights(const struct explanation *e, struct buf *out)
 
 	buf_str(out, "weights: ");
 	for (i = 0; i < SCORE_COUNT; i++) {
-		if (e->weights[i] <= 0)
+		bool dropped = e->decision.feasible && !e->decision.score[i];
+
+		/* kube-scheduler's drop for every pod without such a wish: that is no news */
+		if (e->weights[i] <= 0 || (i >= SCORE_NODE_AFFINITY && !e->decision.score[i]))
 			continue;
-		buf_printf(out, "%s%s %g", separator, score_table[i]->name, e->weights[i]);
-		if (e->decision.feasible && !e->decision.score[i])
-			buf_str(out, " (dropped: no data)");
+		buf_printf(out, "%s%s %g%s", separator, score_table[i]->name, e->weights[i], dropped ? " (dropped: no data)" : "");
 		separator = ", ";
 	}
 	buf_printf(out, " (profile %s)\n", e->in.profile->scheduler_name);

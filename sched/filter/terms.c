@@ -32,14 +32,12 @@ static enum term_match by_labels(const struct cycle *c, const struct selector *s
 
 	if (selector->is_nil)
 		return TERM_NO;
+	/* kube-scheduler 1.36 looks up the namespaces of its own terms, and then asks the selectors again as if none had labels */
 	if (!selector->count || (own && selector_matches(selector, &none)))
 		return TERM_YES;
 	cache_objects(c->view->cache, OBJECT_NAMESPACE, &known);
 	if (!known)
 		return by_name_alone(selector, namespace_);
-	/* kube-scheduler 1.36 looks its own terms' selectors up, and then asks them again as if no namespace had labels */
-	if (own && selector_matches(selector, &none))
-		return TERM_YES;
 	object = cache_find_object(c->view->cache, OBJECT_NAMESPACE, "", namespace_);
 	if (!object && own)
 		return TERM_NO;
