@@ -30,6 +30,7 @@ int offline_open(struct offline *o, const struct offline_options *options, struc
 {
 	*o = (struct offline){.options = *options, .now_ms = clock_wall_ms(), .now_given = options->now != NULL};
 	o->cache = cache_new();
+	cache_know_storage(o->cache);	/* what a dump does not have is not there */
 	o->decider = decider_new();
 	if (options->now && clock_parse(options->now, &o->now_ms) < 0)
 		return lm_fail(err, LM_USAGE, "--now: \"%.60s\" is no time (example: 2026-11-21T21:00:00Z)", options->now);

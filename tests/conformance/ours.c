@@ -22,6 +22,7 @@ struct ours *ours_new(const cJSON *objects)
 	const cJSON *object;
 
 	o->cache = cache_new();
+	cache_know_storage(o->cache);
 	o->decider = decider_new();
 	profile_init(&o->profile, "conformance");
 	o->profile.refuse_latency = o->profile.refuse_cpu = false;
