@@ -332,7 +332,7 @@ static bool term_matches(const struct node_term *term, const struct labels *labe
 	for (i = 0; i < term->expression_count; i++)
 		if (!requirement_matches(&term->expressions[i], labels))
 			return false;
-	for (i = 0; i < term->field_count; i++)
+	for (i = 0; node_name[0] && i < term->field_count; i++)
 		if (STREQ(term->fields[i].values[0], node_name) != (term->fields[i].op == LABEL_IN))
 			return false;
 	return true;

@@ -65,6 +65,7 @@ struct node_selector {
 
 void node_selector_parse(const cJSON *required, struct node_selector *out);	/* requiredDuringSchedulingIgnoredDuringExecution */
 void node_selector_parse_term(const cJSON *term, struct node_selector *out);	/* of that one term */
+/* Without a name ("") fields are not looked at: so does kube-scheduler with the affinity of volumes. */
 bool node_selector_matches(const struct node_selector *selector, const struct labels *labels, const char *node_name);
 uint32_t node_selector_size(const struct node_selector *selector);	/* terms and what is in them: what a look at one node may cost */
 void node_selector_free(struct node_selector *selector);

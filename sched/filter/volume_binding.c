@@ -24,7 +24,7 @@ struct state {
 
 /* --- bound claims --- */
 
-/* A volume may say where it can be used by labels alone: a node's name is nothing to it. */
+/* By labels alone, as kube-scheduler has it: a volume that asks for a node by matchFields is anywhere. */
 static bool allows(const struct node_selector *affinity, const struct node *node)
 {
 	return node_selector_matches(affinity, &node->labels, "");

@@ -69,12 +69,11 @@ struct state {
 	bool disks, in_use;		/* in_use: by a pod on any node */
 };
 
-static bool uses_any(const struct state *s, const struct pod *ours, const struct pod *other)
+/* By name: the caller has looked at the namespace. */
+static bool uses_any(const struct state *s, const struct pod *other)
 {
 	uint32_t i, j;
 
-	if (!other->volume_count || !STREQ(ours->namespace_, other->namespace_))
-		return false;
 	for (i = 0; i < other->volume_count; i++)
 		for (j = 0; other->volumes[i].of_claim && !other->volumes[i].ephemeral && j < s->count; j++)
 			if (STREQ(other->volumes[i].claim, s->claims[j]))
@@ -87,9 +86,12 @@ static bool used_somewhere(const struct state *s, const struct cycle *c)
 	uint32_t i, k;
 
 	for (i = 0; s->count && i < c->view->count; i++)
-		for (k = 0; k < c->view->nodes[i].pod_count; k++)
-			if (uses_any(s, c->pod, c->view->nodes[i].pods[k]->pod))
+		for (k = 0; k < c->view->nodes[i].pod_count; k++) {
+			const struct pod *other = c->view->nodes[i].pods[k]->pod;
+
+			if (other->volume_count && STREQ(other->namespace_, c->pod->namespace_) && uses_any(s, other))
 				return true;
+		}
 	return false;
 }
 
@@ -139,8 +141,9 @@ static void filter(struct cycle *c)
 	for (i = 0; i < reserved.count; i++)
 		if (cycle_feasible(c, reserved.items[i].node) && pods_clash(c->pod, reserved.items[i].pod))
 			cycle_refuse(c, reserved.items[i].node, DISK);
+	/* of nominated pods kube-scheduler compares names of claims alone: one of another namespace counts, too */
 	for (i = 0; i < reserved.count; i++)
-		if (cycle_feasible(c, reserved.items[i].node) && uses_any(s, c->pod, reserved.items[i].pod))
+		if (cycle_feasible(c, reserved.items[i].node) && uses_any(s, reserved.items[i].pod))
 			cycle_refuse(c, reserved.items[i].node, IN_USE);
 	for (i = 0; s->in_use && i < c->view->count; i++)
 		if (cycle_feasible(c, i))

@@ -66,6 +66,10 @@ static void a_nominated_pod_keeps_its_disk_and_its_claim(void **state)
 				       "{'name':'w','persistentVolumeClaim':{'claimName':'c'}}]"), "a", IN_USE);
 	world_expect(&w, pod_with("p", "'priority':5,'volumes':[{'name':'v','iscsi':{'iqn':'e'}},"
 				       "{'name':'w','persistentVolumeClaim':{'claimName':'c'}}]"), "b", "");
+	cache_put_pod(w.cache, pod_of("{'metadata':{'name':'r','namespace':'other','uid':'r'},'spec':{'priority':5,'volumes':[{'name':'w',"
+				      "'persistentVolumeClaim':{'claimName':'c'}}]},'status':{'nominatedNodeName':'b'}}"));
+	world_expect(&w, pod_with("p", "'priority':5,'volumes':[{'name':'v','iscsi':{'iqn':'e'}},"
+				       "{'name':'w','persistentVolumeClaim':{'claimName':'c'}}]"), "b", IN_USE); /* of another namespace */
 	/* as in kube-scheduler, which does not run the filter for a pod without disks and with a claim that nobody uses yet */
 	world_expect(&w, pod_with("p", "'priority':5,'volumes':[{'name':'w','persistentVolumeClaim':{'claimName':'c'}}]"), "a", "");
 	world_free(&w);
