@@ -41,6 +41,12 @@ void cycle_refuse(struct cycle *c, uint32_t node, uint8_t detail)
 	c->verdicts[node] = (struct verdict){.filter = d->running, .detail = detail};
 }
 
+void cycle_fail(struct cycle *c, const char *text)
+{
+	if (!c->pod_reason)
+		c->pod_reason = arena_printf(&c->decider->arena, "running \"%s\" filter plugin: %s", filter_table[c->decider->running - 1]->name, text);
+}
+
 /* --- look-ups -------------------------------------------------------------------------------------------------------- */
 
 static void lookup_reserve(struct lookup *l, size_t count)
@@ -124,15 +130,17 @@ static const char *pod_trouble(struct decider *d, const struct decision_input *i
 	return text;
 }
 
-static void run_one(struct cycle *c, unsigned i, void *state, void (*filter)(struct cycle *c), struct decision *out)
+/* False: it cannot tell. */
+static bool run_one(struct cycle *c, unsigned i, void *state, void (*filter)(struct cycle *c), struct decision *out)
 {
 	uint32_t before = c->decider->feasible;
 
 	c->state = state;
 	c->decider->running = (uint8_t)(i + 1);
 	filter(c);
-	if (c->decider->feasible < before)
+	if (c->decider->feasible < before || c->pod_reason)
 		out->wake |= filter_table[i]->wake;
+	return !c->pod_reason;
 }
 
 /* False: a filter refuses the pod whole. */
@@ -160,11 +168,11 @@ static bool run_filters(struct cycle *c, struct decision *out)
 			out->wake |= filter_table[i]->wake;
 	}
 	for (i = 0; i < filter_count && d->feasible; i++)
-		if (!skip[i])
-			run_one(c, i, state[i], filter_table[i]->filter, out);
+		if (!skip[i] && !run_one(c, i, state[i], filter_table[i]->filter, out))
+			return false;
 	for (i = 0; i < filter_count && d->feasible && c->view->nominated_count; i++)
-		if (!skip[i] && filter_table[i]->again)
-			run_one(c, i, state[i], filter_table[i]->again, out);
+		if (!skip[i] && filter_table[i]->again && !run_one(c, i, state[i], filter_table[i]->again, out))
+			return false;
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct cycle {
 	const struct targets *targets;		/* what the pod's request resolved to (target.h) */
 	const uint32_t *row_of_node;		/* view's node -> the mesh's row; NAMES_NONE: not in the matrix. NULL without a mesh */
 	void *state;				/* of the filter that runs: its prefilter may set it (arena memory, see cycle_alloc) */
-	const char *pod_reason;			/* a prefilter that refuses the pod whole sets it and returns FILTER_REFUSE */
+	const char *pod_reason;			/* a prefilter that refuses the pod whole sets it and returns FILTER_REFUSE; cycle_fail sets it too */
 	struct decider *decider;
 };
 
@@ -52,7 +52,12 @@ static inline bool cycle_feasible(const struct cycle *c, uint32_t node)
 	return c->verdicts[node].filter == 0;
 }
 
-/* `id` of the running filter is in cycle_filter. */
+/* By the running filter. */
 void cycle_refuse(struct cycle *c, uint32_t node, uint8_t detail);
+/*
+ * On a node that has got so far the running filter cannot tell: the whole attempt fails, whatever other nodes say, as in kube-scheduler (its
+ * SchedulerError). `text` is of the cycle; the first one is told.
+ */
+void cycle_fail(struct cycle *c, const char *text);
 
 #endif

@@ -166,7 +166,9 @@ static void filter(struct cycle *c)
 	for (i = 0; i < c->view->count; i++) {
 		unsigned detail = cycle_feasible(c, i) ? look_at(s, c->view, i, to_make) : 0;
 
-		if (detail)
+		if (detail & UNTRANSLATED)
+			cycle_fail(c, "could not translate pv");
+		else if (detail)
 			cycle_refuse(c, i, (uint8_t)detail);
 	}
 }
@@ -178,7 +180,6 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 		"node(s) didn't find available persistent volumes to bind",
 		"node(s) did not have enough free storage",
 		"node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
-		"could not translate pv",
 	};
 	const char *separator = "";
 	unsigned i;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "sched/decider.h"
 #include "sched/filter/reserved.h"
 #include "sched/filter/volumes.h"
 
@@ -87,7 +88,12 @@ static struct item item_of_claim(const struct view *v, const struct claim *claim
 	return volume ? (struct item){volume->driver, "", volume->handle} : item_of_class(v, claim);
 }
 
-/* An ephemeral volume's claim that is not the pod's own says nothing. */
+static void not_its_own(struct cycle *c, const struct pod *pod, const struct claim *claim)
+{
+	cycle_fail(c, arena_printf(&c->decider->arena, "PVC %s/%s was not created for pod %s/%s (pod is not owner)", claim->object.namespace_,
+				   claim->object.name, pod->namespace_, pod->name));
+}
+
 static void add_pod(struct cycle *c, const struct pod *pod, struct items *set)
 {
 	uint32_t i;
@@ -98,7 +104,9 @@ static void add_pod(struct cycle *c, const struct pod *pod, struct items *set)
 
 		if (!of->of_claim)
 			add_item(c, set, (struct item){of->driver, "", of->handle});
-		else if (claim && (!of->ephemeral || STREQ(claim->owner_uid, pod->uid)))
+		else if (claim && of->ephemeral && !STREQ(claim->owner_uid, pod->uid))
+			not_its_own(c, pod, claim);
+		else if (claim)
 			add_item(c, set, item_of_claim(c->view, claim));
 	}
 }
@@ -169,12 +177,13 @@ static bool is_over(const struct state *s, const char *driver, int64_t limit)
 	return more && more + count_of(&s->there, driver, NULL) + count_of(&s->attached, driver, &s->there) > limit;
 }
 
-static bool has_limit(const struct state *s, const struct csi_node *csi)
+/* Of any driver: kube-scheduler looks at the pods of such a node then, and may fail there (not_its_own). */
+static bool has_limit(const struct csi_node *csi)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->new.count; i++)
-		if (limit_of(csi, s->new.items[i].driver))
+	for (i = 0; i < csi->driver_count; i++)
+		if (csi->drivers[i].has_count)
 			return true;
 	return false;
 }
@@ -187,7 +196,7 @@ static bool is_full(struct cycle *c, uint32_t node, const struct reservation *re
 	struct state *s = c->state;
 	uint32_t i;
 
-	if (!csi || !has_limit(s, csi))
+	if (!csi || !has_limit(csi))
 		return false;
 	s->there.count = 0;
 	for (i = 0; i < state->pod_count; i++)
@@ -221,19 +230,33 @@ static enum filter_start prefilter(struct cycle *c)
 	return FILTER_RUN;
 }
 
+static void look_at(struct cycle *c, uint32_t node, const struct reservation *reserved, uint32_t count)
+{
+	if (cycle_feasible(c, node) && is_full(c, node, reserved, count))
+		cycle_refuse(c, node, 0);
+}
+
 static void filter(struct cycle *c)
 {
 	struct reservations reserved = reservations_of(c);
-	uint32_t i, end;
+	uint32_t i, at = 0;
 
-	for (i = 0; i < c->view->count; i++)
-		if (cycle_feasible(c, i) && is_full(c, i, NULL, 0))
-			cycle_refuse(c, i, 0);
-	for (i = 0; i < reserved.count; i = end) {
-		end = reservations_run(&reserved, i);
-		if (cycle_feasible(c, reserved.items[i].node) && is_full(c, reserved.items[i].node, &reserved.items[i], end - i))
-			cycle_refuse(c, reserved.items[i].node, 0);
+	for (i = 0; i < c->view->count; i++) {
+		uint32_t end = at < reserved.count && reserved.items[at].node == i ? reservations_run(&reserved, at) : at;
+
+		look_at(c, i, end > at ? &reserved.items[at] : NULL, end - at);
+		at = end;
 	}
+}
+
+/* A volume that a nominated pod shares with ours is one more without that pod. */
+static void again(struct cycle *c)
+{
+	struct reservations reserved = reservations_of(c);
+	uint32_t i;
+
+	for (i = 0; i < reserved.count; i = reservations_run(&reserved, i))
+		look_at(c, reserved.items[i].node, NULL, 0);
 }
 
 static void reason(const struct decision_input *in, uint32_t node, uint8_t detail, struct buf *out)
@@ -244,5 +267,5 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 
 const struct filter filter_volume_limits = {
 	.name = "NodeVolumeLimits", .wake = WAKE_NODE_ADDED | WAKE_POD_FREED | WAKE_STORAGE,
-	.prefilter = prefilter, .filter = filter, .reason = reason,
+	.prefilter = prefilter, .filter = filter, .again = again, .reason = reason,
 };

@@ -158,7 +158,7 @@ static void bound_volumes_of_migrated_plugins(void **state)
 	put_bound(&w, "c", "v", "");
 	put_bound(&w, "d", "odd", "");
 	expect_claims(&w, "c", "", AFFINITY);
-	expect_claims(&w, "d", "could not translate pv", "");
+	expect_refused(&w, pod_with_claims("p", "d"), "running \"VolumeBinding\" filter plugin: could not translate pv");
 	world_free(&w);
 }
 
