@@ -4,7 +4,8 @@
  *
  *	object = object_parse(kind, json, &err)		-> cache_put_object(cache, object), which takes it
  *
- * To add a kind: a line in object_kinds (object.c), a parser, and a struct; the feed, the dump and --cluster follow the table.
+ * To add a kind: a line in object_kinds (object.c), a parser, and a struct; its name in stat_resource_names (stats.c); list and watch in helm/rbac, with
+ * a case in e-rbac.c, and in the chart. The feed, the dump and --cluster follow the table.
  */
 #ifndef SCHED_CACHE_OBJECT_H
 #define SCHED_CACHE_OBJECT_H

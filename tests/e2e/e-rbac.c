@@ -16,7 +16,7 @@
 #include "tests/e2e/e2e.h"
 #include "tests/e2e/grants.h"
 #include "tests/e2e/replica.h"
-#include "tests/e2e/storage.h"
+#include "tests/e2e/storage_work.h"
 
 #define SCHED_RULES "helm/rbac/scheduler.yaml"
 #define MERGE_RULES "helm/rbac/merger.yaml"
@@ -30,16 +30,6 @@ static struct sched s;
 static long from;			/* of the audit log: what shows whether the work at hand is done or refused comes after it */
 
 /* --- the work ------------------------------------------------------------------------------------------------------------ */
-
-/* A piece of work: `before` the start, then `act`, then it is `done` at some time, or never. */
-struct work {
-	const char *name;
-	const char *const *options;
-	bool elect;
-	void (*before)(void);
-	void (*act)(void);
-	bool (*done)(void *unused);
-};
 
 static void make_pod(const char *name, const char *spec)
 {
@@ -219,142 +209,6 @@ static bool lease_is_taken_over(void *unused)
 	return *holder && !STREQ(holder, "stranger");
 }
 
-/* --- of storage and namespaces -- */
-
-static void make_pod_with_claim(void)
-{
-	make_pod("web", ",\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"data\"}}]");
-}
-
-static void make_volume(void)
-{
-	storage_make_volume(&s, "disk", "");
-}
-
-static void make_bound_claim(void)
-{
-	storage_make_bound_claim(&s, "data", "disk");
-}
-
-static void make_bound_claim_and_pod(void)
-{
-	make_bound_claim();
-	make_pod_with_claim();
-}
-
-static void make_volume_and_pod(void)
-{
-	make_volume();
-	make_pod_with_claim();
-}
-
-static void make_class(void)
-{
-	storage_make_class(&s, "made", STORAGE_DRIVER);
-}
-
-static void make_waiting_claim_and_pod(void)
-{
-	storage_make_claim(&s, "data", "made");
-	make_pod_with_claim();
-}
-
-static void make_class_and_pod(void)
-{
-	make_class();
-	make_waiting_claim_and_pod();
-}
-
-static bool volume_is_asked_for(void *unused)
-{
-	(void)unused;
-	return storage_is_asked(&s, "data");
-}
-
-static bool web_is_bound_with_its_volume(void *unused)
-{
-	storage_turn(&s);
-	return web_is_bound(unused);
-}
-
-static void make_local_volume(void)
-{
-	storage_make_class(&s, "local", "kubernetes.io/no-provisioner");
-	storage_make_volume(&s, "disk", "local");
-}
-
-static void make_local_claim_and_pod(void)
-{
-	storage_make_claim(&s, "data", "local");
-	make_pod_with_claim();
-}
-
-static void make_full_node(void)
-{
-	storage_make_csi_node(&s, 0);
-	make_volume();
-	make_bound_claim();
-}
-
-static void drop_limit(void)
-{
-	storage_drop(&s, "csinodes", "a");
-	make_pod_with_claim();
-}
-
-static void make_attachment(void)
-{
-	storage_make_csi_node(&s, 1);
-	storage_make_volume(&s, "other", "");
-	storage_make_attachment(&s, "attached", "other");
-	make_volume();
-	make_bound_claim();
-}
-
-static void drop_attachment(void)
-{
-	storage_drop(&s, "volumeattachments", "attached");
-	make_pod_with_claim();
-}
-
-static void make_counting_driver(void)
-{
-	make_class();
-	storage_make_csi_driver(&s);
-}
-
-static void drop_driver(void)
-{
-	storage_drop(&s, "csidrivers", STORAGE_DRIVER);
-	make_waiting_claim_and_pod();
-}
-
-static void make_room(void)
-{
-	storage_make_capacity(&s, "made");
-	make_waiting_claim_and_pod();
-}
-
-static void label_namespace(const char *team)
-{
-	auto_free char *body = xasprintf("{\"metadata\":{\"labels\":{\"team\":%s}}}", team);
-
-	standin_do(&s.api, 200, "PATCH", "/api/v1/namespaces/default", body);
-}
-
-static void make_neighbour(void)
-{
-	label_namespace("null");
-	sched_pod_of(&s, "somebody-else", "neighbour", "", ",\"labels\":{\"app\":\"neighbour\"}", ",\"nodeName\":\"a\"");
-}
-
-static void name_the_team(void)
-{
-	label_namespace("\"red\"");
-	make_pod("web", ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":\"kubernetes.io/hostname\","
-		 "\"labelSelector\":{\"matchLabels\":{\"app\":\"neighbour\"}},\"namespaceSelector\":{\"matchLabels\":{\"team\":\"red\"}}}]}}");
-}
-
 static const char *const quick_election[] = {"--leader-elect-lease-duration=5s", "--leader-elect-renew-deadline=3s",
 					     "--leader-elect-retry-period=200ms", NULL};
 /* Without its watch it would look at the Lease again after half a minute at the earliest. */
@@ -373,20 +227,6 @@ static const struct work election = {"a lease is made and renewed", .elect = tru
 static const struct work takeover = {"a lease that became free is taken at once", .elect = true, .options = slow_election,
 				     .before = somebody_leads, .act = somebody_lets_go, .done = lease_is_taken_over};
 
-static const struct work claim = {"a claim that was made is seen", .before = make_volume, .act = make_bound_claim_and_pod, .done = web_is_bound};
-static const struct work volume = {"a volume that was made is seen", .before = make_bound_claim, .act = make_volume_and_pod, .done = web_is_bound};
-static const struct work class = {"a class that waits for pods is seen", .act = make_class_and_pod, .done = volume_is_asked_for};
-static const struct work limit = {"a limit of volumes that goes is seen", .before = make_full_node, .act = drop_limit, .done = web_is_bound};
-static const struct work driver = {"a driver that keeps count no more is seen", .before = make_counting_driver, .act = drop_driver,
-				   .done = volume_is_asked_for};
-static const struct work capacity = {"room for volumes is seen", .before = make_counting_driver, .act = make_room, .done = volume_is_asked_for};
-static const struct work attachment = {"a volume that is detached is seen", .before = make_attachment, .act = drop_attachment, .done = web_is_bound};
-static const struct work provision = {"a volume is made for a pod", .before = make_class, .act = make_waiting_claim_and_pod,
-				      .done = web_is_bound_with_its_volume};
-static const struct work match = {"a volume is given to a claim", .before = make_local_volume, .act = make_local_claim_and_pod,
-				  .done = web_is_bound_with_its_volume};
-static const struct work namespace = {"a namespace that got a label is seen", .before = make_neighbour, .act = name_the_team, .done = web_is_bound};
-
 /* --- which work needs which rule ------------------------------------------------------------------------------------------ */
 
 static const struct rule_case {
@@ -398,23 +238,23 @@ static const struct rule_case {
 	{SCHED_RULES, "", "nodes", "list", &binding, 500, 0},
 	{SCHED_RULES, "", "nodes", "watch", &growth, 200, 0},
 	{SCHED_RULES, "", "namespaces", "list", &binding, 500, 0},
-	{SCHED_RULES, "", "namespaces", "watch", &namespace, 200, 0},
+	{SCHED_RULES, "", "namespaces", "watch", &work_namespace, 200, 0},
 	{SCHED_RULES, "", "persistentvolumeclaims", "list", &binding, 500, 0},
-	{SCHED_RULES, "", "persistentvolumeclaims", "watch", &claim, 200, 0},
-	{SCHED_RULES, "", "persistentvolumeclaims", "patch", &provision, 200, 0},
+	{SCHED_RULES, "", "persistentvolumeclaims", "watch", &work_claim, 200, 0},
+	{SCHED_RULES, "", "persistentvolumeclaims", "patch", &work_provision, 200, 0},
 	{SCHED_RULES, "", "persistentvolumes", "list", &binding, 500, 0},
-	{SCHED_RULES, "", "persistentvolumes", "watch", &volume, 200, 0},
-	{SCHED_RULES, "", "persistentvolumes", "patch", &match, 200, 0},
+	{SCHED_RULES, "", "persistentvolumes", "watch", &work_volume, 200, 0},
+	{SCHED_RULES, "", "persistentvolumes", "patch", &work_match, 200, 0},
 	{SCHED_RULES, "storage.k8s.io", "storageclasses", "list", &binding, 500, 0},
-	{SCHED_RULES, "storage.k8s.io", "storageclasses", "watch", &class, 200, 0},
+	{SCHED_RULES, "storage.k8s.io", "storageclasses", "watch", &work_class, 200, 0},
 	{SCHED_RULES, "storage.k8s.io", "csinodes", "list", &binding, 500, 0},
-	{SCHED_RULES, "storage.k8s.io", "csinodes", "watch", &limit, 200, 0},
+	{SCHED_RULES, "storage.k8s.io", "csinodes", "watch", &work_limit, 200, 0},
 	{SCHED_RULES, "storage.k8s.io", "csidrivers", "list", &binding, 500, 0},
-	{SCHED_RULES, "storage.k8s.io", "csidrivers", "watch", &driver, 200, 0},
+	{SCHED_RULES, "storage.k8s.io", "csidrivers", "watch", &work_driver, 200, 0},
 	{SCHED_RULES, "storage.k8s.io", "csistoragecapacities", "list", &binding, 500, 0},
-	{SCHED_RULES, "storage.k8s.io", "csistoragecapacities", "watch", &capacity, 200, 0},
+	{SCHED_RULES, "storage.k8s.io", "csistoragecapacities", "watch", &work_capacity, 200, 0},
 	{SCHED_RULES, "storage.k8s.io", "volumeattachments", "list", &binding, 500, 0},
-	{SCHED_RULES, "storage.k8s.io", "volumeattachments", "watch", &attachment, 200, 0},
+	{SCHED_RULES, "storage.k8s.io", "volumeattachments", "watch", &work_attachment, 200, 0},
 	{SCHED_RULES, "", "pods", "get", &fate, 200, 0},
 	{SCHED_RULES, "", "pods", "list", &binding, 500, 0},
 	{SCHED_RULES, "", "pods", "watch", &binding, 200, 0},
@@ -476,6 +316,7 @@ static bool was_refused(void *grant)
 static void begin(const struct work *w, const struct grant *missing)
 {
 	e2e_begin(&s);
+	storage_work_in(&s);
 	mend_bindings();
 	grants_apply(&s, SCHED_RULES, missing);
 	sched_nodes(&s, "a");
@@ -513,8 +354,9 @@ static int end(void **state)
 
 static void with_exactly_these_rules_the_scheduler_does_all_of_its_work(void **state)
 {
-	static const struct work *const all[] = {&binding, &growth, &fate, &condition, &event, &series, &election, &takeover, &claim, &volume, &class,
-						 &limit, &driver, &capacity, &attachment, &provision, &match, &namespace};
+	static const struct work *const all[] = {&binding, &growth, &fate, &condition, &event, &series, &election, &takeover, &work_claim,
+						 &work_volume, &work_class, &work_limit, &work_driver, &work_capacity, &work_attachment, &work_provision,
+						 &work_match, &work_namespace};
 	long beginning = audit_mark();
 	size_t i;
 
