@@ -62,8 +62,13 @@ static void a_killed_leader_is_followed_within_20_s(void **state)
 
 static bool is_read(const struct audit_entry *e)
 {
-	return (STREQ(e->verb, "get") || STREQ(e->verb, "list") || STREQ(e->verb, "watch")) &&
-	       (STREQ(e->resource, "leases") || STREQ(e->resource, "pods") || STREQ(e->resource, "nodes"));
+	static const char *const resources[] = {"leases", "pods", "nodes", "namespaces", "persistentvolumeclaims", "persistentvolumes",
+						"storageclasses", "csinodes", "csidrivers", "csistoragecapacities", "volumeattachments"};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(resources) && !STREQ(e->resource, resources[i]); i++)
+		;
+	return i < ARRAY_SIZE(resources) && (STREQ(e->verb, "get") || STREQ(e->verb, "list") || STREQ(e->verb, "watch"));
 }
 
 static void must_only_have_read(const struct replica *r)
