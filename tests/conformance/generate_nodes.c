@@ -15,7 +15,8 @@ static void labels(struct scene *s, cJSON *node, uint32_t i)
 	if (rng_chance(rng, 0.95))
 		put_named(node, "metadata.labels", "kubernetes.io/hostname", name);
 	if (rng_chance(rng, 0.88))
-		put_named(node, "metadata.labels", "topology.kubernetes.io/zone", PICK(rng, "z-a", "z-b", "z-c", "z-a", "z-b", ""));
+		put_named(node, "metadata.labels", "topology.kubernetes.io/zone",
+			  PICK(rng, "eu-west1-a", "eu-west1-b", "eu-west1-c", "eu-west1-a", "eu-west1-b", ""));
 	if (rng_chance(rng, 0.75))
 		put_named(node, "metadata.labels", "topology.kubernetes.io/region", PICK(rng, "r-1", "r-1", "r-2"));
 	if (rng_chance(rng, 0.25))
@@ -25,7 +26,7 @@ static void labels(struct scene *s, cJSON *node, uint32_t i)
 	if (rng_chance(rng, 0.7))
 		put_named(node, "metadata.labels", "rank", PICK(rng, "1", "5", "10", "007", "x", "", "9223372036854775807", "9223372036854775808", "1.5", "0"));
 	if (rng_chance(rng, 0.05))
-		put_named(node, "metadata.labels", "failure-domain.beta.kubernetes.io/zone", PICK(rng, "z-a", "z-b"));
+		put_named(node, "metadata.labels", "failure-domain.beta.kubernetes.io/zone", PICK(rng, "eu-west1-a", "eu-west1-b"));
 }
 
 static void taints(struct scene *s, cJSON *node)

@@ -68,7 +68,7 @@ void generate_tolerations(struct scene *s, cJSON *pod)
 static const char *label_value(struct scene *s, const char *key)
 {
 	if (strstr(key, "zone"))
-		return PICK(&s->rng, "z-a", "z-b", "z-c", "");
+		return PICK(&s->rng, "eu-west1-a", "eu-west1-b", "eu-west1-c", "");
 	if (strstr(key, "hostname"))
 		return scene_node(s);
 	if (STREQ(key, "disk"))

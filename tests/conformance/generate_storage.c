@@ -22,6 +22,11 @@ static const char *size_of(struct scene *s)
 	return rng_chance(&s->rng, 0.15) ? PICK(&s->rng, "1e9", "0.1Gi", "1Ei", "100m", "1500M") : PICK(&s->rng, "1Gi", "2Gi", "5Gi", "10Gi");
 }
 
+static const char *a_zone(struct scene *s)
+{
+	return PICK(&s->rng, "eu-west1-a", "eu-west1-b", "eu-west1-c");
+}
+
 /* --- classes and what drivers say ---------------------------------------------------------------------------------------- */
 
 static void classes(struct scene *s)
@@ -38,10 +43,10 @@ static void classes(struct scene *s)
 
 		if (STREQ(rows[i][0], "topo"))
 			push(class_, "allowedTopologies", make("{'matchLabelExpressions':[{'key':'" ZONE "','values':['%s','%s']}]}",
-								PICK(&s->rng, "z-a", "z-b"), PICK(&s->rng, "z-c", "z-x")));
+								PICK(&s->rng, "eu-west1-a", "eu-west1-b"), PICK(&s->rng, "eu-west1-c", "eu-west1-x")));
 		if (STREQ(rows[i][0], "topo") && rng_chance(&s->rng, 0.3))
 			push(class_, "allowedTopologies",
-			     make("{'matchLabelExpressions':[{'key':'rack','values':['1']},{'key':'" ZONE "','values':['z-b']}]}"));
+			     make("{'matchLabelExpressions':[{'key':'rack','values':['1']},{'key':'" ZONE "','values':['eu-west1-b']}]}"));
 		cJSON_AddItemToArray(s->objects, class_);
 	}
 }
@@ -97,8 +102,7 @@ static void capacities(struct scene *s)
 				       scene_namespace(s), PICK(&s->rng, "cap", "cap", "cap", "fast"));
 
 		if (rng_chance(&s->rng, 0.85))
-			put(capacity, "nodeTopology", rng_chance(&s->rng, 0.15) ? cJSON_CreateObject()
-									       : make("{'matchLabels':{'" ZONE "':'%s'}}", PICK(&s->rng, "z-a", "z-b", "z-c")));
+			put(capacity, "nodeTopology", rng_chance(&s->rng, 0.15) ? cJSON_CreateObject() : make("{'matchLabels':{'" ZONE "':'%s'}}", a_zone(s)));
 		if (rng_chance(&s->rng, 0.85))
 			put_text(capacity, "capacity", rng_chance(&s->rng, 0.2) ? "0" : size_of(s));
 		if (rng_chance(&s->rng, 0.3))
@@ -111,8 +115,9 @@ static void capacities(struct scene *s)
 
 static void in_zone(struct scene *s, cJSON *volume)
 {
-	put(volume, "spec.nodeAffinity.required", make("{'nodeSelectorTerms':[{'matchExpressions':[{'key':'" ZONE "','operator':'In','values':['%s','%s']}]}]}",
-							PICK(&s->rng, "z-a", "z-b", "z-c"), PICK(&s->rng, "z-a", "z-c", "z-x")));
+	put(volume, "spec.nodeAffinity.required",
+	    make("{'nodeSelectorTerms':[{'matchExpressions':[{'key':'" ZONE "','operator':'In','values':['%s','%s']}]}]}", a_zone(s),
+		 PICK(&s->rng, "eu-west1-a", "eu-west1-c", "eu-west1-x")));
 }
 
 static void on_host(struct scene *s, cJSON *volume)
@@ -155,7 +160,7 @@ static cJSON *volume_of(struct scene *s, const char *name, const char *class_, c
 		put_text(volume, "spec.volumeMode", "Block");
 	if (rng_chance(rng, 0.5))
 		put_named(volume, "metadata.labels", PICK(rng, ZONE, "failure-domain.beta.kubernetes.io/zone"),
-			  PICK(rng, "z-a", "z-b", "z-a__z-b", "z-c__z-x"));
+			  rng_chance(rng, 0.01) ? "odd" : PICK(rng, "eu-west1-a", "eu-west1-b", "eu-west1-a__eu-west1-b", "eu-west1-c__eu-west1-x"));
 	if (rng_chance(rng, 0.1))
 		put_named(volume, "metadata.labels", "topology.kubernetes.io/region", PICK(rng, "r-1", "r-2"));
 	if (rng_chance(rng, 0.3))

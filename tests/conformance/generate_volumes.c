@@ -37,17 +37,21 @@ static cJSON *some_claim(struct scene *s, const cJSON *pod, const char *name)
 	return make("{'name':'%s','persistentVolumeClaim':{'claimName':'c-%u','readOnly':%s}}", name, i, truth(s));
 }
 
-/* Its claim is there and the pod's, somebody else's, or not there yet. */
-static cJSON *ephemeral(struct scene *s, const cJSON *pod)
+/*
+ * Its claim is there and the pod's, somebody else's, or not there yet. Seldom so for pods on nodes: it is an error of the node then, which leaves no pod with
+ * volumes a verdict.
+ */
+static cJSON *ephemeral(struct scene *s, const cJSON *pod, bool pending)
 {
 	const char *pod_name = get_text(pod, "metadata.name"), *namespace_ = get_text(pod, "metadata.namespace");
 	const char *class_ = PICK(&s->rng, "fast", "topo", "cap", "local", "slow");
 	auto_free char *name = xasprintf("%s-tmp", pod_name);
+	double there = pending ? 0.85 : 0.98;
 
-	if (rng_chance(&s->rng, 0.85)) {
+	if (rng_chance(&s->rng, there)) {
 		cJSON *claim = claim_of(s, namespace_, name, class_);
 
-		if (rng_chance(&s->rng, 0.85))
+		if (rng_chance(&s->rng, there))
 			push(claim, "metadata.ownerReferences", make("{'apiVersion':'v1','kind':'Pod','name':'%s','uid':'%s','controller':true}", pod_name,
 								      get_text(pod, "metadata.uid")));
 		cJSON_AddItemToArray(s->objects, claim);
@@ -67,7 +71,7 @@ void generate_volumes(struct scene *s, cJSON *pod, bool pending)
 	if (rng_chance(rng, 0.25))
 		push(pod, "spec.volumes", some_claim(s, pod, "more"));
 	if (rng_chance(rng, pending ? 0.1 : 0.05))
-		push(pod, "spec.volumes", ephemeral(s, pod));
+		push(pod, "spec.volumes", ephemeral(s, pod, pending));
 	if (rng_chance(rng, 0.05))
 		push(pod, "spec.volumes", make("{'name':'inline','csi':{'driver':'csi.example.com'}}"));
 	if (rng_chance(rng, 0.1))
