@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "sched/stats.h"
 #include "tests/e2e/lives.h"
 #include "tests/e2e/relay.h"
 #include "tests/testing/fit.h"
@@ -437,6 +438,19 @@ static void restart_server(struct rig *g)
 	standin_renew(&g->s.api);
 }
 
+/* All watches are open again after so many outages: one that opened later would take a connection that a binding of the next round needs. */
+static void until_watched(struct rig *g, int outages)
+{
+	int i;
+
+	for (i = 0; stat_resource_names[i]; i++) {
+		auto_free char *line = xasprintf("\"watch goes on\",\"resource\":\"%s\"", stat_resource_names[i]);
+
+		if (sched_log_count(&g->s, line, outages) < outages)
+			fail_msg("the watch of %s did not go on after outage %d", stat_resource_names[i], outages);
+	}
+}
+
 /* Pods are made again while the scheduler does not reach the server, and does not know whether its bindings did. */
 static void make_again_unseen(struct rig *g, const char *round, bool arrive, bool restart)
 {
@@ -464,7 +478,9 @@ static void pods_made_again_while_the_server_cannot_be_reached_are_bound_once(vo
 
 	(void)state;
 	make_again_unseen(g, "lost", false, false);
+	until_watched(g, 1);
 	make_again_unseen(g, "bound", true, false);
+	until_watched(g, 2);
 	make_again_unseen(g, "restarted", true, true);
 	lives_finish(&g->lives);
 	end();
