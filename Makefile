@@ -144,7 +144,7 @@ $(BUILD)/tests/u-%: $(BUILD)/tests/unit/u-%.o $(BUILD)/conformance.a $(BUILD)/te
 	$(call link,-lcmocka -loping)
 # These run the programs themselves.
 $(INTEGRATION): | $(PROGRAMS) $(STANDIN)
-$(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/testing.a $(ARCHIVES) $(LIB)
+$(BUILD)/tests/i-%: $(BUILD)/tests/integration/i-%.o $(BUILD)/conformance.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)
 $(BUILD)/tests/b-%: $(BUILD)/tests/bench/b-%.o $(BUILD)/e2e.a $(BUILD)/testing.a $(ARCHIVES) $(LIB)
 	$(call link,-lcmocka -loping)

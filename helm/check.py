@@ -96,7 +96,7 @@ def restricted(o):
         if any(p.get("hostPort") for p in c.get("ports", [])):
             bad.append("hostPort")
     for v in spec.get("volumes", []):
-        if not set(v) - {"name"} <= {"configMap", "persistentVolumeClaim"}:
+        if not set(v) - {"name"} <= {"configMap", "persistentVolumeClaim", "emptyDir"} or "sizeLimit" not in v.get("emptyDir", {"sizeLimit"}):
             bad.append(f"volume {v}")
     return bad
 
@@ -349,7 +349,7 @@ OTHER = {
     "updateStrategy": {"type": "OnDelete"}, "resources": {"limits": {"memory": "7Mi"}}, "podLabels": {"k": "v"}, "podAnnotations": {"k": "v"},
     "extraArgs": ["--log-level=warn"], "extraEnv": [{"name": "K", "value": "v"}], "kind": "Deployment", "schedule": "*/1 * * * *", "timeZone": "Europe/Rome",
     "merge.interval": "7m", "suspend": True, "startingDeadlineSeconds": 17, "activeDeadlineSeconds": 17, "successfulJobsHistoryLimit": 7,
-    "failedJobsHistoryLimit": 7, "serviceAccount.create": False, "name": "other", "names": ["other"], "replicas": 7, "config": {"strict": True}, "poll": "7s",
+    "failedJobsHistoryLimit": 7, "serviceAccount.create": False, "name": "other", "names": ["other"], "replicas": 7, "config": {"strict": True}, "poll": "7s", "dump": True,
     "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
     "labels": {"k": "v"}, "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
 }

@@ -220,6 +220,7 @@ struct dumper {
 	pid_t pid;			/* 0: none writes */
 	int error;			/* what went wrong, one line; -1 */
 	int64_t begun_mono_ms;
+	bool again;			/* asked for while it writes */
 };
 
 struct dumper *dumper_new(const char *folder)
@@ -266,10 +267,10 @@ void dumper_start(struct dumper *d, const struct dump_input *in)
 	pid_t self = getpid(), pid;
 	int ends[2];
 
-	if (d->pid) {
-		log_warn("dump: the one before is still being written", FIELDS(LS("folder", d->folder)));
+	dumper_poll(d);
+	d->again = d->pid != 0;
+	if (d->again)
 		return;
-	}
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
 		log_warn("dump failed", FIELDS(LS("error", strerror(errno))));
 		return;
@@ -302,14 +303,15 @@ static void say(const struct dumper *d, int status)
 		log_warn("dump failed", FIELDS(LS("folder", d->folder), LI("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0)));
 }
 
-void dumper_poll(struct dumper *d)
+bool dumper_poll(struct dumper *d)
 {
 	int status;
 
 	if (!d || !d->pid || waitpid(d->pid, &status, WNOHANG) != d->pid)
-		return;
+		return false;
 	say(d, status);
 	cleanup_close(&d->error);
 	d->error = -1;
 	d->pid = 0;
+	return d->again;
 }

@@ -47,14 +47,15 @@ int dump_write(const char *folder, const struct dump_input *in, struct lm_err *e
 
 /*
  * A child process writes (a copy of the memory, as fork gives it), so that neither a large cluster nor a volume that hangs holds up a decision. One
- * at a time; it ends with the scheduler, and after DUMP_MAX_S.
+ * at a time; it ends with the scheduler, and after DUMP_MAX_S. Who asks while one is written gets another one after it: that one may not know what
+ * he wants to see.
  */
 #define DUMP_MAX_S 300
 struct dumper;
 struct dumper *dumper_new(const char *folder);
 void dumper_free(struct dumper *d);		/* NULL is fine */
 void dumper_start(struct dumper *d, const struct dump_input *in);	/* logs what keeps it from starting */
-void dumper_poll(struct dumper *d);		/* logs how it ended. NULL is fine */
+bool dumper_poll(struct dumper *d);		/* logs how it ended. True: the next one is due, to be started. NULL is fine */
 
 /* --- reading the note --- */
 

@@ -5,6 +5,7 @@
 #include "lib/kube/config.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/dump_command.h"
 #include "sched/explain.h"
 #include "sched/reader.h"
 #include "sched/scheduler.h"
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
 		return explain_main(argc - 1, argv + 1);
 	if (argc > 1 && STREQ(argv[1], "simulate"))
 		return simulate_main(argc - 1, argv + 1);
+	if (argc > 1 && STREQ(argv[1], "dump"))
+		return dump_command_main(argc - 1, argv + 1);
 	settings = settings_load(argc, argv, &err);
 	if (!settings)
 		return options_fail(&sched_program, &err);

@@ -191,7 +191,8 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	wait = least(wait, volumes_tick(s->volumes, mono_ms, TURN_MAX_MS));
 	if (leader_acts(s->leader))
 		wait = least(wait, events_tick(s->events, mono_ms, TURN_MAX_MS));
-	dumper_poll(s->dumper);
+	if (dumper_poll(s->dumper))
+		dump(s, mono_ms);
 	status_beat(&s->status, mono_ms, &facts);
 	gauges_set(&s->gauges, mono_ms);
 	return least(wait, s->drain_until_ms ? 50 : wait);

@@ -77,6 +77,7 @@ const struct options_program sched_program = {
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched explain --cluster FILE --pod POD [--matrix FILE] [options]\n"
 		 "latency-sched simulate --cluster FILE --pods FILE [--matrix FILE] [options]\n"
+		 "latency-sched dump [--pid PID] [options]\n"
 		 "latency-sched selftest --pod-uid UID [options]",
 	.environment = "LATENCY_SCHED",
 	.specs = specs,

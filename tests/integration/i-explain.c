@@ -294,6 +294,62 @@ static void a_dump_that_fails_is_logged_and_nothing_else_happens(void **state)
 	sched_end(&s);
 }
 
+/* `latency-sched dump` with more words about a scheduler. */
+static int ask_for_dump(const struct sched *s, const char *more, char **out)
+{
+	auto_free char *words = xasprintf("dump --pid %d%s%s", (int)s->pid, *more ? " " : "", more);
+
+	return run(words, out);
+}
+
+static void dump_asks_and_prints(void **state)
+{
+	auto_free char *target = path_of("asked"), *cluster = path_of("asked/cluster.json"), *latency = path_of("asked/cluster-latency.json");
+	auto_free char *none = NULL, *first = NULL, *second = NULL, *matrix = NULL, *cluster_now = NULL, *latency_now = NULL;
+	struct sched s;
+
+	(void)state;
+	sched_begin(&s, NULL);
+	sched_nodes(&s, "a b");
+	sched_matrix(&s, 1, "0 5  5 0");
+	sched_start(&s, (const char *const[]){"--dump", target, NULL});
+	assert_int_equal(ask_for_dump(&s, "--matrix", &none), 66);
+	assert_int_equal(ask_for_dump(&s, "", &first), 0);
+	assert_int_equal(ask_for_dump(&s, "", &second), 0);
+	assert_int_equal(ask_for_dump(&s, "--matrix", &matrix), 0);
+	cluster_now = test_read(cluster);
+	latency_now = test_read(latency);
+	assert_string_equal(second, cluster_now);
+	assert_string_equal(matrix, latency_now);
+	assert_true(strstr(first, "latencyMesh") && strcmp(first, second) != 0);	/* the times differ */
+	assert_int_equal(sched_log_count(&s, "\"dump written\"", 2), 2);
+	assert_int_equal(sched_stop(&s, SIGTERM), 0);
+	sched_end(&s);
+}
+
+static void dump_says_why_there_is_none(void **state)
+{
+	auto_free char *without = NULL, *late = NULL, *mine = xasprintf("dump --pid %d", (int)getpid());
+	struct sched s;
+
+	(void)state;
+	prints(mine, 66, "is no latency-sched that schedules (--pid)");	/* and the signal is not sent */
+	sched_begin(&s, NULL);
+	sched_nodes(&s, "a");
+	sched_matrix(&s, 1, "0");
+	sched_start(&s, NULL);
+	assert_int_equal(ask_for_dump(&s, "", &without), 78);
+	assert_non_null(strstr(without, "runs without --dump\n"));
+	assert_int_equal(sched_log_count(&s, "no dump is written", 0), 0);
+	assert_int_equal(sched_stop(&s, SIGTERM), 0);
+	sched_start(&s, (const char *const[]){"--dump", "/nowhere/dump", NULL});
+	assert_int_equal(ask_for_dump(&s, "--timeout 300ms", &late), 69);
+	assert_non_null(strstr(late, "no new /nowhere/dump/cluster.json in 0.3 s"));
+	assert_int_equal(sched_log_count(&s, "\"dump failed\"", 1), 1);
+	assert_int_equal(sched_stop(&s, SIGTERM), 0);
+	sched_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +364,8 @@ int main(void)
 		cmocka_unit_test(a_running_scheduler_writes_what_explain_replays),
 		cmocka_unit_test(without_a_folder_the_signal_says_so),
 		cmocka_unit_test(a_dump_that_fails_is_logged_and_nothing_else_happens),
+		cmocka_unit_test(dump_asks_and_prints),
+		cmocka_unit_test(dump_says_why_there_is_none),
 	};
 
 	return cmocka_run_group_tests_name("explain", tests, make_files, NULL);

@@ -21,7 +21,7 @@ refuses() {
 	[ "$(wc -l <"$folder/line")" -eq 1 ] || problem="$problem, not one line"
 	[ ! -s "$folder/out" ] || problem="$problem, standard output"
 	grep -qF -- "$text" "$folder/line" || problem="$problem, without \"$text\""
-	grep -qE "^$program( explain| simulate| selftest)?: " "$folder/line" || problem="$problem, without its name"
+	grep -qE "^$program( explain| simulate| dump| selftest)?: " "$folder/line" || problem="$problem, without its name"
 	if [ -z "$problem" ]; then
 		echo "ok $count - $program $*: $code"
 	else
@@ -96,6 +96,9 @@ refuses 64 '--now' latency-sched explain --pod p.yaml --cluster nodes.json --now
 refuses 64 '--profile' latency-sched explain --pod p.yaml --cluster nodes.json --profile nobody
 refuses 64 '--format' latency-sched simulate --pods p.yaml --cluster nodes.json --format xml
 refuses 64 '--pods' latency-sched simulate --cluster nodes.json
+refuses 64 '--pid' latency-sched dump --pid 0
+refuses 64 '--timeout' latency-sched dump --timeout soon
+refuses 64 'extra' latency-sched dump extra
 refuses 64 'volume/' latency-sched --latency-file volume/ --server http://127.0.0.1:9
 
 # --- URLs and addresses
@@ -120,6 +123,9 @@ refuses 66 'missing.json' latency-sched explain --pod web --cluster missing.json
 refuses 66 'missing.json' latency-sched simulate --pods missing.json --cluster nodes.json
 refuses 65 'nodes.json: kind: is missing' latency-sched explain --pod web --cluster nodes.json
 refuses 65 'torn.json: line 2' latency-sched simulate --pods torn.json --cluster nodes.json
+refuses 66 'process 4194304 (--pid): No such file' latency-sched dump --pid 4194304
+refuses 66 'is no latency-sched that schedules' latency-sched dump --pid $$
+refuses 66 'cluster-latency.json' latency-sched dump --matrix --folder volume
 refuses 66 '/nowhere/x' latency-sched explain --pod web --cluster nodes.json --config /nowhere/x
 refuses 65 'torn.json' latency-merge --dir volume --nodes torn.json
 refuses 65 'address.json' latency-merge --dir volume --clients address.json --nodes nodes.json
