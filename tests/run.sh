@@ -140,7 +140,7 @@ with_nfs_server() {
 
 # on_kubelets [NAMES]: without names what shows the chart's use; "all" is that and what breaks, and the life of releases, each in a laboratory of its own
 on_kubelets() {
-	use="c-install c-matrix c-place c-edit c-drift"
+	use="c-install c-matrix c-place c-volumes c-edit c-drift"
 	build "gcc, hardened" CC=gcc all || return 1
 	step "container images" env -u BUILD make -s images BASE=debootstrap || return 1
 	"$0" one tests/images-check.sh
