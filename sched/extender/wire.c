@@ -8,7 +8,7 @@
 #include "lib/mem.h"
 #include "lib/names.h"
 
-/* --- the request ----------------------------------------------------------------------------------------------------- */
+/* --- members --------------------------------------------------------------------------------------------------------- */
 
 /* A member by its name in any case. *out is NULL where it is absent or null. */
 static int member(const cJSON *object, const char *key, const cJSON **out, struct lm_err *err)
@@ -47,6 +47,72 @@ static const char *name_of(const cJSON *item, bool whole)
 	return cJSON_GetStringValue(whole ? json_get(json_get(item, "metadata"), "name") : item);
 }
 
+/* --- the bytes of a value: the text has passed the strict parser ------------------------------------------------------- */
+
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " \t\r\n");
+}
+
+/* `at` is its opening quote. */
+static const char *skip_string(const char *at)
+{
+	for (at++; *at != '"'; at++)
+		at += *at == '\\';
+	return at + 1;
+}
+
+static const char *skip_value(const char *at)
+{
+	int depth = 0;
+
+	if (*at == '"')
+		return skip_string(at);
+	if (*at != '{' && *at != '[')
+		return at + strcspn(at, ",]} \t\r\n");
+	do {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+		at++;
+	} while (depth);
+	return at;
+}
+
+static const char *skip_key(const char *at)
+{
+	return *at == '"' ? skip_blanks(skip_blanks(skip_string(at)) + 1) : at;
+}
+
+/* From the opening bracket of the parent to a child, by its place: keys may be written with escapes. */
+static const char *child_at(const char *parent, bool is_object, const cJSON *tree, const cJSON *child)
+{
+	const char *at = skip_blanks(parent + 1);
+	const cJSON *item = tree->child;
+
+	for (at = is_object ? skip_key(at) : at; item != child; item = item->next) {
+		at = skip_blanks(skip_blanks(skip_value(at)) + 1);
+		at = is_object ? skip_key(at) : at;
+	}
+	return at;
+}
+
+static void find_raw(struct wire_request *r, const char *items)
+{
+	const char *at = skip_blanks(items + 1), *end;
+	uint32_t i;
+
+	for (i = 0; i < r->count; i++, at = skip_blanks(skip_blanks(end) + 1)) {
+		end = skip_value(at);
+		r->nodes[i].raw = at;
+		r->nodes[i].raw_len = (size_t)(end - at);
+	}
+}
+
+/* --- the nodes ------------------------------------------------------------------------------------------------------- */
+
 static int fill_nodes(const cJSON *list, struct wire_request *r, struct names *seen, struct lm_err *err)
 {
 	const char *called = r->whole ? "Nodes.items" : "NodeNames";
@@ -77,7 +143,7 @@ static int read_list(const cJSON *list, struct wire_request *r, struct lm_err *e
 	return code;
 }
 
-static int read_nodes(const cJSON *args, struct wire_request *r, struct lm_err *err)
+static int read_nodes(const cJSON *args, const char *text, struct wire_request *r, struct lm_err *err)
 {
 	const cJSON *names, *nodes, *items = NULL;
 
@@ -88,8 +154,14 @@ static int read_nodes(const cJSON *args, struct wire_request *r, struct lm_err *
 	if (!names && !nodes)
 		return lm_fail(err, LM_DATA, "neither NodeNames nor Nodes: there is nothing to choose from");
 	r->whole = !names;
-	return read_list(names ? names : items, r, err);
+	if (read_list(names ? names : items, r, err) < 0)
+		return -1;
+	if (r->whole && r->count)
+		find_raw(r, child_at(child_at(skip_blanks(text), true, args, nodes), true, nodes, items));
+	return 0;
 }
+
+/* --- the request ----------------------------------------------------------------------------------------------------- */
 
 static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *err)
 {
@@ -111,7 +183,7 @@ int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm
 	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
 	if (out->tree && !cJSON_IsObject(out->tree))
 		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->tree));
-	else if (out->tree && read_pod(out->tree, out, err) == 0 && read_nodes(out->tree, out, err) == 0)
+	else if (out->tree && read_pod(out->tree, out, err) == 0 && read_nodes(out->tree, text, out, err) == 0)
 		return 0;
 	wire_free(out);
 	return -1;
@@ -160,13 +232,6 @@ const char *wire_reason(struct wire_answer *a, const char *text)
 	return a->reasons[a->reason_count++] = xstrdup(text);
 }
 
-static void print_object(const cJSON *object, struct buf *out)
-{
-	auto_free char *text = cJSON_PrintUnformatted(object);
-
-	buf_str(out, text ? text : "null");
-}
-
 static void print_passed(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
 {
 	const char *separator = "";
@@ -178,7 +243,7 @@ static void print_passed(const struct wire_request *r, const struct wire_answer 
 		buf_str(out, separator);
 		separator = ",";
 		if (r->whole)
-			print_object(r->nodes[i].object, out);
+			buf_add(out, r->nodes[i].raw, r->nodes[i].raw_len);
 		else
 			buf_json_string(out, r->nodes[i].name);
 	}

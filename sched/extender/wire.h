@@ -13,6 +13,8 @@
  * (nodeCacheCapable: true), or Nodes with whole objects; the answer has the form of the request. When both are there NodeNames is the list.
  * Answers are written as in Go's types: PascalCase.
  *
+ * The text has to outlive wire_print_filter, which sends whole nodes back as they came.
+ *
  * No I/O, no clock, no state: any thread.
  */
 #ifndef SCHED_EXTENDER_WIRE_H
@@ -34,6 +36,8 @@
 struct wire_node {
 	const char *name;
 	const cJSON *object;		/* NULL: the request has only its name */
+	const char *raw;		/* of the object: its bytes in the text, as they go back. Numbers of a tree would lose digits */
+	size_t raw_len;
 };
 
 struct wire_request {
