@@ -17,6 +17,7 @@
 #include "sched/status.h"
 
 #define TURN_MAX_MS 1000
+#define LINGER_MS 100			/* so that the last answers are on their way */
 #define TURN_REQUESTS 32		/* so that the API is looked at in between */
 
 struct extender {
@@ -38,6 +39,7 @@ struct extender {
 	struct log_gate late_gate;
 	double late_before;
 	int64_t drain_until_ms;		/* 0: not draining */
+	int64_t linger_until_ms;
 };
 
 static bool is_ours(void *arg, const char *scheduler_name)
@@ -91,6 +93,7 @@ static void take_signals(struct extender *x, int64_t mono_ms)
 		if (info.ssi_signo == SIGHUP) {
 			reload(x, "SIGHUP");
 		} else {
+			x->linger_until_ms = mono_ms + LINGER_MS;
 			x->drain_until_ms = x->drain_until_ms ? mono_ms : mono_ms + EXTENDER_DRAIN_MS; /* told twice: at once */
 			log_info("draining", FIELDS(LI("requests_open", server_busy(x->server))));
 		}
@@ -220,7 +223,9 @@ static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 
 static bool finished(const struct extender *x, int64_t mono_ms)
 {
-	return x->drain_until_ms && (mono_ms >= x->drain_until_ms || server_busy(x->server) == 0);
+	if (!x->drain_until_ms)
+		return false;
+	return mono_ms >= x->drain_until_ms || (mono_ms >= x->linger_until_ms && server_busy(x->server) == 0);
 }
 
 static void loop(struct extender *x)

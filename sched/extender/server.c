@@ -80,7 +80,7 @@ static void answer_bad(struct server *s, enum judge_verb verb, int status, const
 	refuse(reply, status, text);
 }
 
-static void answer(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
+static void answer_whole(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
 {
 	int64_t until_mono_ms = clock_mono_ms() + SERVER_WAIT_MS;
 	struct wire_request wire;
@@ -95,8 +95,13 @@ static void answer(struct server *s, enum judge_verb verb, const struct http_req
 		return;
 	}
 	reply->content_type = JSON;
-	atomic_fetch_add(&s->busy, 1);
 	decide_and_print(s, verb, &wire, until_mono_ms, &reply->body);
+}
+
+static void answer(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
+{
+	atomic_fetch_add(&s->busy, 1);
+	answer_whole(s, verb, request, reply);
 	atomic_fetch_sub(&s->busy, 1);
 }
 
