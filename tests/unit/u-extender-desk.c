@@ -299,12 +299,12 @@ static void e8_a_slow_sender_gets_408_and_holds_up_nobody(void **state)
 	for (i = 0; i < 6; i++) {
 		int64_t start_ms = clock_mono_ms();
 
-		say(fd, BODY + i, 1);
+		say(fd, &BODY[i], 1);
 		assert_int_equal(post("/filter", BODY), 200);
 		test_deadline("/filter beside a slow sender", (double)(clock_mono_ms() - start_ms), 300, "ms");
 		usleep(SERVER_BODY_MS / 5 * 1000);
 	}
-	say(fd, BODY + i, strlen(BODY) - (size_t)i);
+	say(fd, &BODY[i], strlen(BODY) - (size_t)i);
 	assert_int_equal(hear(fd, heard, sizeof(heard)), 408);
 	end_serving(thread);
 }
