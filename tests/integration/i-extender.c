@@ -142,7 +142,6 @@ static void a_bad_annotation_is_the_error_of_its_pod(void **state)
 
 static void it_writes_nothing_to_the_api(void **state)
 {
-	auto_free char *log = NULL;
 	struct asker a;
 
 	(void)state;
