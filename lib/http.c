@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 #define CONNECTIONS 256
@@ -18,6 +19,7 @@
 #define BACKLOG 128
 #define DISCARD_MAX_BYTES ((size_t)4 << 20)
 #define FDS_WANTED 65536
+#define STACK_BYTES ((size_t)1 << 20)
 
 /* Not a constant: the tests cannot wait so long. */
 static unsigned idle_timeout_s = 10;
@@ -25,13 +27,16 @@ static unsigned idle_timeout_s = 10;
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_settings settings;
+	atomic_size_t bodies_bytes;	/* held now */
 	int port;
 };
 
 /* What is known of a request between the calls of libmicrohttpd. */
 struct exchange {
 	struct buf body;
-	size_t discarded;	/* of a body that is too large: it is read to its end, so that the client sees the answer */
+	int64_t begun_mono_ms;
+	int refused;		/* status; 0: not */
+	size_t discarded;	/* of a body that is refused: it is read to its end, so that the client sees the answer */
 };
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
@@ -77,6 +82,13 @@ static bool is_path_of(const struct http_route *route, const char *path)
 	return len > 1 && route->path[len - 1] == '/' ? strncmp(path, route->path, len) == 0 : STREQ(route->path, path);
 }
 
+static const char *refusal_text(int status)
+{
+	if (status == 408)
+		return "the body came too slowly\n";
+	return status == 413 ? "the body is too large\n" : "too many bodies at a time\n";
+}
+
 static enum MHD_Result answer(const struct http_server *server, struct MHD_Connection *connection, const char *method,
 			      const char *path, struct exchange *x)
 {
@@ -86,8 +98,8 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	auto_buf struct buf query = {0};
 	bool known = false;
 
-	if (x->discarded)
-		return send_text(connection, 413, "the body is too large\n");
+	if (x->refused)
+		return send_text(connection, x->refused, refusal_text(x->refused));
 	for (; route < end; route++) {
 		bool same = is_path_of(route, path);
 
@@ -107,38 +119,70 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	return send_reply(connection, &reply);
 }
 
+static int refusal_of(struct http_server *server, const struct exchange *x, size_t size)
+{
+	const struct http_settings *s = &server->settings;
+
+	if (size > s->max_body_bytes - x->body.len)
+		return 413;
+	if (s->body_ms && clock_mono_ms() - x->begun_mono_ms > s->body_ms)
+		return 408;
+	return s->max_bodies_bytes && atomic_load(&server->bodies_bytes) + size > s->max_bodies_bytes ? 503 : 0;
+}
+
+static void drop_body(struct http_server *server, struct exchange *x)
+{
+	atomic_fetch_sub(&server->bodies_bytes, x->body.len);
+	buf_free(&x->body);
+}
+
+static void take_body(struct http_server *server, struct exchange *x, const char *data, size_t size)
+{
+	if (!x->refused && (x->refused = refusal_of(server, x, size)) != 0)
+		drop_body(server, x);
+	if (x->refused) {
+		x->discarded += size;
+		return;
+	}
+	atomic_fetch_add(&server->bodies_bytes, size);
+	buf_add(&x->body, data, size);
+}
+
+/* What is refused is read to its end, but not for ever: then the connection is closed. */
+static bool is_too_much(const struct http_server *server, const struct exchange *x)
+{
+	int64_t limit_ms = server->settings.body_ms;
+
+	return x->discarded > DISCARD_MAX_BYTES || (limit_ms && clock_mono_ms() - x->begun_mono_ms > 2 * limit_ms);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *data, size_t *size, void **state)
 {
-	const struct http_server *server = cls;
+	struct http_server *server = cls;
 	struct exchange *x = *state;
 
 	(void)version;
 	if (!x) {
-		*state = xcalloc(1, sizeof(struct exchange));
+		*state = x = xcalloc(1, sizeof(*x));
+		x->begun_mono_ms = clock_mono_ms();
 		return MHD_YES;
 	}
 	if (*size == 0)
 		return answer(server, connection, method, path, x);
-	if (x->discarded || *size > server->settings.max_body_bytes - x->body.len)
-		x->discarded += *size;
-	else
-		buf_add(&x->body, data, *size);
+	take_body(server, x, data, *size);
 	*size = 0;
-	if (x->discarded > DISCARD_MAX_BYTES)
-		return MHD_NO; /* but not for ever: this closes the connection */
-	return MHD_YES;
+	return is_too_much(server, x) ? MHD_NO : MHD_YES;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *state;
 
-	(void)cls;
 	(void)connection;
 	(void)why;
 	if (x)
-		buf_free(&x->body);
+		drop_body(cls, x);
 	free(x);
 	*state = NULL;
 }
@@ -237,6 +281,8 @@ static void raise_fd_limit(void)
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
 {
 	auto_free struct http_server *server = xcalloc(1, sizeof(*server));
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD;
+	struct MHD_OptionItem threads = {MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? (intptr_t)settings->threads : 2, NULL};
 	int fd = open_socket(settings->listen, err);
 
 	if (fd < 0)
@@ -244,12 +290,16 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 	raise_fd_limit();
 	server->settings = *settings;
 	server->port = port_of(fd);
+	if (settings->own_threads) {
+		flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
+		threads = (struct MHD_OptionItem){MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)STACK_BYTES, NULL};
+	}
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? settings->threads : 2u, MHD_OPTION_CONNECTION_LIMIT,
+		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_ARRAY, (struct MHD_OptionItem[]){threads, {MHD_OPTION_END, 0, NULL}}, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);
 		return lm_fail(err, LM_UNAVAILABLE, "listen on `%s`: the HTTP server does not start", settings->listen);

@@ -8,14 +8,16 @@
  *
  * A handler runs on a thread of the pool: what it reads must be atomic or locked. It fills the reply; the default is 200
  * text/plain; answers forbid caching and type guessing. Unknown paths are 404, a known path with another method 405, a body over the
- * limit 413, a header over 32 KiB 431. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
+ * limit 413, a header over 32 KiB 431. A body that comes too slowly is 408 at its end, and at twice the time the connection is closed. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
  * connections, 64 from one address. A client that sends a byte now and then holds its connection: these limits bound what one
  * address can take, and who may connect at all is for the network to say.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/buf.h"
 #include "lib/err.h"
@@ -45,7 +47,10 @@ struct http_settings {
 	const struct http_route *routes;
 	size_t route_count;
 	size_t max_body_bytes;		/* 0: none accepted */
+	size_t max_bodies_bytes;	/* of all requests together at a time, else 503; 0: no limit but those above */
+	int64_t body_ms;		/* from a request's header to the end of its body, else 408; 0: no limit */
 	unsigned threads;		/* 0: 2 */
+	bool own_threads;		/* instead, a thread for each connection: a handler that waits holds up nobody else */
 	void *arg;
 };
 

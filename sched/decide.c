@@ -116,6 +116,8 @@ static const char *pod_trouble(struct decider *d, const struct decision_input *i
 	char *text;
 	size_t size;
 
+	if (in->offered)
+		return pod->ask.error;
 	if (pod->broken)
 		return pod->broken;
 	if (pod->ask.error)
@@ -128,6 +130,25 @@ static const char *pod_trouble(struct decider *d, const struct decision_input *i
 	text = arena_alloc(&d->arena, size);
 	snprintf(text, size, "%s%s%s", before, field, after);
 	return text;
+}
+
+/* Only what was offered is still to be decided on. */
+static void refuse_others(struct cycle *c)
+{
+	const bool *offered = c->in->offered;
+	uint32_t i;
+
+	for (i = 0; offered && i < c->view->count; i++)
+		if (!offered[i]) {
+			c->verdicts[i].filter = VERDICT_NOT_OFFERED;
+			c->decider->feasible--;
+		}
+}
+
+/* Is it asked at all? */
+static bool runs(const struct cycle *c, unsigned i)
+{
+	return !c->in->offered || filter_table[i]->ours;
 }
 
 /* False: it cannot tell. */
@@ -157,7 +178,7 @@ static bool run_filters(struct cycle *c, struct decision *out)
 
 		c->state = NULL;
 		d->running = (uint8_t)(i + 1);
-		start = filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
+		start = !runs(c, i) ? FILTER_SKIP : filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
 		if (start == FILTER_REFUSE) {
 			out->wake = filter_table[i]->wake;
 			return false;
@@ -196,7 +217,7 @@ static void finish_filters(struct cycle *c)
 
 	for (i = 0; i < filter_count; i++) {
 		c->decider->running = (uint8_t)(i + 1);
-		if (filter_table[i]->after)
+		if (filter_table[i]->after && runs(c, i))
 			filter_table[i]->after(c);
 	}
 }
@@ -210,7 +231,7 @@ static void run_scores(struct cycle *c, const double *weights, struct decision *
 	for (i = 0; i < SCORE_COUNT; i++) {
 		float *score;
 
-		if (weights[i] <= 0)
+		if (weights[i] <= 0 || (c->in->offered && !score_table[i]->ours))
 			continue;
 		score = column(c);
 		if (score_table[i]->score(c, score))
@@ -270,6 +291,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	c.row_of_node = in->mesh ? d->lookup.row_of_node : NULL;
 	c.verdicts = arena_alloc(&d->arena, (in->view->count + 1) * sizeof(*c.verdicts));
 	targets_resolve(in, &d->arena, &targets);
+	refuse_others(&c);
 	if (!run_filters(&c, out)) {
 		refuse_whole(c.pod_reason, out);
 		return;

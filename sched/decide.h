@@ -29,10 +29,18 @@ struct decision_input {
 	const struct pod *pod;
 	const struct profile *profile;
 	int64_t mono_ms;
+	/*
+	 * By node of the view: an extender's request. Only these are decided on, by our own filters and scores (filter.ours, score.ours), and of
+	 * what is wrong with the pod only what it asks of the network counts: a kube-scheduler does the rest. No node is picked (decision.node is
+	 * -1 even when some are feasible), and of the view nothing but names, zones and the pods on nodes is read. NULL: the whole decision.
+	 */
+	const bool *offered;
 };
 
+#define VERDICT_NOT_OFFERED 255		/* for a verdict's filter; there is no reason beside */
+
 struct verdict {
-	uint8_t filter;			/* 0: feasible; else index + 1 in filter_table (filter/filter.h) */
+	uint8_t filter;			/* 0: feasible; VERDICT_NOT_OFFERED; else index + 1 in filter_table (filter/filter.h) */
 	uint8_t detail;			/* of that filter: which of its reasons */
 };
 

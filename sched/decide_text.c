@@ -34,7 +34,7 @@ static void histogram_add(struct histogram *h, const char *text)
 
 static void node_reason(const struct decision_input *in, const struct verdict *verdict, uint32_t node, struct buf *out)
 {
-	if (verdict->filter)
+	if (verdict->filter && verdict->filter != VERDICT_NOT_OFFERED)
 		filter_table[verdict->filter - 1]->reason(in, node, verdict->detail, out);
 }
 

@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "sched/dump_command.h"
 #include "sched/explain.h"
+#include "sched/extender/extender.h"
 #include "sched/reader.h"
 #include "sched/scheduler.h"
 #include "sched/selftest.h"
@@ -36,7 +37,7 @@ static int run(struct settings *s, int argc, char **argv, struct lm_err *err)
 		return -1;
 	}
 	set_limits();
-	code = scheduler_run(s, &api, argc, argv, err);
+	code = s->mode == MODE_EXTENDER ? extender_run(s, &api, argc, argv, err) : scheduler_run(s, &api, argc, argv, err);
 	kube_config_free(&api);
 	return code;
 }

@@ -174,6 +174,8 @@ void pick(struct cycle *c, const double *weights, struct decision *out)
 	float *total = make_total(c, weights, out), kept;
 
 	out->total = total;
+	if (c->in->offered)
+		return;
 	out->node = winner(c, total);
 	kept = total[out->node];
 	total[out->node] = NAN;			/* the best of the others */

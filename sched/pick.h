@@ -10,7 +10,8 @@
 
 /*
  * total = sum(weight x score) / sum(weights of the terms present) - points off, clamped to 0..100; 0 when no term is left. Sets out->total,
- * node and runner_up. At least one node is feasible.
+ * node and runner_up. At least one node is feasible. Of an
+ * extender's request only the total.
  */
 void pick(struct cycle *c, const double *weights, struct decision *out);
 

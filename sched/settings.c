@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "sched/settings_profiles.h"
 
+#define EXTENDER_LISTEN ":8080"
 #define AT(field) offsetof(struct settings, field)
 #define WEIGHT(name, field, index, fallback, what)					\
 	{name, OPT_NUMBER, AT(field) + (index) * sizeof(double), "N", fallback, OPT_FILE_ONLY, 0, 1000, .help = what}
@@ -18,11 +19,18 @@
 	WEIGHT("weights." kind ".spread", field, SCORE_SPREAD, "0.2", "weight of ScheduleAnyway spreading " whose),			\
 	WEIGHT("weights." kind ".images", field, SCORE_IMAGES, "0.1", "weight of images that a node has " whose)
 
-static const char *const modes[] = {"standalone", NULL};
+#define BINDINGS 32
+#define QPS 2000
+#define BURST 4000
+#define TEXT_(value) #value
+#define TEXT(value) TEXT_(value)
+
+static const char *const modes[] = {"standalone", "extender", NULL};
+static const char *const lates[] = {"pass", "error", NULL};
 
 static const struct option_spec specs[] = {
 	{"mode", OPT_CHOICE, AT(mode), "MODE", "standalone", 0, .choices = modes,
-	 .help = "standalone: watches pods, decides and binds (the only mode of this version)"},
+	 .help = "standalone: watches pods, decides and binds; extender: answers a kube-scheduler's /filter and /prioritize, and writes nothing"},
 	{"latency-file", OPT_STRING, AT(latency_file), "FILE", NULL, OPT_REQUIRED,
 	 .help = "cluster-latency.json; a file `hold` beside it keeps it as it is edited by hand"},
 	{"scheduler-name", OPT_LIST, AT(scheduler_names), "NAME", "my-latency-scheduler", 0,
@@ -32,15 +40,20 @@ static const struct option_spec specs[] = {
 	{"server", OPT_STRING, AT(server), "URL", NULL, 0, .help = "the API server's URL, instead of a kubeconfig"},
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
+	{"extender-listen", OPT_STRING, AT(extender_listen), "ADDR:PORT", NULL, 0,
+	 .help = "with --mode extender: serve /filter and /prioritize there; default: " EXTENDER_LISTEN},
+	{"extender-late", OPT_CHOICE, AT(extender_late), "ANSWER", "pass", 0, .choices = lates,
+	 .help = "when there is no decision within 1 s (or not yet): /filter passes all nodes, limits unchecked, or answers an error; /prioritize "
+		 "gives equal scores"},
 	{"dump", OPT_STRING, AT(dump), "FOLDER", NULL, 0,
 	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 2 KB a pod"},
-	{"bindings", OPT_INTEGER, AT(bindings), "N", "32", 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
-	{"qps", OPT_NUMBER, AT(qps), "N", "2000", 0, 0.1, 1e6, .help = "requests a second to the API, on average"},
-	{"burst", OPT_INTEGER, AT(burst), "N", "4000", 0, 1, 1000000, .help = "requests at once after a pause"},
+	{"bindings", OPT_INTEGER, AT(bindings), "N", TEXT(BINDINGS), 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
+	{"qps", OPT_NUMBER, AT(qps), "N", TEXT(QPS), 0, 0.1, 1e6, .help = "requests a second to the API, on average"},
+	{"burst", OPT_INTEGER, AT(burst), "N", TEXT(BURST), 0, 1, 1000000, .help = "requests at once after a pause"},
 	{"poll", OPT_DURATION, AT(poll_ms), "TIME", "1s", 0, 50, 60000,
 	 .help = "how often the latency file is looked at (inotify does not see what another NFS client wrote)"},
 	{"leader-elect", OPT_FLAG, AT(leader_elect), NULL, "true", 0,
-	 .help = "of several replicas one decides; false: this is the only one"},
+	 .help = "of several replicas one decides; false: this is the only one. With --mode extender all answer"},
 	{"leader-elect-resource-name", OPT_STRING, AT(lease_name), "NAME", NULL, 0,
 	 .help = "the Lease by which they agree; default: the first scheduler name"},
 	{"leader-elect-resource-namespace", OPT_STRING, AT(lease_namespace), "NAMESPACE", NULL, 0,
@@ -75,6 +88,7 @@ const struct options_program sched_program = {
 	.name = "latency-sched",
 	.summary = "places pods where the network is fast",
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
+		 "latency-sched --mode extender --latency-file FILE [--extender-listen ADDR:PORT] [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched explain --cluster FILE --pod POD [--matrix FILE] [options]\n"
 		 "latency-sched simulate --cluster FILE --pods FILE [--matrix FILE] [options]\n"
 		 "latency-sched dump [--pid PID] [options]\n"
@@ -117,11 +131,41 @@ struct elect_settings settings_election(const struct settings *s, const char *de
 	};
 }
 
+const char *settings_extender_listen(const struct settings *s)
+{
+	return s->extender_listen ? s->extender_listen : EXTENDER_LISTEN;
+}
+
+/* Options of the other mode. Their defaults may stand there: --print-config prints them. */
+static int check_mode(const struct settings *s, struct lm_err *err)
+{
+	const struct {
+		const char *name;
+		int mode;		/* whose option it is */
+		bool set;
+	} options[] = {
+		{"extender-listen", MODE_EXTENDER, s->extender_listen != NULL},
+		{"extender-late", MODE_EXTENDER, s->extender_late != 0},
+		{"dump", MODE_STANDALONE, s->dump != NULL},
+		{"bindings", MODE_STANDALONE, s->bindings != BINDINGS},
+		{"qps", MODE_STANDALONE, s->qps < QPS || s->qps > QPS},
+		{"burst", MODE_STANDALONE, s->burst != BURST},
+		{"leader-elect-resource-name", MODE_STANDALONE, s->lease_name != NULL},
+		{"leader-elect-resource-namespace", MODE_STANDALONE, s->lease_namespace != NULL},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].set && options[i].mode != s->mode)
+			return lm_fail(err, LM_USAGE, "--%s: not with --mode %s", options[i].name, modes[s->mode]);
+	return 0;
+}
+
 static int check_election(const struct settings *s, struct lm_err *err)
 {
 	struct elect_settings election = settings_election(s, NULL);
 
-	return s->leader_elect ? elect_check(&election, err) : 0;
+	return s->leader_elect && s->mode == MODE_STANDALONE ? elect_check(&election, err) : 0;
 }
 
 struct settings *settings_load(int argc, char **argv, struct lm_err *err)
@@ -134,7 +178,7 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 	}
 	if (s->options.done)
 		return s;
-	if (check_rest(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
+	if (check_rest(s, err) < 0 || check_mode(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
 		if (err->code == LM_CONFIG && s->options.config_path)
 			lm_wrap(err, "configuration: %s", s->options.config_path);
 		settings_free(s);
@@ -172,6 +216,8 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 		{"server", same(old->server, new->server)},
 		{"insecure", old->insecure == new->insecure},
 		{"listen", same(old->listen, new->listen)},
+		{"extender-listen", same(old->extender_listen, new->extender_listen)},
+		{"extender-late", old->extender_late == new->extender_late},
 		{"dump", same(old->dump, new->dump)},
 		{"poll", old->poll_ms == new->poll_ms},
 		{"mode", old->mode == new->mode},

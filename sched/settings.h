@@ -21,13 +21,17 @@
 
 #define SETTINGS_HOLD "hold"		/* beside the latency file: a person edits it */
 
+enum mode { MODE_STANDALONE, MODE_EXTENDER };
+
 struct settings {
-	int mode;			/* 0: standalone */
+	int mode;			/* enum mode */
 	const char *latency_file;
 	struct option_list scheduler_names;
 	const char *kubeconfig, *server;
 	bool insecure;
 	const char *listen;		/* NULL: no HTTP */
+	const char *extender_listen;	/* NULL: settings_extender_listen */
+	int extender_late;		/* 0: /filter passes all nodes, 1: says an error */
 	const char *dump;		/* folder; NULL: none can be asked for */
 	int64_t bindings;		/* in flight at a time, each until its Scheduled event was sent */
 	double qps;			/* requests a second to the API, and how many at once after a pause */
@@ -53,6 +57,7 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err);
 /* --print-config: the settings in force, as a configuration file that gives the same. */
 void settings_print(const struct settings *s, FILE *to);
 void settings_free(struct settings *s);			/* NULL is fine */
+const char *settings_extender_listen(const struct settings *s);
 /* The profile of a scheduler name; NULL: this name is not ours. */
 const struct profile *settings_profile(const struct settings *s, const char *scheduler_name);
 /*

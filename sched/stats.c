@@ -36,6 +36,9 @@ static const char *const outcomes[] = {CODES("GET"), CODES("POST"), CODES("PUT")
 static char lease_name[254];		/* the one label that is known at the start only */
 static const char *const leases[] = {lease_name, NULL};
 
+#define ENDS(verb) verb ",decided", verb ",bad", verb ",declined", verb ",late"
+static const char *const extender_ends[] = {ENDS("filter"), ENDS("prioritize"), NULL};
+
 static const double decision_bounds[] = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1, INFINITY};
 static const double wait_bounds[] = {1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100, INFINITY};
 
@@ -91,7 +94,17 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_LEASE_TRANSITIONS] = GAUGE("lease_transitions", "how often the lease changed hands, as last seen"),
 	[STAT_LEASE_FAILURES] = COUNTER("lease_failures_total", "tries to take or to renew the lease that failed"),
 	[STAT_LEASE_RENEWED_SECONDS] = GAUGE("lease_renewal_age_seconds", "since the last renewal, of a leader"),
+	[STAT_EXTENDER] = COUNTERS("extender_requests_total", "verb,result", extender_ends,
+				   "requests of a kube-scheduler; declined: not ready or closing, late: no decision in time"),
 };
+
+static void set_extender(struct metrics *m, double to)
+{
+	int i;
+
+	for (i = 0; extender_ends[i]; i++)
+		metrics_set(m, STAT_EXTENDER, i, to);
+}
 
 struct metrics *stats_new(void)
 {
@@ -99,7 +112,13 @@ struct metrics *stats_new(void)
 
 	metrics_set(m, STAT_LEADER, 0, NAN); /* hidden without leader election */
 	metrics_set(m, STAT_LEASE_RENEWED_SECONDS, 0, NAN);
+	set_extender(m, NAN);
 	return m;
+}
+
+void stats_show_extender(struct metrics *stats)
+{
+	set_extender(stats, 0);
 }
 
 void stats_name_lease(const char *name)

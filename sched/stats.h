@@ -54,17 +54,22 @@ enum stat {
 	STAT_LEASE_TRANSITIONS,
 	STAT_LEASE_FAILURES,
 	STAT_LEASE_RENEWED_SECONDS,
+	STAT_EXTENDER,			/* by stat_extender; hidden in another mode */
 	STAT_COUNT,
 };
 
 enum stat_decision { DECISION_PLACED, DECISION_NO_NODE, DECISION_POD_REFUSED };
 enum stat_reload { RELOAD_TAKEN, RELOAD_SAME, RELOAD_OLDER, RELOAD_FAILED };
 enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_OBJECTS /* + enum object_kind */, RESOURCE_COUNT = RESOURCE_OBJECTS + OBJECT_KINDS };
+/* How a request of a kube-scheduler ended; of /filter, then the same of /prioritize. */
+enum stat_extender { EXTENDER_DECIDED, EXTENDER_BAD, EXTENDER_DECLINED, EXTENDER_LATE, EXTENDER_ENDS };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
 
 extern const char *const stat_resource_names[];	/* as the API's paths have them: "nodes"; NULL at the end */
 
 struct metrics *stats_new(void);
+/* STAT_EXTENDER is shown from now on. */
+void stats_show_extender(struct metrics *stats);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
 void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */

@@ -49,6 +49,7 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 
 const struct filter filter_cpu = {
 	.name = "CPUHeadroom",
+	.ours = true,
 	.wake = WAKE_MATRIX | WAKE_NODE_ADDED,
 	.prefilter = prefilter,
 	.filter = filter,

@@ -29,6 +29,7 @@ enum filter_start { FILTER_SKIP /* nothing to do for this pod: costs nothing per
 
 struct filter {
 	const char *name;			/* kube-scheduler's: "NodeResourcesFit" */
+	bool ours;				/* not one of kube-scheduler's: latency and load */
 	bool unresolvable;			/* no preemption would help (UnschedulableAndUnresolvable) */
 	unsigned wake;				/* WAKE bits that may turn a refusal */
 	enum filter_start (*prefilter)(struct cycle *c);	/* may refuse nodes already: before all filters, so its reason is the one told */

@@ -112,6 +112,7 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 
 const struct filter filter_latency = {
 	.name = "Latency",
+	.ours = true,
 	.unresolvable = true,		/* evicting pods from a node does not bring it nearer */
 	.wake = WAKE_MATRIX | WAKE_POD_ADDED | WAKE_POD_FREED | WAKE_NODE_ADDED | WAKE_NODE_CHANGED,
 	.prefilter = prefilter,

@@ -58,4 +58,4 @@ static bool score(struct cycle *c, float *out)
 	return any_above_zero(out, n);
 }
 
-const struct score score_latency = {.name = "latency", .score = score};
+const struct score score_latency = {.name = "latency", .ours = true, .score = score};

@@ -11,6 +11,7 @@
 
 struct score {
 	const char *name;			/* "latency" */
+	bool ours;				/* of latency or load: what an extender's request is ranked by */
 	/*
 	 * Fills out[node] for the feasible nodes with 0..100 (normalized). False: the term drops, for all nodes. */
 	bool (*score)(struct cycle *c, float *out);

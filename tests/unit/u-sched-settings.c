@@ -221,7 +221,7 @@ static void bad_options_are_refused(void **state)
 	static const struct {
 		const char *option, *says;
 	} cases[] = {
-		{"--mode=extender", "extender"}, {"--mode=", "--mode"}, {"--bindings=0", "--bindings"},
+		{"--mode=both", "both"}, {"--mode=", "--mode"}, {"--bindings=0", "--bindings"},
 			{"--bindings=many", "many"},
 		{"--qps=0", "--qps"}, {"--qps=nan", "nan"}, {"--burst=-1", "--burst"}, {"--poll=1", "--poll"},
 			{"--poll=1h", "--poll"},
@@ -299,6 +299,7 @@ static void a_reload_may_change_weights_and_nothing_that_is_open(void **state)
 		{"strict: true\nbindings: 3\nqps: 7\n", NULL, true},
 		{"poll: 2s\n", NULL, false},
 		{"listen: \":1\"\n", NULL, false},
+		{"mode: extender\n", NULL, false},
 		{"server: http://elsewhere\n", NULL, false},
 		{"profiles: [{schedulerName: other}]\n", NULL, false},
 		{"profiles: [{schedulerName: my-latency-scheduler, strict: true}]\n", NULL, true},
@@ -326,12 +327,69 @@ static void a_reload_may_change_weights_and_nothing_that_is_open(void **state)
 	settings_free(old);
 }
 
+static void modes_refuse_each_others_options_by_name(void **state)
+{
+	static const struct {
+		const char *mode, *option, *why;	/* NULL: taken */
+	} cases[] = {
+		{"--mode=extender", NULL, NULL},
+		{"--mode=extender", "--extender-listen=127.0.0.1:1", NULL},
+		{"--mode=extender", "--extender-late=error", NULL},
+		{"--mode=extender", "--leader-elect=false", NULL},
+		{"--mode=extender", "--dump=/dump", "--dump: not with --mode extender"},
+		{"--mode=extender", "--bindings=3", "--bindings: not with --mode extender"},
+		{"--mode=extender", "--qps=7", "--qps: not with --mode extender"},
+		{"--mode=extender", "--burst=7", "--burst: not with --mode extender"},
+		{"--mode=extender", "--leader-elect-resource-name=x", "--leader-elect-resource-name: not with --mode extender"},
+		{"--mode=extender", "--leader-elect-resource-namespace=x", "--leader-elect-resource-namespace: not with --mode extender"},
+		{"--mode=standalone", "--extender-listen=:8080", "--extender-listen: not with --mode standalone"},
+		{"--mode=standalone", "--extender-late=error", "--extender-late: not with --mode standalone"},
+		{"--mode=standalone", "--extender-late=pass", NULL},
+		{"--mode=extender", "--extender-late=never", "--extender-late: \"never\""},
+		{"--mode=both", NULL, "--mode: \"both\""},
+	};
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct settings *s = load(NULL, (const char *const[]){cases[i].mode, cases[i].option, NULL}, &err);
+
+		if (s && cases[i].why)
+			fail_msg("taken: %s", cases[i].option);
+		if (!s && (!cases[i].why || !strstr(err.msg, cases[i].why) || err.code != LM_USAGE))
+			fail_msg("%s: %s", cases[i].option, err.msg);
+		settings_free(s);
+	}
+}
+
+static void the_extender_listens_on_8080_and_prints_a_configuration_that_it_takes(void **state)
+{
+	struct settings *s = want(NULL, (const char *const[]){"--mode=extender", "--extender-late=error", NULL}), *again;
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	(void)state;
+	assert_string_equal(settings_extender_listen(s), ":8080");
+	settings_print(s, to);
+	fclose(to);
+	again = want(text, NULL);
+	assert_int_equal(again->mode, MODE_EXTENDER);
+	assert_int_equal(again->extender_late, 1);
+	assert_string_equal(settings_extender_listen(again), ":8080");
+	settings_free(again);
+	settings_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_those_of_the_design),
 		cmocka_unit_test(names_come_from_flags_or_from_profiles),
 		cmocka_unit_test(the_lease_is_that_of_the_first_name),
+		cmocka_unit_test(modes_refuse_each_others_options_by_name),
+		cmocka_unit_test(the_extender_listens_on_8080_and_prints_a_configuration_that_it_takes),
 		cmocka_unit_test(a_reload_leaves_the_lease_as_it_is),
 		cmocka_unit_test(help_shows_what_is_on_by_default),
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),

@@ -1,0 +1,307 @@
+#include "sched/extender/extender.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/kube/client.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/conffile.h"
+#include "sched/extender/server.h"
+#include "sched/feed.h"
+#include "sched/intake.h"
+#include "sched/stats.h"
+#include "sched/status.h"
+
+#define TURN_MAX_MS 1000
+#define LINGER_MS 100			/* so that the last answers are on their way */
+#define TURN_REQUESTS 32		/* so that the API is looked at in between */
+
+struct extender {
+	struct settings *settings;
+	int argc;
+	char **argv;
+	int signals;			/* signalfd */
+	struct metrics *stats;
+	struct status status;
+	struct conffile conffile;
+	struct kube *kube;
+	struct cache *cache;
+	struct queue *queue;		/* stays empty: no pod is ours to place */
+	struct feed *feed;
+	struct intake *intake;
+	struct judge *judge;
+	struct desk *desk;
+	struct server *server;
+	struct log_gate late_gate;
+	double late_before;
+	int64_t drain_until_ms;		/* 0: not draining */
+	int64_t linger_until_ms;
+};
+
+static bool is_ours(void *arg, const char *scheduler_name)
+{
+	(void)arg;
+	(void)scheduler_name;
+	return false;
+}
+
+static void on_seen(void *arg, const char *uid)
+{
+	(void)arg;
+	(void)uid;
+}
+
+/* --- signals and configuration --------------------------------------------------------------------------------------- */
+
+static void note_loaded(struct extender *x)
+{
+	metrics_set(x->stats, STAT_CONFIG_GOOD, 0, 1);
+	metrics_set(x->stats, STAT_CONFIG_LOADED_SECONDS, 0, (double)clock_wall_ms() / 1e3);
+}
+
+static void reload(struct extender *x, const char *because)
+{
+	struct settings *next;
+	struct lm_err err;
+
+	conffile_known(&x->conffile);
+	next = settings_load(x->argc, x->argv, &err);
+	if (!next || settings_may_replace(x->settings, next, &err) < 0) {
+		settings_free(next);
+		metrics_add(x->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
+		metrics_set(x->stats, STAT_CONFIG_GOOD, 0, 0);
+		log_error("configuration refused: the one in force stays", FIELDS(LS("error", err.msg)));
+		return;
+	}
+	settings_free(x->settings);
+	x->settings = next;
+	log_setup(next->options.log_level, next->options.log_format);
+	metrics_add(x->stats, STAT_CONFIG_RELOADS, CONFIG_LOADED, 1);
+	note_loaded(x);
+	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path), LS("because", because)));
+}
+
+static void take_signals(struct extender *x, int64_t mono_ms)
+{
+	struct signalfd_siginfo info;
+
+	while (read(x->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			reload(x, "SIGHUP");
+		} else {
+			x->linger_until_ms = mono_ms + LINGER_MS;
+			x->drain_until_ms = x->drain_until_ms ? mono_ms : mono_ms + EXTENDER_DRAIN_MS; /* told twice: at once */
+			log_info("draining", FIELDS(LI("requests_open", server_busy(x->server))));
+		}
+	}
+}
+
+static int open_signals(struct extender *x, struct lm_err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);	/* a dump, in the other mode */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return lm_fail_errno(err, "block signals");
+	x->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return x->signals < 0 ? lm_fail_errno(err, "signalfd") : 0;
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------------- */
+
+/* A pod is of a kube-scheduler's name, and may be of one that has a profile here; else the first one holds. */
+static const struct profile *profile_of(const struct extender *x, const struct pod *pod)
+{
+	const struct profile *own = settings_profile(x->settings, pod->scheduler_name);
+
+	return own ? own : &x->settings->profiles[0];
+}
+
+static void log_judged(const struct desk_job *job, const struct mesh *mesh, int64_t took_us)
+{
+	char key[512];
+
+	pod_key(job->request->pod, key, sizeof(key));
+	log_debug(job->verb == JUDGE_FILTER ? "filtered" : "prioritized",
+		  FIELDS(LS("pod", key), LI("nodes", job->request->count), LI("generation", mesh ? matrix_generation(mesh->matrix) : -1),
+			 LI("took_us", took_us)));
+}
+
+static void serve(struct extender *x, const struct desk_job *job)
+{
+	const struct pod *pod = job->request->pod;
+	struct judge_input in = {.view = cache_view(x->cache), .mesh = intake_mesh(x->intake), .profile = profile_of(x, pod), .mono_ms = clock_mono_ms()};
+	int64_t start_us = clock_mono_us(), took_us;
+	struct wire_answer answer = judge_request(x->judge, &in, job->verb, job->request);
+
+	took_us = clock_mono_us() - start_us;
+	metrics_observe(x->stats, STAT_DECISION_SECONDS, 0, (double)took_us / 1e6);
+	metrics_add(x->stats, STAT_BAD_REQUESTS, 0, pod->ask.error != NULL);
+	log_judged(job, in.mesh, took_us);
+	desk_answer(x->desk, &answer);
+}
+
+/* True: there may be more. */
+static bool serve_some(struct extender *x, const struct status_facts *facts)
+{
+	int left = TURN_REQUESTS;
+	const struct desk_job *job;
+
+	while (left-- > 0) {
+		job = desk_take(x->desk);
+		if (!job)
+			return false;
+		if (left == TURN_REQUESTS - 1)
+			intake_settle(x->intake);
+		if (facts->synced && facts->looked)
+			serve(x, job);
+		else
+			desk_decline(x->desk);
+	}
+	return true;
+}
+
+static void say_late(struct extender *x)
+{
+	double late = metrics_get(x->stats, STAT_EXTENDER, EXTENDER_LATE) + metrics_get(x->stats, STAT_EXTENDER, EXTENDER_ENDS + EXTENDER_LATE);
+
+	if (late <= x->late_before || !log_gate_open(&x->late_gate, 10000, NULL))
+		return;
+	log_warn("requests were answered without a decision: there was none in time", FIELDS(LI("requests", (int64_t)(late - x->late_before))));
+	x->late_before = late;
+}
+
+/* --- the loop -------------------------------------------------------------------------------------------------------- */
+
+static struct status_facts facts_now(const struct extender *x, int64_t mono_ms)
+{
+	struct status_facts facts = {.looked = intake_ready(x->intake, mono_ms), .draining = x->drain_until_ms != 0};
+
+	facts.unlisted = feed_unlisted(x->feed, &facts.forbidden);
+	facts.synced = !facts.unlisted;
+	return facts;
+}
+
+static void set_gauges(struct extender *x, const struct status_facts *facts)
+{
+	metrics_set(x->stats, STAT_SYNCED, 0, facts->synced);
+	metrics_set(x->stats, STAT_NODES, 0, cache_view(x->cache)->count);
+	metrics_set(x->stats, STAT_PODS, 0, (double)cache_pods(x->cache));
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Everything that is due. Returns how long nothing will be. */
+static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
+{
+	int64_t wait = least(feed_tick(x->feed, mono_ms), TURN_MAX_MS), reader_wait;
+	struct status_facts facts;
+
+	intake_poll(x->intake, mono_ms, &reader_wait);
+	feed_take_wake(x->feed);
+	facts = facts_now(x, mono_ms);
+	if (serve_some(x, &facts))
+		wait = 0;
+	status_beat(&x->status, mono_ms, &facts);
+	set_gauges(x, &facts);
+	say_late(x);
+	wait = least(wait, reader_wait);
+	return x->drain_until_ms ? least(wait, 20) : wait;
+}
+
+static bool finished(const struct extender *x, int64_t mono_ms)
+{
+	if (!x->drain_until_ms)
+		return false;
+	return mono_ms >= x->drain_until_ms || (mono_ms >= x->linger_until_ms && server_busy(x->server) == 0);
+}
+
+static void loop(struct extender *x)
+{
+	int64_t mono_ms = clock_mono_ms(), wait;
+
+	while (!finished(x, mono_ms)) {
+		struct pollfd fds[3] = {{.fd = x->signals, .events = POLLIN}, {.fd = desk_fd(x->desk), .events = POLLIN},
+					{.fd = intake_fd(x->intake), .events = POLLIN}};
+
+		wait = do_what_is_due(x, mono_ms);
+		kube_run(x->kube, wait, fds, fds[2].fd < 0 ? 2 : 3);
+		mono_ms = clock_mono_ms();
+		take_signals(x, mono_ms);
+		if (conffile_changed(&x->conffile, mono_ms))
+			reload(x, "the file changed");
+	}
+	log_info("stopped", FIELDS(LI("requests_open", server_busy(x->server))));
+}
+
+/* --- start and end --------------------------------------------------------------------------------------------------- */
+
+static int start(struct extender *x, const struct kube_config *api, struct lm_err *err)
+{
+	struct feed_hooks hooks = {is_ours, on_seen, x, NULL};
+	const struct settings *s = x->settings;
+
+	conffile_open(&x->conffile, s->options.config_path, clock_mono_ms());
+	note_loaded(x);
+	if (open_signals(x, err) < 0 || intake_start(s->latency_file, s->poll_ms, x->stats, &x->intake, err) < 0)
+		return -1;
+	x->kube = kube_new(api, "latency-sched", err);
+	if (!x->kube)
+		return -1;
+	kube_observe(x->kube, stats_request, x->stats);
+	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
+	x->desk = desk_new(err);
+	if (!x->desk || status_open(&x->status, s->listen, x->stats, err) < 0 ||
+	    server_open(settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->stats, &x->server, err) < 0)
+		return -1;
+	log_info("extender listening", FIELDS(LI("port", server_port(x->server))));
+	return 0;
+}
+
+static void stop(struct extender *x)
+{
+	if (x->desk)
+		desk_close(x->desk);
+	server_close(x->server);
+	desk_free(x->desk);
+	status_close(&x->status);
+	feed_free(x->feed);
+	kube_free(x->kube);
+	intake_free(x->intake);
+	judge_free(x->judge);
+	queue_free(x->queue);
+	cache_free(x->cache);
+	conffile_close(&x->conffile);
+	metrics_free(x->stats);
+	settings_free(x->settings);
+	cleanup_close(&x->signals);
+}
+
+int extender_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err)
+{
+	struct extender x = {.settings = settings, .argc = argc, .argv = argv, .signals = -1, .stats = stats_new(), .cache = cache_new(),
+			     .queue = queue_new(), .judge = judge_new()};
+	int code;
+
+	stats_show_extender(x.stats);
+	code = start(&x, api, err);
+	if (code == 0) {
+		log_info("started", FIELDS(LS("version", LM_VERSION), LS("mode", "extender"), LS("server", api->server),
+					   LS("latency_file", settings->latency_file)));
+		loop(&x);
+	}
+	stop(&x);
+	return code;
+}

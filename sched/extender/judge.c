@@ -1,0 +1,188 @@
+#include "sched/extender/judge.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "sched/filter/filter.h"
+
+#define UNKNOWN_NODE "node(s) were not known to the latency scheduler yet"
+
+struct judge {
+	struct decider *decider;
+	uint64_t guests_serial;
+	bool *offered;				/* by node of the view with guests */
+	size_t offered_room;
+	uint32_t *place;			/* request's node -> the view's; NAMES_NONE */
+	size_t place_room;
+	struct node *guests;			/* nodes of the request that the feed does not know */
+	uint32_t guest_count;
+	size_t guest_room;
+	struct node_state *states;		/* the view's and theirs */
+	size_t state_room;
+};
+
+struct judge *judge_new(void)
+{
+	struct judge *j = xcalloc(1, sizeof(*j));
+
+	j->decider = decider_new();
+	return j;
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	decider_free(j->decider);
+	free(j->offered);
+	free(j->place);
+	free(j->guests);
+	free(j->states);
+	free(j);
+}
+
+/* --- the view of a request ------------------------------------------------------------------------------------------- */
+
+/* Only its name and its zone are looked at; both stay the request's. */
+static struct node guest_of(const struct wire_node *node)
+{
+	static char none[] = "";
+	union {
+		const char *text;
+		char *name;
+	} name = {.text = node->name};
+	char *zone = cJSON_GetStringValue(json_get(json_get(json_get(node->object, "metadata"), "labels"), "topology.kubernetes.io/zone"));
+
+	return (struct node){.name = name.name, .uid = none, .zone = zone ? zone : none};
+}
+
+static bool is_guest(const struct judge_input *in, const struct wire_node *node)
+{
+	return node->object || (in->mesh && matrix_find_node(in->mesh->matrix, node->name) != NAMES_NONE);
+}
+
+static void place_nodes(struct judge *j, const struct judge_input *in, const struct wire_request *r)
+{
+	uint32_t i;
+
+	j->guest_count = 0;
+	grow(&j->place, &j->place_room, (size_t)r->count + 1, sizeof(*j->place));
+	for (i = 0; i < r->count; i++) {
+		int32_t known = cache_find_node(in->view->cache, r->nodes[i].name);
+
+		j->place[i] = known >= 0 ? (uint32_t)known : NAMES_NONE;
+		if (known >= 0 || !is_guest(in, &r->nodes[i]))
+			continue;
+		grow(&j->guests, &j->guest_room, (size_t)j->guest_count + 1, sizeof(*j->guests));
+		j->guests[j->guest_count] = guest_of(&r->nodes[i]);
+		j->place[i] = in->view->count + j->guest_count++;
+	}
+}
+
+static void offer(struct judge *j, uint32_t count, const struct wire_request *r)
+{
+	uint32_t i;
+
+	grow(&j->offered, &j->offered_room, (size_t)count + 1, sizeof(*j->offered));
+	memset(j->offered, 0, count * sizeof(*j->offered));
+	for (i = 0; i < r->count; i++)
+		if (j->place[i] != NAMES_NONE)
+			j->offered[j->place[i]] = true;
+}
+
+/* The cache's look-ups go on to work: guests come after its nodes. */
+static struct view view_with_guests(struct judge *j, const struct view *view)
+{
+	struct view all = *view;
+	uint32_t i;
+
+	if (!j->guest_count)
+		return all;
+	all.count = view->count + j->guest_count;
+	grow(&j->states, &j->state_room, all.count, sizeof(*j->states));
+	if (view->count)
+		memcpy(j->states, view->nodes, view->count * sizeof(*j->states));
+	for (i = 0; i < j->guest_count; i++)
+		j->states[view->count + i] = (struct node_state){.node = &j->guests[i]};
+	all.nodes = j->states;
+	all.node_epoch = UINT64_MAX - ++j->guests_serial;	/* never one that the decider has seen, nor one of the cache */
+	return all;
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------------ */
+
+static struct wire_mark failed(struct wire_answer *a, enum wire_verdict verdict, const char *reason)
+{
+	return (struct wire_mark){.verdict = verdict, .reason = wire_reason(a, reason)};
+}
+
+static struct wire_mark mark_of(struct judge *j, const struct decision_input *in, const struct decision *d, uint32_t node, struct wire_answer *a)
+{
+	auto_buf struct buf text = {0};
+	unsigned filter = d->verdicts ? d->verdicts[node].filter : 0;
+
+	if (!filter || filter == VERDICT_NOT_OFFERED)
+		return (struct wire_mark){.verdict = WIRE_PASSED};
+	decision_reason(j->decider, in, d, node, &text);
+	return failed(a, filter_table[filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
+}
+
+static void mark_all(struct judge *j, const struct decision_input *in, const struct decision *d, struct wire_answer *a)
+{
+	uint32_t i;
+
+	if (in->pod->ask.error) {
+		a->error = xstrdup(in->pod->ask.error);
+		return;
+	}
+	for (i = 0; i < a->count; i++) {
+		if (j->place[i] == NAMES_NONE)
+			a->nodes[i] = failed(a, WIRE_FAILED, UNKNOWN_NODE);
+		else if (d->refused_by_pod)
+			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, d->pod_reason);
+		else
+			a->nodes[i] = mark_of(j, in, d, j->place[i], a);
+	}
+}
+
+static bool says_something(const struct decision *d)
+{
+	return d->total && (d->score[SCORE_LATENCY] || d->score[SCORE_CPU]);
+}
+
+static void score_all(const struct judge *j, const struct decision *d, struct wire_answer *a)
+{
+	uint32_t i;
+
+	for (i = 0; says_something(d) && i < a->count; i++) {
+		float total = j->place[i] == NAMES_NONE ? NAN : d->total[j->place[i]];
+
+		a->nodes[i].score = isnan(total) ? 0 : (int)lroundf(total * WIRE_SCORE_MAX / 100);
+	}
+}
+
+struct wire_answer judge_request(struct judge *j, const struct judge_input *in, enum judge_verb verb, const struct wire_request *request)
+{
+	struct wire_answer answer = wire_answer_of(request->count);
+	struct profile profile = *in->profile;
+	struct decision decision;
+	struct decision_input all = {.mesh = in->mesh, .pod = request->pod, .profile = &profile, .mono_ms = in->mono_ms};
+	struct view view;
+
+	if (verb == JUDGE_PRIORITIZE)
+		profile.refuse_latency = profile.refuse_cpu = false;
+	place_nodes(j, in, request);
+	view = view_with_guests(j, in->view);
+	offer(j, view.count, request);
+	all.view = &view;
+	all.offered = j->offered;
+	decide(j->decider, &all, &decision);
+	if (verb == JUDGE_FILTER)
+		mark_all(j, &all, &decision, &answer);
+	else
+		score_all(j, &decision, &answer);
+	return answer;
+}

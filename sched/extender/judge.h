@@ -1,0 +1,39 @@
+/*
+ * judge.h - what we say about a request of a kube-scheduler: the decision (decide.h) on the nodes that it offers, by latency and load alone. Pure: no
+ * I/O and no clock. Its own filters have run already, and it goes on to weigh our scores among its own.
+ *
+ *	of a node						/filter				/prioritize
+ *	beyond a latency limit, or no data to its target	FailedAndUnresolvableNodes	by its rank: filters have no say there
+ *	full CPU						FailedNodes			by its rank
+ *	known to the feed, the matrix or the request		passes				0..10: the total of latency and load / 10
+ *	known to none of them					FailedNodes			0
+ *
+ * A pod whose label or annotation is wrong: `error` of /filter, so that the user reads it in the pod's event; /prioritize is neutral. A limit whose target
+ * is missing: all nodes fail with that reason, unless the pod says `missing: allow`. Nothing to say (no matrix, no data of worth): neutral.
+ *
+ * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
+ */
+#ifndef SCHED_EXTENDER_JUDGE_H
+#define SCHED_EXTENDER_JUDGE_H
+
+#include "sched/decide.h"
+#include "sched/extender/wire.h"
+
+enum judge_verb { JUDGE_FILTER, JUDGE_PRIORITIZE };
+
+struct judge;
+
+struct judge *judge_new(void);
+void judge_free(struct judge *j);			/* NULL is fine */
+
+struct judge_input {
+	const struct view *view;
+	const struct mesh *mesh;			/* NULL: no latency data yet */
+	const struct profile *profile;
+	int64_t mono_ms;
+};
+
+/* The answer has reasons of its own: it outlives judge and view. */
+struct wire_answer judge_request(struct judge *j, const struct judge_input *in, enum judge_verb verb, const struct wire_request *request);
+
+#endif

@@ -1,0 +1,301 @@
+#include "sched/extender/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "lib/names.h"
+
+/* --- members --------------------------------------------------------------------------------------------------------- */
+
+/* A member by its name in any case. *out is NULL where it is absent or null. */
+static int member(const cJSON *object, const char *key, const cJSON **out, struct lm_err *err)
+{
+	const cJSON *item;
+
+	*out = NULL;
+	cJSON_ArrayForEach(item, object) {
+		if (strcasecmp(item->string, key) != 0)
+			continue;
+		if (*out)
+			return lm_fail(err, LM_DATA, "%s is there twice, as `%.40s` and `%.40s`", key, (*out)->string, item->string);
+		*out = item;
+	}
+	if (*out && cJSON_IsNull(*out))
+		*out = NULL;
+	return 0;
+}
+
+static int want(const cJSON *value, bool is_it, const char *key, const char *kind, struct lm_err *err)
+{
+	return !value || is_it ? 0 : lm_fail(err, LM_DATA, "%s: %s is wanted, not %s", key, kind, json_kind(value));
+}
+
+static int check_name(const char *name, uint32_t i, const char *list, struct lm_err *err)
+{
+	if (!name || !*name)
+		return lm_fail(err, LM_DATA, "%s[%u]: a node's name is wanted", list, i);
+	if (strlen(name) > WIRE_NAME_MAX)
+		return lm_fail(err, LM_DATA, "%s[%u]: a node's name has at most %d bytes", list, i, WIRE_NAME_MAX);
+	return 0;
+}
+
+static const char *name_of(const cJSON *item, bool whole)
+{
+	return cJSON_GetStringValue(whole ? json_get(json_get(item, "metadata"), "name") : item);
+}
+
+/* --- the bytes of a value: the text has passed the strict parser ------------------------------------------------------- */
+
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " \t\r\n");
+}
+
+/* `at` is its opening quote. */
+static const char *skip_string(const char *at)
+{
+	for (at++; *at != '"'; at++)
+		at += *at == '\\';
+	return at + 1;
+}
+
+static const char *skip_value(const char *at)
+{
+	int depth = 0;
+
+	if (*at == '"')
+		return skip_string(at);
+	if (*at != '{' && *at != '[')
+		return at + strcspn(at, ",]} \t\r\n");
+	do {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+		at++;
+	} while (depth);
+	return at;
+}
+
+static const char *skip_key(const char *at)
+{
+	return *at == '"' ? skip_blanks(skip_blanks(skip_string(at)) + 1) : at;
+}
+
+/* From the opening bracket of the parent to a child, by its place: keys may be written with escapes. */
+static const char *child_at(const char *parent, bool is_object, const cJSON *tree, const cJSON *child)
+{
+	const char *at = skip_blanks(parent + 1);
+	const cJSON *item = tree->child;
+
+	for (at = is_object ? skip_key(at) : at; item != child; item = item->next) {
+		at = skip_blanks(skip_blanks(skip_value(at)) + 1);
+		at = is_object ? skip_key(at) : at;
+	}
+	return at;
+}
+
+static void find_raw(struct wire_request *r, const char *items)
+{
+	const char *at = skip_blanks(items + 1), *end;
+	uint32_t i;
+
+	for (i = 0; i < r->count; i++, at = skip_blanks(skip_blanks(end) + 1)) {
+		end = skip_value(at);
+		r->nodes[i].raw = at;
+		r->nodes[i].raw_len = (size_t)(end - at);
+	}
+}
+
+/* --- the nodes ------------------------------------------------------------------------------------------------------- */
+
+static int fill_nodes(const cJSON *list, struct wire_request *r, struct names *seen, struct lm_err *err)
+{
+	const char *called = r->whole ? "Nodes.items" : "NodeNames";
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, list) {
+		const char *name = name_of(item, r->whole);
+
+		if (check_name(name, r->count, called, err) < 0)
+			return -1;
+		if (names_add(seen, name) == NAMES_NONE)
+			return lm_fail(err, LM_DATA, "%s[%u]: \"%s\" is there twice", called, r->count, name);
+		r->nodes[r->count++] = (struct wire_node){.name = name, .object = r->whole ? item : NULL};
+	}
+	return 0;
+}
+
+static int read_list(const cJSON *list, struct wire_request *r, struct lm_err *err)
+{
+	int length = cJSON_GetArraySize(list), code;
+	struct names seen = {0};
+
+	if (length > WIRE_NODES_MAX)
+		return lm_fail(err, LM_DATA, "%d nodes, more than %d", length, WIRE_NODES_MAX);
+	r->nodes = xcalloc((size_t)length + 1, sizeof(*r->nodes));
+	code = fill_nodes(list, r, &seen, err);
+	names_free(&seen);
+	return code;
+}
+
+static int read_nodes(const cJSON *args, const char *text, struct wire_request *r, struct lm_err *err)
+{
+	const cJSON *names, *nodes, *items = NULL;
+
+	if (member(args, "NodeNames", &names, err) < 0 || want(names, cJSON_IsArray(names), "NodeNames", "an array", err) < 0 ||
+	    member(args, "Nodes", &nodes, err) < 0 || want(nodes, cJSON_IsObject(nodes), "Nodes", "an object", err) < 0 ||
+	    member(nodes, "items", &items, err) < 0 || want(items, cJSON_IsArray(items), "Nodes.items", "an array", err) < 0)
+		return -1;
+	if (!names && !nodes)
+		return lm_fail(err, LM_DATA, "neither NodeNames nor Nodes: there is nothing to choose from");
+	r->whole = !names;
+	if (read_list(names ? names : items, r, err) < 0)
+		return -1;
+	if (r->whole && r->count)
+		find_raw(r, child_at(child_at(skip_blanks(text), true, args, nodes), true, nodes, items));
+	return 0;
+}
+
+/* --- the request ----------------------------------------------------------------------------------------------------- */
+
+static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *err)
+{
+	const cJSON *pod;
+
+	if (member(args, "Pod", &pod, err) < 0 || want(pod, cJSON_IsObject(pod), "Pod", "an object", err) < 0)
+		return -1;
+	if (!pod)
+		return lm_fail(err, LM_DATA, "Pod is missing");
+	r->pod = pod_parse(pod, err);
+	return r->pod ? 0 : lm_wrap(err, "Pod");
+}
+
+int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
+{
+	*out = (struct wire_request){0};
+	if (!len)
+		return lm_fail(err, LM_DATA, "the body is empty: ExtenderArgs of a kube-scheduler are wanted");
+	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
+	if (out->tree && !cJSON_IsObject(out->tree))
+		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->tree));
+	else if (out->tree && read_pod(out->tree, out, err) == 0 && read_nodes(out->tree, text, out, err) == 0)
+		return 0;
+	wire_free(out);
+	return -1;
+}
+
+void wire_free(struct wire_request *r)
+{
+	pod_free(r->pod);
+	free(r->nodes);
+	cJSON_Delete(r->tree);
+	*r = (struct wire_request){0};
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------------ */
+
+struct wire_answer wire_answer_of(uint32_t count)
+{
+	struct wire_answer a = {.count = count, .nodes = xcalloc((size_t)count + 1, sizeof(*a.nodes))};
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		a.nodes[i].score = WIRE_SCORE_NEUTRAL;
+	return a;
+}
+
+void wire_answer_free(struct wire_answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->reason_count; i++)
+		free(a->reasons[i]);
+	free(a->reasons);
+	free(a->nodes);
+	free(a->error);
+	*a = (struct wire_answer){0};
+}
+
+const char *wire_reason(struct wire_answer *a, const char *text)
+{
+	size_t i;
+
+	for (i = a->reason_count; i-- > 0;)	/* neighbours mostly have the same */
+		if (STREQ(a->reasons[i], text))
+			return a->reasons[i];
+	grow(&a->reasons, &a->reason_room, a->reason_count + 1, sizeof(*a->reasons));
+	return a->reasons[a->reason_count++] = xstrdup(text);
+}
+
+static void print_passed(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
+{
+	const char *separator = "";
+	uint32_t i;
+
+	for (i = 0; i < r->count; i++) {
+		if (a->nodes[i].verdict != WIRE_PASSED)
+			continue;
+		buf_str(out, separator);
+		separator = ",";
+		if (r->whole)
+			buf_add(out, r->nodes[i].raw, r->nodes[i].raw_len);
+		else
+			buf_json_string(out, r->nodes[i].name);
+	}
+}
+
+static void print_failed(const struct wire_request *r, const struct wire_answer *a, enum wire_verdict which, struct buf *out)
+{
+	const char *separator = "";
+	uint32_t i;
+
+	for (i = 0; i < r->count; i++) {
+		if (a->nodes[i].verdict != which)
+			continue;
+		buf_str(out, separator);
+		separator = ",";
+		buf_json_string(out, r->nodes[i].name);
+		buf_char(out, ':');
+		buf_json_string(out, a->nodes[i].reason ? a->nodes[i].reason : "");
+	}
+}
+
+void wire_print_filter(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
+{
+	if (a->error) {
+		buf_str(out, "{\"Nodes\":null,\"NodeNames\":null,\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":{},\"Error\":");
+		buf_json_string(out, a->error);
+		buf_str(out, "}\n");
+		return;
+	}
+	buf_str(out, r->whole ? "{\"Nodes\":{\"metadata\":{},\"items\":[" : "{\"Nodes\":null,\"NodeNames\":[");
+	print_passed(r, a, out);
+	buf_str(out, r->whole ? "]},\"NodeNames\":null,\"FailedNodes\":{" : "],\"FailedNodes\":{");
+	print_failed(r, a, WIRE_FAILED, out);
+	buf_str(out, "},\"FailedAndUnresolvableNodes\":{");
+	print_failed(r, a, WIRE_UNRESOLVABLE, out);
+	buf_str(out, "},\"Error\":\"\"}\n");
+}
+
+static int clamped(int score)
+{
+	return score < 0 ? 0 : score > WIRE_SCORE_MAX ? WIRE_SCORE_MAX : score;
+}
+
+void wire_print_priorities(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
+{
+	uint32_t i;
+
+	buf_char(out, '[');
+	for (i = 0; i < r->count; i++) {
+		buf_str(out, i ? ",{\"Host\":" : "{\"Host\":");
+		buf_json_string(out, r->nodes[i].name);
+		buf_printf(out, ",\"Score\":%d}", clamped(a->nodes[i].score));
+	}
+	buf_str(out, "]\n");
+}

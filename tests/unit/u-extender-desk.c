@@ -1,0 +1,325 @@
+/* extender/desk.h and server.h: answers in time with nobody at the desk, a late one, and many at once; refusals and limits of HTTP. */
+#include <arpa/inet.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "sched/extender/server.h"
+#include "sched/stats.h"
+#include "tests/testing/testing.h"
+
+#define BODY "{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u\"}},\"NodeNames\":[\"a\",\"b\"]}"
+#define PASSED "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":{},\"Error\":\"\"}\n"
+#define NEUTRAL "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5}]\n"
+
+static struct desk *desk;
+static struct metrics *stats;
+static struct server *server;
+
+static void open_server(enum server_late late)
+{
+	struct lm_err err;
+
+	stats = stats_new();
+	stats_show_extender(stats);
+	desk = desk_new(&err);
+	assert_non_null(desk);
+	if (server_open("127.0.0.1:0", late, desk, stats, &server, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static int close_server(void **state)
+{
+	(void)state;
+	desk_close(desk);
+	server_close(server);
+	desk_free(desk);
+	metrics_free(stats);
+	return 0;
+}
+
+static int dial(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static void say(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;		/* closed by the server: its answer tells why */
+		text += n;
+		len -= (size_t)n;
+	}
+}
+
+/* Reads to the end of the connection; the status, 0 without an answer. The body lies behind the head. */
+static int hear(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len + 1 < size && (n = recv(fd, text + len, size - 1 - len, 0)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(fd);
+	return strncmp(text, "HTTP/1.1 ", 9) == 0 ? atoi(text + 9) : 0;
+}
+
+static const char *body_of(const char *text)
+{
+	const char *at = strstr(text, "\r\n\r\n");
+
+	return at ? at + 4 : "";
+}
+
+static void begin_post(int fd, const char *path, const char *type, size_t len)
+{
+	auto_free char *head = xasprintf("POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", path, type, len);
+
+	say(fd, head, strlen(head));
+}
+
+static char heard[65536];
+
+static int post_as(const char *path, const char *type, const char *body)
+{
+	int fd = dial();
+
+	begin_post(fd, path, type, strlen(body));
+	say(fd, body, strlen(body));
+	return hear(fd, heard, sizeof(heard));
+}
+
+static int post(const char *path, const char *body)
+{
+	return post_as(path, "application/json", body);
+}
+
+/* --- nobody at the desk ---------------------------------------------------------------------------------------------------- */
+
+static void e14_without_a_decision_the_answer_is_in_time(void **state)
+{
+	int64_t start_ms = clock_mono_ms();
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	assert_int_equal(post("/filter", BODY), 200);
+	assert_string_equal(body_of(heard), PASSED);
+	test_deadline("late /filter", (double)(clock_mono_ms() - start_ms), SERVER_DEADLINE_MS, "ms");
+	start_ms = clock_mono_ms();
+	assert_int_equal(post("/prioritize", BODY), 200);
+	assert_string_equal(body_of(heard), NEUTRAL);
+	test_deadline("late /prioritize", (double)(clock_mono_ms() - start_ms), SERVER_DEADLINE_MS, "ms");
+	assert_true(metrics_get(stats, STAT_EXTENDER, EXTENDER_LATE) > 0.5);
+	assert_true(metrics_get(stats, STAT_EXTENDER, EXTENDER_ENDS + EXTENDER_LATE) > 0.5);
+	assert_null(desk_take(desk));	/* they are gone from the queue */
+}
+
+static void e14_or_it_is_an_error_by_option(void **state)
+{
+	(void)state;
+	open_server(SERVER_LATE_ERROR);
+	assert_int_equal(post("/filter", BODY), 200);
+	assert_non_null(strstr(heard, "\"NodeNames\":null"));
+	assert_non_null(strstr(heard, "\"Error\":\"latency-sched: there was no decision in time\""));
+	assert_int_equal(post("/prioritize", BODY), 200);
+	assert_string_equal(body_of(heard), NEUTRAL);
+	desk_close(desk);
+	assert_int_equal(post("/filter", BODY), 200);	/* at once */
+	assert_non_null(strstr(heard, "\"Error\":\"latency-sched is not ready to decide\""));
+}
+
+/* --- somebody -------------------------------------------------------------------------------------------------------------- */
+
+static atomic_bool ended;
+static atomic_int pause_ms, served;
+
+static void *serve(void *unused)
+{
+	(void)unused;
+	while (!atomic_load(&ended)) {
+		struct pollfd fd = {.fd = desk_fd(desk), .events = POLLIN};
+		const struct desk_job *job;
+
+		poll(&fd, 1, 20);
+		while ((job = desk_take(desk)) != NULL) {
+			struct wire_answer a = wire_answer_of(job->request->count);
+
+			usleep((useconds_t)atomic_load(&pause_ms) * 1000);
+			a.nodes[0] = (struct wire_mark){.verdict = WIRE_FAILED, .reason = wire_reason(&a, job->request->pod->name), .score = 9};
+			atomic_fetch_add(&served, 1);
+			desk_answer(desk, &a);
+		}
+	}
+	return NULL;
+}
+
+static pthread_t begin_serving(int ms)
+{
+	pthread_t thread;
+
+	atomic_store(&ended, false);
+	atomic_store(&pause_ms, ms);
+	atomic_store(&served, 0);
+	assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
+	return thread;
+}
+
+static void end_serving(pthread_t thread)
+{
+	atomic_store(&ended, true);
+	pthread_join(thread, NULL);
+}
+
+static void an_answer_that_comes_too_late_is_dropped(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	thread = begin_serving(SERVER_WAIT_MS + 300);
+	assert_int_equal(post("/filter", BODY), 200);
+	assert_string_equal(body_of(heard), PASSED);
+	end_serving(thread);
+	assert_int_equal(atomic_load(&served), 1);
+	thread = begin_serving(0);
+	assert_int_equal(post("/filter", BODY), 200);
+	assert_non_null(strstr(heard, "\"FailedNodes\":{\"a\":\"web\"}"));
+	assert_int_equal(post("/prioritize", BODY), 200);
+	assert_string_equal(body_of(heard), "[{\"Host\":\"a\",\"Score\":9},{\"Host\":\"b\",\"Score\":5}]\n");
+	end_serving(thread);
+}
+
+static void *ask_often(void *number)
+{
+	char text[4096];
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		auto_free char *body = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"p%d-%d\",\"namespace\":\"d\",\"uid\":\"u\"}},\"NodeNames\":[\"a\"]}",
+						 *(const int *)number, i);
+		auto_free char *wanted = xasprintf("\"FailedNodes\":{\"a\":\"p%d-%d\"}", *(const int *)number, i);
+		int fd = dial();
+
+		begin_post(fd, "/filter", "application/json", strlen(body));
+		say(fd, body, strlen(body));
+		if (hear(fd, text, sizeof(text)) != 200 || !strstr(text, wanted))
+			return text[0] ? xstrdup(text) : xstrdup("no answer");
+	}
+	return NULL;
+}
+
+static void e17_each_gets_its_own_answer(void **state)
+{
+	pthread_t serving, asking[8];
+	int numbers[8], i;
+	void *wrong;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	serving = begin_serving(0);
+	for (i = 0; i < 8; i++) {
+		numbers[i] = i;
+		assert_int_equal(pthread_create(&asking[i], NULL, ask_often, &numbers[i]), 0);
+	}
+	for (i = 0; i < 8; i++) {
+		pthread_join(asking[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (char *)wrong);
+	}
+	end_serving(serving);
+	assert_int_equal(server_busy(server), 0);
+}
+
+/* --- HTTP ------------------------------------------------------------------------------------------------------------------ */
+
+static void e1_what_is_no_request_is_refused(void **state)
+{
+	int fd;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	assert_int_equal(post("/filter", ""), 400);
+	assert_string_equal(body_of(heard), "the body is empty: ExtenderArgs of a kube-scheduler are wanted\n");
+	assert_int_equal(post("/filter", "{"), 400);
+	assert_int_equal(post("/prioritize", "{}"), 400);
+	assert_string_equal(body_of(heard), "Pod is missing\n");
+	assert_int_equal(post_as("/filter", "text/plain", BODY), 415);
+	assert_int_equal(post_as("/filter", "application/jsonx", BODY), 415);
+	assert_int_equal(post("/bind", BODY), 404);
+	assert_int_equal(post("/", BODY), 404);
+	fd = dial();
+	say(fd, "GET /filter HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 53);
+	assert_int_equal(hear(fd, heard, sizeof(heard)), 405);
+	assert_true(metrics_get(stats, STAT_EXTENDER, EXTENDER_BAD) > 3.5);
+}
+
+static void e2_a_body_over_the_limit_is_413(void **state)
+{
+	size_t len = SERVER_BODY_BYTES + 1000;
+	auto_free char *body = xmalloc(len);
+	int fd;
+
+	(void)state;
+	memset(body, ' ', len);
+	open_server(SERVER_LATE_PASS);
+	fd = dial();
+	begin_post(fd, "/filter", "application/json", len);
+	say(fd, body, len);
+	assert_int_equal(hear(fd, heard, sizeof(heard)), 413);
+	assert_string_equal(body_of(heard), "the body is too large\n");
+}
+
+static void e8_a_slow_sender_gets_408_and_holds_up_nobody(void **state)
+{
+	pthread_t thread;
+	int fd, i;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	thread = begin_serving(0);
+	fd = dial();
+	begin_post(fd, "/filter", "application/json", strlen(BODY));
+	for (i = 0; i < 6; i++) {
+		int64_t start_ms = clock_mono_ms();
+
+		say(fd, &BODY[i], 1);
+		assert_int_equal(post("/filter", BODY), 200);
+		test_deadline("/filter beside a slow sender", (double)(clock_mono_ms() - start_ms), 300, "ms");
+		usleep(SERVER_BODY_MS / 5 * 1000);
+	}
+	say(fd, &BODY[i], strlen(BODY) - (size_t)i);
+	assert_int_equal(hear(fd, heard, sizeof(heard)), 408);
+	end_serving(thread);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(e14_without_a_decision_the_answer_is_in_time, close_server),
+		cmocka_unit_test_teardown(e14_or_it_is_an_error_by_option, close_server),
+		cmocka_unit_test_teardown(an_answer_that_comes_too_late_is_dropped, close_server),
+		cmocka_unit_test_teardown(e17_each_gets_its_own_answer, close_server),
+		cmocka_unit_test_teardown(e1_what_is_no_request_is_refused, close_server),
+		cmocka_unit_test_teardown(e2_a_body_over_the_limit_is_413, close_server),
+		cmocka_unit_test_teardown(e8_a_slow_sender_gets_408_and_holds_up_nobody, close_server),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

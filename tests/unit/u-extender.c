@@ -1,0 +1,321 @@
+/* extender/judge.h: the decision on what a kube-scheduler offers, and the law that 004 lacked: nearer or idler is never worse. */
+#include "sched/extender/judge.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "sched/filter/filter.h"
+#include "tests/testing/world.h"
+
+#define NEAR(list) "\"annotations\":{\"latency-mesh.io/near\":\"" list "\"}"
+#define WITHIN(list) "\"annotations\":{\"latency-mesh.io/within\":\"" list "\"}"
+
+static struct world w;
+static struct judge *judge;
+static struct wire_request request;
+static struct wire_answer answer;
+
+/* a-b 1 ms, a-c 2 ms, b-c 3 ms; d is known to nobody's pings. */
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(&w, "a b c d", "milan");
+	world_rtt(&w, "a", "b", 1000);
+	world_rtt(&w, "a", "c", 2000);
+	world_rtt(&w, "b", "c", 3000);
+	judge = judge_new();
+	return 0;
+}
+
+static void drop(void)
+{
+	wire_answer_free(&answer);
+	wire_free(&request);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	drop();
+	judge_free(judge);
+	world_end(&w);
+	return 0;
+}
+
+static void ask(enum judge_verb verb, const char *metadata, const char *spec, const char *nodes)
+{
+	static char text[4096];		/* whole nodes are sent back out of it */
+	struct judge_input in;
+	struct lm_err err;
+
+	drop();
+	if (!w.mesh)
+		world_take(&w);
+	snprintf(text, sizeof(text), "{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web\"%s%s},\"spec\":{%s}},%s}",
+		 *metadata ? "," : "", metadata, spec, nodes);
+	if (wire_parse(text, strlen(text), &request, &err) < 0)
+		fail_msg("%s", err.msg);
+	in = (struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
+	answer = judge_request(judge, &in, verb, &request);
+}
+
+#define NAMES(list) "\"NodeNames\":[" list "]"
+#define ABCD NAMES("\"a\",\"b\",\"c\",\"d\"")
+
+/* "a b !c ~d": passed, failed, unresolvable. */
+static void assert_marks(const char *marks)
+{
+	static const char *const signs[] = {"", "!", "~"};
+	auto_buf struct buf text = {0};
+	uint32_t i;
+
+	assert_null(answer.error);
+	for (i = 0; i < request.count; i++)
+		buf_printf(&text, "%s%s%s", i ? " " : "", signs[answer.nodes[i].verdict], request.nodes[i].name);
+	assert_string_equal(text.data, marks);
+}
+
+static void assert_scores(const char *scores)
+{
+	auto_buf struct buf text = {0};
+	uint32_t i;
+
+	for (i = 0; i < request.count; i++)
+		buf_printf(&text, "%s%d", i ? " " : "", answer.nodes[i].score);
+	assert_string_equal(text.data, scores);
+}
+
+static void filter_refuses_by_limits(void **state)
+{
+	(void)state;
+	ask(JUDGE_FILTER, "\"labels\":{\"delay_a\":\"1\"}", "", ABCD);
+	assert_marks("a b ~c ~d");
+	assert_string_equal(answer.nodes[2].reason, "node(s) exceeded the latency limit to a (label delay_a)");
+	assert_string_equal(answer.nodes[3].reason, "node(s) had no latency data to a (label delay_a)");
+	ask(JUDGE_FILTER, "", "", ABCD);
+	assert_marks("a b c d");
+}
+
+static void only_what_is_offered_is_answered(void **state)
+{
+	(void)state;
+	ask(JUDGE_FILTER, "\"labels\":{\"delay_a\":\"1\"}", "", NAMES("\"c\",\"b\""));
+	assert_marks("~c b");
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", NAMES("\"c\",\"b\""));
+	assert_scores("5 10");		/* the best of those offered, not of all */
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", NAMES("\"c\""));
+	assert_scores("10");
+	ask(JUDGE_PRIORITIZE, "", "", NAMES(""));
+	assert_int_equal(answer.count, 0);
+	ask(JUDGE_FILTER, "", "", NAMES(""));
+	assert_int_equal(answer.count, 0);
+}
+
+static void a_kube_schedulers_own_filters_are_not_repeated(void **state)
+{
+	(void)state;
+	world_node(&w, "b", "", "\"unschedulable\":true,\"taints\":[{\"key\":\"x\",\"effect\":\"NoSchedule\"}]");
+	ask(JUDGE_FILTER, "", "\"nodeSelector\":{\"disk\":\"ssd\"},\"resourceClaims\":[{\"name\":\"x\"}],\"schedulingGates\":[{\"name\":\"g\"}],"
+	    "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"1000\"}}}]", ABCD);
+	assert_marks("a b c d");
+	ask(JUDGE_FILTER, "", "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"many\"}}}]", ABCD);
+	assert_marks("a b c d");
+}
+
+static void full_cpu_is_refused_while_there_is_another(void **state)
+{
+	(void)state;
+	world_cpu(&w, "a", 0.95);
+	world_cpu(&w, "b", 0.2);
+	ask(JUDGE_FILTER, "", "", NAMES("\"a\",\"b\""));
+	assert_marks("!a b");
+	assert_string_equal(answer.nodes[0].reason, "node(s) had no CPU headroom");
+	ask(JUDGE_FILTER, "", "", NAMES("\"a\""));	/* b was not offered: there is no other */
+	assert_marks("a");
+}
+
+static void unknown_names_fail_and_are_never_added(void **state)
+{
+	(void)state;
+	ask(JUDGE_FILTER, "", "", NAMES("\"x\",\"a\",\"y\""));
+	assert_marks("!x a !y");
+	assert_string_equal(answer.nodes[0].reason, "node(s) were not known to the latency scheduler yet");
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", NAMES("\"x\",\"b\""));
+	assert_scores("0 10");
+	ask(JUDGE_FILTER, "", "", NAMES("\"x\""));
+	assert_marks("!x");
+	ask(JUDGE_PRIORITIZE, "", "", NAMES("\"x\",\"y\""));
+	assert_scores("5 5");
+}
+
+#define OBJECT(name, zone) "{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"topology.kubernetes.io/zone\":\"" zone "\"}}}"
+
+static void a_node_that_the_feed_lacks_is_judged_by_its_row(void **state)
+{
+	(void)state;
+	world_take(&w);
+	cache_delete_node(w.cache, "b");
+	cache_delete_node(w.cache, "c");
+	ask(JUDGE_FILTER, "\"labels\":{\"delay_a\":\"1\"}", "", "\"Nodes\":{\"items\":[" OBJECT("c", "") "," OBJECT("b", "") "," OBJECT("x", "") "]}");
+	assert_marks("~c b ~x");
+	ask(JUDGE_FILTER, "\"labels\":{\"delay_a\":\"1\"}", "", NAMES("\"c\",\"b\",\"x\",\"a\""));
+	assert_marks("~c b !x a");
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", NAMES("\"c\",\"b\""));
+	assert_scores("5 10");
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", NAMES("\"b\",\"c\""));	/* the same number of guests in another order */
+	assert_scores("10 5");
+	ask(JUDGE_FILTER, WITHIN("zone/eu<=1ms"), "", "\"Nodes\":{\"items\":[" OBJECT("a", "") "," OBJECT("b", "eu") "," OBJECT("c", "") "]}");
+	assert_marks("a b ~c");
+}
+
+static void a_bad_annotation_is_the_pods_error(void **state)
+{
+	(void)state;
+	ask(JUDGE_FILTER, NEAR("nowhere"), "", ABCD);
+	assert_non_null(answer.error);
+	assert_non_null(strstr(answer.error, "latency-mesh.io/near"));
+	ask(JUDGE_PRIORITIZE, NEAR("nowhere"), "", ABCD);
+	assert_null(answer.error);
+	assert_scores("5 5 5 5");
+}
+
+static void a_limit_to_what_is_missing_fails_all_with_its_reason(void **state)
+{
+	(void)state;
+	ask(JUDGE_FILTER, WITHIN("app=redis<=1ms"), "", NAMES("\"a\",\"x\",\"b\""));
+	assert_marks("~a !x ~b");
+	assert_non_null(strstr(answer.nodes[0].reason, "no pod matches app=redis in namespace default"));
+	assert_ptr_equal(answer.nodes[0].reason, answer.nodes[2].reason);
+	world_pod(&w, "redis", "c", "\"app\":\"redis\"", "");
+	ask(JUDGE_FILTER, WITHIN("app=redis<=2ms"), "", NAMES("\"a\",\"b\",\"c\""));
+	assert_marks("a ~b c");
+}
+
+static void e5_without_a_matrix_scores_are_neutral_and_limits_follow_missing(void **state)
+{
+	(void)state;
+	w.without_mesh = true;
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", ABCD);
+	assert_scores("5 5 5 5");
+	ask(JUDGE_FILTER, "", "", ABCD);
+	assert_marks("a b c d");
+	ask(JUDGE_FILTER, WITHIN("node/a<=1ms"), "", NAMES("\"b\",\"c\""));
+	assert_marks("~b ~c");
+	ask(JUDGE_FILTER, "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=1ms\",\"latency-mesh.io/missing\":\"allow\"}", "", NAMES("\"b\",\"c\""));
+	assert_marks("b c");
+}
+
+static void priorities_do_not_know_limits(void **state)
+{
+	(void)state;
+	ask(JUDGE_PRIORITIZE, "\"labels\":{\"delay_a\":\"1\"}", "", NAMES("\"b\",\"c\",\"d\""));
+	assert_scores("10 5 0");
+}
+
+/* Only latency and load rank: a kube-scheduler weighs the rest. */
+static void other_terms_do_not_rank(void **state)
+{
+	(void)state;
+	world_node_of(&w, "b", "", "", "\"cpu\":\"64\",\"memory\":\"640Gi\",\"pods\":\"110\"");
+	w.profile.weight_plain[SCORE_LATENCY] = w.profile.weight_plain[SCORE_CPU] = 0;
+	w.profile.weight_plain[SCORE_FREE] = 1;
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);
+	assert_scores("5 5 5 5");
+}
+
+/* --- polarity -------------------------------------------------------------------------------------------------------------- */
+
+#define NODES 5
+#define ROUNDS 10000
+static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4"};
+#define ALL NAMES("\"n0\",\"n1\",\"n2\",\"n3\",\"n4\"")
+
+struct cluster {
+	double rtt_us[NODES], cpu[NODES];	/* to the client; NAN unknown */
+	double age_s[NODES];
+};
+
+static double random_rtt(struct rng *r)
+{
+	return rng_chance(r, 0.1) ? NAN : 20 + rng_unit(r) * (rng_chance(r, 0.5) ? 1000 : 300000);
+}
+
+static void random_cluster(struct rng *r, struct cluster *c)
+{
+	bool loads = rng_chance(r, 0.7);
+	int i;
+
+	for (i = 0; i < NODES; i++) {
+		c->rtt_us[i] = random_rtt(r);
+		c->cpu[i] = loads ? rng_unit(r) : NAN;
+		c->age_s[i] = rng_chance(r, 0.2) ? rng_unit(r) * 900 : 0;
+	}
+}
+
+static void scores_of(const struct cluster *c, int out[NODES])
+{
+	int i;
+
+	for (i = 0; i < NODES; i++) {
+		world_client(&w, names[i], "milan", c->rtt_us[i]);
+		world_cpu(&w, names[i], c->cpu[i]);
+		world_age(&w, names[i], c->age_s[i]);
+	}
+	mesh_free(w.mesh);
+	w.mesh = NULL;		/* a mesh of its own: hysteresis would remember the one before */
+	ask(JUDGE_PRIORITIZE, NEAR("client/milan"), "", ALL);
+	for (i = 0; i < NODES; i++)
+		out[i] = answer.nodes[i].score;
+}
+
+static void lower_latency_or_cpu_never_lowers_a_rank(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	struct cluster c;
+	int before[NODES], after[NODES], round, i, raised = 0;
+
+	(void)state;
+	world_end(&w);
+	world_begin(&w, "n0 n1 n2 n3 n4", "milan");
+	for (round = 0; round < ROUNDS; round++) {
+		int x = (int)rng_below(&r, NODES);
+
+		random_cluster(&r, &c);
+		scores_of(&c, before);
+		if (rng_chance(&r, 0.5))
+			c.rtt_us[x] = isnan(c.rtt_us[x]) ? random_rtt(&r) : c.rtt_us[x] * rng_unit(&r);
+		else
+			c.cpu[x] *= rng_unit(&r);
+		scores_of(&c, after);
+		raised += after[x] > before[x];
+		for (i = 0; i < NODES; i++) {
+			bool was_best = before[x] >= before[i], is_best = after[x] >= after[i];
+
+			if (after[i] < 0 || after[i] > 10 || (was_best && !is_best))
+				fail_msg("round %d: node %d was %d and is %d, beside %d: %d, now %d", round, x, before[x], after[x], i, before[i], after[i]);
+		}
+	}
+	assert_true(raised > ROUNDS / 20);	/* it was about something */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(filter_refuses_by_limits, begin, end),
+		cmocka_unit_test_setup_teardown(only_what_is_offered_is_answered, begin, end),
+		cmocka_unit_test_setup_teardown(a_kube_schedulers_own_filters_are_not_repeated, begin, end),
+		cmocka_unit_test_setup_teardown(full_cpu_is_refused_while_there_is_another, begin, end),
+		cmocka_unit_test_setup_teardown(unknown_names_fail_and_are_never_added, begin, end),
+		cmocka_unit_test_setup_teardown(a_node_that_the_feed_lacks_is_judged_by_its_row, begin, end),
+		cmocka_unit_test_setup_teardown(a_bad_annotation_is_the_pods_error, begin, end),
+		cmocka_unit_test_setup_teardown(a_limit_to_what_is_missing_fails_all_with_its_reason, begin, end),
+		cmocka_unit_test_setup_teardown(e5_without_a_matrix_scores_are_neutral_and_limits_follow_missing, begin, end),
+		cmocka_unit_test_setup_teardown(priorities_do_not_know_limits, begin, end),
+		cmocka_unit_test_setup_teardown(other_terms_do_not_rank, begin, end),
+		cmocka_unit_test_setup_teardown(lower_latency_or_cpu_never_lowers_a_rank, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
