@@ -84,7 +84,9 @@ refuses 64 '--watch' latency-merge --dir volume --listen :0
 refuses 64 '--check' latency-merge --check
 refuses 64 '--kubeconfig' latency-merge --dir volume --nodes nodes.json --kubeconfig good.yaml
 refuses 64 '--latency-file' latency-sched
-refuses 64 'extender' latency-sched --latency-file f --mode extender
+refuses 64 'sideways' latency-sched --latency-file f --mode sideways
+refuses 64 'extender-listen' latency-sched --latency-file f --extender-listen :8080
+refuses 64 'bindings' latency-sched --latency-file f --mode extender --bindings 3
 refuses 64 '--bindings' latency-sched --latency-file f --bindings 0
 refuses 64 'nan' latency-sched --latency-file f --qps nan
 refuses 64 'no API server' latency-sched --latency-file f
