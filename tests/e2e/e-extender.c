@@ -22,6 +22,7 @@
 #define NEARLY 1e-3			/* of a score 0..10: the program counts in floats */
 
 static const char *const lenient[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", NULL};
+static const char *const strict[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", "--extender-late", "error", NULL};
 
 /* As README has it, but that nothing else ranks. */
 static void start_rival(struct rival *r, bool cache_capable, bool ignorable)
@@ -205,11 +206,145 @@ static void pods_go_where_both_say_by_objects(void **state)
 	random_pods(false);
 }
 
+/* --- away, and hanging --------------------------------------------------------------------------------------------------- */
+
+#define WITHIN_A "\"latency-mesh.io/within\":\"node/a<=1ms\""
+#define ON_B ",\"nodeSelector\":{\"kubernetes.io/hostname\":\"b\"}"
+#define TOO_FAR "node(s) exceeded the latency limit to node/a"
+
+struct beside {
+	struct sched s;
+	struct rival rival;
+};
+
+static void begin(struct beside *b, bool ignorable, const char *const *options)
+{
+	e2e_begin(&b->s);
+	sched_nodes(&b->s, "a b c");
+	sched_matrix(&b->s, 1, "0 5 9  5 0 9  9 9 0");
+	sched_hold(&b->s, true);
+	sched_start(&b->s, options);
+	start_rival(&b->rival, true, ignorable);
+}
+
+static void end(struct beside *b)
+{
+	rival_stop(&b->rival);
+	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
+	e2e_end(&b->s);
+}
+
+/* A pod that may go to b alone by kube-scheduler and to a alone by us. */
+static void post_torn(struct beside *b, const char *name)
+{
+	sched_pod_of(&b->s, WISHES_NAME, name, WITHIN_A, "", ON_B);
+}
+
+static void post_near(struct beside *b, const char *name)
+{
+	sched_pod_of(&b->s, WISHES_NAME, name, WITHIN_A, "", "");
+}
+
+struct words {
+	struct sched *s;
+	const char *pod, *text;
+};
+
+static bool is_said(void *arg)
+{
+	const struct words *w = arg;
+	auto_json cJSON *pod = sched_get(w->s, w->pod);
+	const char *message = pending_message(pod);
+
+	return message && strstr(message, w->text);
+}
+
+/* It waits, and says so; kube-scheduler tries again after at most 10 s. */
+static void assert_waits(struct beside *b, const char *pod, const char *text)
+{
+	if (!test_wait(is_said, &(struct words){&b->s, pod, text}, 30000)) {
+		auto_json cJSON *object = sched_get(&b->s, pod);
+
+		fail_msg("%s is on \"%s\", it does not say \"%s\" but: %s", pod, text_at(object, "spec.nodeName"), text, pending_message(object));
+	}
+	assert_string_equal(sched_node_now(&b->s, pod), "");
+}
+
+static void assert_goes_to(struct beside *b, const char *pod, const char *node)
+{
+	int64_t start_ms = clock_mono_ms();
+	const char *where;
+
+	while (!*(where = sched_where(&b->s, pod)) && clock_mono_ms() - start_ms < 30000)
+		;
+	printf("# %s on \"%s\" after %.1f s\n", pod, where, (double)(clock_mono_ms() - start_ms) / 1e3);
+	assert_string_equal(where, node);
+}
+
+static void ignorable_pods_go_on_without_their_limits(void **state)
+{
+	struct beside b;
+
+	(void)state;
+	begin(&b, true, lenient);
+	post_torn(&b, "asked");
+	assert_waits(&b, "asked", TOO_FAR);
+	assert_int_equal(sched_stop(&b.s, SIGKILL), 128 + SIGKILL);
+	post_torn(&b, "killed");
+	assert_goes_to(&b, "killed", "b");
+	sched_start(&b.s, lenient);
+	post_torn(&b, "back");
+	assert_waits(&b, "back", TOO_FAR);
+	assert_int_equal(kill(b.s.pid, SIGSTOP), 0);
+	post_torn(&b, "hangs");
+	assert_goes_to(&b, "hangs", "b");
+	assert_int_equal(kill(b.s.pid, SIGCONT), 0);
+	post_torn(&b, "goes-on");
+	assert_waits(&b, "goes-on", TOO_FAR);
+	end(&b);
+}
+
+static void others_wait_and_keep_their_limits(void **state)
+{
+	struct beside b;
+
+	(void)state;
+	begin(&b, false, strict);
+	assert_int_equal(sched_stop(&b.s, SIGKILL), 128 + SIGKILL);
+	post_near(&b, "killed");
+	post_torn(&b, "killed-torn");
+	assert_waits(&b, "killed", "127.0.0.1:8080");
+	assert_waits(&b, "killed-torn", "127.0.0.1:8080");
+	sched_start(&b.s, strict);
+	assert_goes_to(&b, "killed", "a");
+	assert_waits(&b, "killed-torn", TOO_FAR);
+	assert_int_equal(kill(b.s.pid, SIGSTOP), 0);
+	post_near(&b, "hangs");
+	assert_waits(&b, "hangs", "127.0.0.1:8080");
+	assert_int_equal(kill(b.s.pid, SIGCONT), 0);
+	assert_goes_to(&b, "hangs", "a");
+	end(&b);
+}
+
+static void a_wrong_annotation_waits_for_its_correction(void **state)
+{
+	struct beside b;
+
+	(void)state;
+	begin(&b, true, lenient);
+	sched_pod_of(&b.s, WISHES_NAME, "wrong", "\"latency-mesh.io/near\":\"nowhere\"", "", "");
+	assert_waits(&b, "wrong", "annotation latency-mesh.io/near");
+	end(&b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pods_go_where_both_say_by_names),
 		cmocka_unit_test(pods_go_where_both_say_by_objects),
+		cmocka_unit_test(ignorable_pods_go_on_without_their_limits),
+		cmocka_unit_test(others_wait_and_keep_their_limits),
+		cmocka_unit_test(a_wrong_annotation_waits_for_its_correction),
 	};
 
 	return cmocka_run_group_tests_name("extender", tests, NULL, NULL);
