@@ -134,12 +134,10 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 {
 	uint32_t i;
 
-	if (in->pod->ask.error) {
-		a->error = xstrdup(in->pod->ask.error);
-		return;
-	}
 	for (i = 0; i < a->count; i++) {
-		if (j->place[i] == NAMES_NONE)
+		if (in->pod->ask.error)		/* not `Error`, which an ignorable extender's kube-scheduler passes over */
+			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, in->pod->ask.error);
+		else if (j->place[i] == NAMES_NONE)
 			a->nodes[i] = failed(a, WIRE_FAILED, UNKNOWN_NODE);
 		else if (d->refused_by_pod)
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, d->pod_reason);

@@ -130,13 +130,13 @@ static void unknown_nodes_fail_with_a_reason(void **state)
 	end(&a);
 }
 
-static void a_bad_annotation_is_the_error_of_its_pod(void **state)
+static void a_bad_annotation_fails_all_nodes(void **state)
 {
 	struct asker a;
 
 	(void)state;
 	begin(&a, options);
-	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/near\":\"nowhere\"}", ABC), "\"Error\":\"annotation latency-mesh.io/near"));
+	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/near\":\"nowhere\"}", ABC), "\"FailedAndUnresolvableNodes\":{\"a\":\"annotation latency-mesh.io/near"));
 	end(&a);
 }
 
@@ -320,7 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(e7_both_forms_of_nodes),
 		cmocka_unit_test(unknown_nodes_fail_with_a_reason),
-		cmocka_unit_test(a_bad_annotation_is_the_error_of_its_pod),
+		cmocka_unit_test(a_bad_annotation_fails_all_nodes),
 		cmocka_unit_test(it_writes_nothing_to_the_api),
 		cmocka_unit_test(a_target_pod_and_a_new_matrix_count_at_once),
 		cmocka_unit_test(e1_refusals_have_their_status),
