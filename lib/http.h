@@ -6,9 +6,10 @@
  *
  * A route whose path ends in a slash takes all paths below it ("/livez/": /livez/ping). The first route that fits is taken.
  *
- * A handler runs on a thread of the pool: what it reads must be atomic or locked. It fills the reply; the default is 200
+ * A handler runs on a thread of the pool, or of its connection (own_threads): what it reads must be atomic or locked. It fills the reply; the default is 200
  * text/plain; answers forbid caching and type guessing. Unknown paths are 404, a known path with another method 405, a body over the
- * limit 413, a header over 32 KiB 431. A body that comes too slowly is 408 at its end, and at twice the time the connection is closed. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
+ * limit 413, a header over 32 KiB 431. A body that comes too slowly is 408 at its end, and at twice the time the connection is
+ * closed. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
  * connections, 64 from one address. A client that sends a byte now and then holds its connection: these limits bound what one
  * address can take, and who may connect at all is for the network to say.
  */

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/scheduler_private.h"
+#include "sched/reload.h"
 #include "sched/stats.h"
 
 #define TURN_MAX_MS 1000
@@ -40,39 +41,12 @@ static void apply_rates(struct scheduler *s)
 	events_set_flight(s->events, (size_t)s->settings->bindings);
 }
 
-static void reload_refused(struct scheduler *s, const struct lm_err *err)
-{
-	metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
-	metrics_set(s->stats, STAT_CONFIG_GOOD, 0, 0);
-	log_error("configuration refused: the one in force stays", FIELDS(LS("error", err->msg)));
-}
-
-static void note_loaded(struct scheduler *s)
-{
-	metrics_set(s->stats, STAT_CONFIG_GOOD, 0, 1);
-	metrics_set(s->stats, STAT_CONFIG_LOADED_SECONDS, 0, (double)clock_wall_ms() / 1e3);
-}
-
 static void reload(struct scheduler *s, const char *because)
 {
-	struct lm_err err;
-	struct settings *next;
-
-	conffile_known(&s->conffile);
-	next = settings_load(s->argc, s->argv, &err);
-	if (!next || settings_may_replace(s->settings, next, &err) < 0) {
-		settings_free(next);
-		reload_refused(s, &err);
+	if (!reload_settings(&s->settings, s->argc, s->argv, &s->conffile, s->stats, because))
 		return;
-	}
-	settings_free(s->settings);
-	s->settings = next;
-	log_setup(next->options.log_level, next->options.log_format);
 	apply_rates(s);
 	queue_wake(s->queue, ~0u, clock_mono_ms());
-	metrics_add(s->stats, STAT_CONFIG_RELOADS, CONFIG_LOADED, 1);
-	note_loaded(s);
-	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path), LS("because", because)));
 }
 
 static void drain(struct scheduler *s, int64_t mono_ms)
@@ -244,7 +218,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
-	note_loaded(s);
+	reload_note_loaded(s->stats);
 	if (open_signals(s, err) < 0 ||
 	    intake_start(s->settings->latency_file, s->settings->poll_ms, s->stats, &s->intake, err) < 0)
 		return -1;

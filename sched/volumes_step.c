@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
-#include "sched/cache/storage.h"
+#include "sched/filter/volumes.h"
 
 /* --- what is to be done --- */
 
@@ -79,14 +79,14 @@ void step_request(const struct step *s, const char *namespace_, const char *node
 
 /* --- how it stands --- */
 
-static const struct claim *find_claim(const struct step *s, const struct cache *c, const char *namespace_)
+static const struct claim *claim_of(const struct step *s, const struct cache *c, const char *namespace_)
 {
 	const struct claim *claim = (const struct claim *)cache_find_object(c, OBJECT_CLAIM, namespace_, s->claim);
 
 	return claim && STREQ(claim->object.uid, s->claim_uid) ? claim : NULL;
 }
 
-static const struct volume *find_volume(const struct cache *c, const char *name)
+static const struct volume *volume_named(const struct cache *c, const char *name)
 {
 	return (const struct volume *)cache_find_object(c, OBJECT_VOLUME, "", name);
 }
@@ -98,8 +98,8 @@ static bool is_for(const struct claim *claim, const char *node)
 
 enum step_state step_written(const struct step *s, const struct cache *c, const char *namespace_, const char *node)
 {
-	const struct claim *claim = find_claim(s, c, namespace_);
-	const struct volume *volume = s->volume ? find_volume(c, s->volume) : NULL;
+	const struct claim *claim = claim_of(s, c, namespace_);
+	const struct volume *volume = s->volume ? volume_named(c, s->volume) : NULL;
 
 	if (!claim || (s->volume && !volume))
 		return STEP_FAILS;
@@ -113,22 +113,18 @@ enum step_state step_written(const struct step *s, const struct cache *c, const 
 /* False and why: the pod could not use the volume on that node. */
 static bool allows(const struct volume *volume, struct cache *c, const char *node, char *why, size_t size)
 {
-	const struct csi_node *csi_node = (const struct csi_node *)cache_find_object(c, OBJECT_CSI_NODE, "", node);
-	bool migrated = volume->in_tree && csi_node_migrates(csi_node, volume->in_tree);
-	const struct labels *labels = &cache_view(c)->nodes[cache_find_node(c, node)].node->labels;
+	enum volume_access access = volume_access(cache_view(c), volume, (uint32_t)cache_find_node(c, node));
 
-	if (migrated && volume->untranslated)
+	if (access == VOLUME_UNTRANSLATED)
 		snprintf(why, size, "could not translate pv %s", volume->object.name);
-	else if (!node_selector_matches(migrated ? &volume->migrated_affinity : &volume->node_affinity, labels, ""))
+	else if (access == VOLUME_ELSEWHERE)
 		snprintf(why, size, "pv \"%s\" node affinity doesn't match node \"%s\": no matching NodeSelectorTerms", volume->object.name, node);
-	else
-		return true;
-	return false;
+	return access == VOLUME_USABLE;
 }
 
 static enum step_state match_bound(const struct step *s, struct cache *c, const struct claim *claim, const char *node, char *why, size_t size)
 {
-	const struct volume *volume = find_volume(c, s->volume);
+	const struct volume *volume = volume_named(c, s->volume);
 
 	if (!volume) {
 		snprintf(why, size, "failed to check binding: could not find v1.PersistentVolume \"%s\"", s->volume);
@@ -155,7 +151,7 @@ static enum step_state provision_bound(const struct step *s, struct cache *c, co
 		snprintf(why, size, "provisioning failed for PVC \"%s\"", s->claim);
 		return STEP_FAILS;
 	}
-	volume = claim->volume_name[0] ? find_volume(c, claim->volume_name) : NULL;
+	volume = claim->volume_name[0] ? volume_named(c, claim->volume_name) : NULL;
 	if (!volume)
 		return STEP_WAITS;	/* the claim's watch may be ahead of the volume's */
 	if (!allows(volume, c, node, why, size))
@@ -165,7 +161,7 @@ static enum step_state provision_bound(const struct step *s, struct cache *c, co
 
 static enum step_state step_bound(const struct step *s, struct cache *c, const char *namespace_, const char *node, char *why, size_t size)
 {
-	const struct claim *claim = find_claim(s, c, namespace_);
+	const struct claim *claim = claim_of(s, c, namespace_);
 
 	if (claim)
 		return (s->volume ? match_bound : provision_bound)(s, c, claim, node, why, size);

@@ -13,6 +13,7 @@
 #include "sched/extender/server.h"
 #include "sched/feed.h"
 #include "sched/intake.h"
+#include "sched/reload.h"
 #include "sched/stats.h"
 #include "sched/status.h"
 
@@ -57,32 +58,9 @@ static void on_seen(void *arg, const char *uid)
 
 /* --- signals and configuration --------------------------------------------------------------------------------------- */
 
-static void note_loaded(struct extender *x)
-{
-	metrics_set(x->stats, STAT_CONFIG_GOOD, 0, 1);
-	metrics_set(x->stats, STAT_CONFIG_LOADED_SECONDS, 0, (double)clock_wall_ms() / 1e3);
-}
-
 static void reload(struct extender *x, const char *because)
 {
-	struct settings *next;
-	struct lm_err err;
-
-	conffile_known(&x->conffile);
-	next = settings_load(x->argc, x->argv, &err);
-	if (!next || settings_may_replace(x->settings, next, &err) < 0) {
-		settings_free(next);
-		metrics_add(x->stats, STAT_CONFIG_RELOADS, CONFIG_REFUSED, 1);
-		metrics_set(x->stats, STAT_CONFIG_GOOD, 0, 0);
-		log_error("configuration refused: the one in force stays", FIELDS(LS("error", err.msg)));
-		return;
-	}
-	settings_free(x->settings);
-	x->settings = next;
-	log_setup(next->options.log_level, next->options.log_format);
-	metrics_add(x->stats, STAT_CONFIG_RELOADS, CONFIG_LOADED, 1);
-	note_loaded(x);
-	log_info("configuration loaded", FIELDS(LS("file", next->options.config_path), LS("because", because)));
+	reload_settings(&x->settings, x->argc, x->argv, &x->conffile, x->stats, because);
 }
 
 static void take_signals(struct extender *x, int64_t mono_ms)
@@ -254,7 +232,7 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	const struct settings *s = x->settings;
 
 	conffile_open(&x->conffile, s->options.config_path, clock_mono_ms());
-	note_loaded(x);
+	reload_note_loaded(x->stats);
 	if (open_signals(x, err) < 0 || intake_start(s->latency_file, s->poll_ms, x->stats, &x->intake, err) < 0)
 		return -1;
 	x->kube = kube_new(api, "latency-sched", err);

@@ -8,8 +8,9 @@
  *	known to the feed, the matrix or the request		passes				0..10: the total of latency and load / 10
  *	known to none of them					FailedNodes			0
  *
- * A pod whose label or annotation is wrong: all nodes fail with what is wrong, so that the user reads it in the pod's event (`Error` would be ignored with `ignorable: true`); /prioritize is neutral. A limit whose target
- * is missing: all nodes fail with that reason, unless the pod says `missing: allow`. Nothing to say (no matrix, no data of worth): neutral.
+ * A pod whose label or annotation is wrong: all nodes fail with what is wrong, so that the user reads it in the pod's event (`Error` would be
+ * ignored with `ignorable: true`); /prioritize is neutral. A limit whose target is missing: all nodes fail with that reason, unless the pod says
+ * `missing: allow`. Nothing to say (no matrix, no data of worth): neutral.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
  */

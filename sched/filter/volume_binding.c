@@ -24,32 +24,28 @@ struct state {
 
 /* --- bound claims --- */
 
-/* By labels alone, as kube-scheduler has it: a volume that asks for a node by matchFields is anywhere. */
-static bool allows(const struct node_selector *affinity, const struct node *node)
-{
-	return node_selector_matches(affinity, &node->labels, "");
-}
-
 static unsigned check_bound(const struct needs *n, const struct view *v, uint32_t node)
 {
+	static const unsigned details[] = {[VOLUME_USABLE] = 0, [VOLUME_ELSEWHERE] = AFFINITY, [VOLUME_UNTRANSLATED] = UNTRANSLATED};
 	uint32_t i;
 
 	for (i = 0; i < n->bound_count; i++) {
 		const struct volume *volume = find_volume(v, n->bound[i]->volume_name);
-		bool migrated;
+		unsigned detail = volume ? details[volume_access(v, volume, node)] : (unsigned)GONE;
 
-		if (!volume)
-			return GONE;
-		migrated = volume->in_tree && csi_node_migrates(find_csi_node(v, node), volume->in_tree);
-		if (migrated && volume->untranslated)
-			return UNTRANSLATED;
-		if (!allows(migrated ? &volume->migrated_affinity : &volume->node_affinity, v->nodes[node].node))
-			return AFFINITY;
+		if (detail)
+			return detail;
 	}
 	return 0;
 }
 
 /* --- claims that still need a volume --- */
+
+/* By labels alone, as volume_access. */
+static bool allows(const struct node_selector *affinity, const struct node *node)
+{
+	return node_selector_matches(affinity, &node->labels, "");
+}
 
 static bool is_taken(const struct state *s, const struct volume *volume)
 {
