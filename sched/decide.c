@@ -43,6 +43,7 @@ void cycle_refuse(struct cycle *c, uint32_t node, uint8_t detail)
 
 void cycle_fail(struct cycle *c, const char *text)
 {
+	c->failed = true;
 	if (!c->pod_reason)
 		c->pod_reason = arena_printf(&c->decider->arena, "running \"%s\" filter plugin: %s", filter_table[c->decider->running - 1]->name, text);
 }
@@ -294,6 +295,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	refuse_others(&c);
 	if (!run_filters(&c, out)) {
 		refuse_whole(c.pod_reason, out);
+		out->failed = c.failed;
 		return;
 	}
 	finish_filters(&c);

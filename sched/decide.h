@@ -48,6 +48,7 @@ struct decision {
 	int32_t node;			/* index in the view; -1: none */
 	uint32_t count, feasible;
 	bool refused_by_pod;		/* the pod itself is the reason (unsupported field, bad annotation): see pod_reason */
+	bool failed;			/* and it is no refusal: a filter could not tell (cycle_fail). kube-scheduler's SchedulerError */
 	const char *pod_reason;		/* borrowed from the pod or the decider (until its next decision); NULL */
 	unsigned wake;			/* WAKE bits of cache.h: what could make this pod fit, by the filters that refused */
 	const struct verdict *verdicts;	/* by node; borrowed from the decider until its next decision */
@@ -66,7 +67,8 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 
 /*
  * "0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu." As kube-scheduler writes it: identical reasons counted,
- * sorted as text. A pod that is refused whole: "0/5 nodes are available: no pod matches app=redis in namespace default (...)."
+ * sorted as text. A pod that is refused whole: "0/5 nodes are available: no pod matches app=redis in namespace default (...)." An attempt that
+ * failed: the error alone.
  */
 void decision_message(const struct decider *d, const struct decision_input *in, const struct decision *decision, struct buf *out);
 /* One node's reason: "Insufficient cpu"; several joined by ", ". */

@@ -86,6 +86,10 @@ void decision_message(const struct decider *d, const struct decision_input *in, 
 		buf_str(out, "no nodes available to schedule pods");
 		return;
 	}
+	if (decision->failed) {
+		buf_str(out, decision->pod_reason);
+		return;
+	}
 	buf_printf(out, "%u/%u nodes are available:", decision->feasible, decision->count);
 	if (decision->refused_by_pod) {
 		buf_printf(out, " %s.", decision->pod_reason);

@@ -12,14 +12,15 @@
 
 /* --- a decision ---------------------------------------------------------------------------------------------------- */
 
-static void say_no_node(struct scheduler *s, const struct pod *pod, const struct buf *message)
+/* `reason` of the condition: autoscalers act on Unschedulable, and not on SchedulerError. */
+static void say_no_node(struct scheduler *s, const struct pod *pod, const char *reason, const struct buf *message)
 {
 	char key[512];
 	bool fresh = events_failed(s->events, pod, message->data, clock_mono_ms());
 
 	pod_key(pod, key, sizeof(key));
 	log_event(fresh ? LOG_INFO : LOG_DEBUG, "no node fits", FIELDS(LS("pod", key), LS("reason", message->data)));
-	events_condition(s->events, pod, "Unschedulable", message->data);
+	events_condition(s->events, pod, reason, message->data);
 }
 
 static void refused(struct scheduler *s, const struct decision_input *in, const struct decision *decision)
@@ -31,7 +32,7 @@ static void refused(struct scheduler *s, const struct decision_input *in, const 
 	decision_note(s->decider, in, &note);
 	if (note.len)
 		buf_printf(&message, " (%s)", note.data);
-	say_no_node(s, in->pod, &message);
+	say_no_node(s, in->pod, decision->failed ? "SchedulerError" : "Unschedulable", &message);
 	queue_refused(s->queue, in->pod->uid, decision->wake, in->mono_ms);
 }
 

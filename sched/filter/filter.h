@@ -19,6 +19,7 @@ struct cycle {
 	const uint32_t *row_of_node;		/* view's node -> the mesh's row; NAMES_NONE: not in the matrix. NULL without a mesh */
 	void *state;				/* of the filter that runs: its prefilter may set it (arena memory, see cycle_alloc) */
 	const char *pod_reason;			/* a prefilter that refuses the pod whole sets it and returns FILTER_REFUSE; cycle_fail sets it too */
+	bool failed;				/* by cycle_fail */
 	struct decider *decider;
 };
 

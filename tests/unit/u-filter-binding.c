@@ -144,6 +144,7 @@ static void bound_volumes_say_where(void **state)
 static void bound_volumes_of_migrated_plugins(void **state)
 {
 	struct world w = world_new();
+	auto_buf struct buf text = {0};
 
 	(void)state;
 	cache_know_storage(w.cache);
@@ -159,6 +160,11 @@ static void bound_volumes_of_migrated_plugins(void **state)
 	put_bound(&w, "d", "odd", "");
 	expect_claims(&w, "c", "", AFFINITY);
 	expect_refused(&w, pod_with_claims("p", "d"), "running \"VolumeBinding\" filter plugin: could not translate pv");
+	assert_true(w.decision.failed);
+	decision_message(w.decider, &w.in, &w.decision, &text);
+	assert_string_equal(text.data, "running \"VolumeBinding\" filter plugin: could not translate pv");
+	expect_claims(&w, "c", "", AFFINITY);
+	assert_false(w.decision.failed);
 	world_free(&w);
 }
 
