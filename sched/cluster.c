@@ -32,7 +32,7 @@ int cluster_kind(const cJSON *object)
 	if (STREQ(kind, "Pod"))
 		return is_of_group(version, "/api/v1/pods") ? (int)CLUSTER_POD : -1;
 	for (k = 0; k < OBJECT_KINDS; k++)
-		if (object_kinds[k].kind && STREQ(kind, object_kinds[k].kind))
+		if (STREQ(kind, object_kinds[k].kind))
 			return is_of_group(version, object_kinds[k].path) ? (int)(CLUSTER_OTHER + k) : -1;
 	return -1;
 }

@@ -20,7 +20,7 @@
 struct source {
 	struct feed *feed;
 	enum stat_resource which;
-	struct kube_watch *watch;	/* NULL: of a kind that nobody can read yet */
+	struct kube_watch *watch;
 };
 
 struct feed {
@@ -304,7 +304,7 @@ static void open_source(struct feed *f, struct kube *k, enum stat_resource which
 		s->watch = watch(s, k, CLUSTER_NODE, "/api/v1/nodes", NULL, &nodes);
 	else if (which == RESOURCE_PODS)
 		s->watch = watch(s, k, CLUSTER_POD, "/api/v1/pods", PODS_QUERY, &pods);
-	else if (object_kinds[kind_of(s)].parse)
+	else
 		s->watch = watch(s, k, CLUSTER_OTHER + (int)kind_of(s), object_kinds[kind_of(s)].path, NULL, &objects);
 }
 
@@ -354,7 +354,7 @@ static int64_t tick_source(struct source *s, int64_t mono_ms)
 /* A server that does not have a kind at all has no objects of it. */
 static bool is_listed(const struct source *s)
 {
-	return !s->watch || kube_watch_synced(s->watch) || (s->which >= RESOURCE_OBJECTS && kube_watch_stats(s->watch).list_status == 404);
+	return kube_watch_synced(s->watch) || (s->which >= RESOURCE_OBJECTS && kube_watch_stats(s->watch).list_status == 404);
 }
 
 static void tell_of_storage(struct feed *f)
@@ -362,7 +362,7 @@ static void tell_of_storage(struct feed *f)
 	int i;
 
 	for (i = 0; i < RESOURCE_COUNT; i++)
-		if (!f->sources[i].watch || !is_listed(&f->sources[i]))
+		if (!is_listed(&f->sources[i]))
 			return;
 	cache_know_storage(f->cache);
 	f->storage_told = true;
@@ -375,7 +375,7 @@ int64_t feed_tick(struct feed *f, int64_t mono_ms)
 	int i;
 
 	for (i = 0; i < RESOURCE_COUNT; i++) {
-		due = f->sources[i].watch ? tick_source(&f->sources[i], mono_ms) : wait;
+		due = tick_source(&f->sources[i], mono_ms);
 		wait = due < wait ? due : wait;
 	}
 	if (!f->storage_told)
