@@ -1,49 +1,79 @@
 #include "lib/http.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/deadlines.h"
+#include "lib/http_socket.h"
 #include "lib/mem.h"
 
-#define CONNECTIONS 256
-#define CONNECTIONS_PER_ADDRESS 64
 #define CONNECTION_MEMORY ((size_t)32 * 1024)
-#define BACKLOG 128
 #define DISCARD_MAX_BYTES ((size_t)4 << 20)
-#define FDS_WANTED 65536
-#define STACK_BYTES ((size_t)1 << 20)
-
-/* Not a constant: the tests cannot wait so long. */
-static unsigned idle_timeout_s = 10;
+#define THREADS 2
 
 struct http_server {
 	struct MHD_Daemon *daemon;
-	struct http_settings settings;
+	struct http_settings settings;	/* with its defaults */
+	struct deadlines *deadlines;	/* of connections: what is late is shut down, and libmicrohttpd sees its end */
 	atomic_size_t bodies_bytes;	/* held now */
+	int listen_fd;			/* ours, not the daemon's */
 	int port;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int unfinished, unsent;		/* of those that were deferred */
+};
+
+/* A connection. */
+struct client {
+	struct deadline deadline;
+	int fd;
+	bool proven;			/* it had a success */
 };
 
 /* What is known of a request between the calls of libmicrohttpd. */
-struct exchange {
+struct http_later {
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	struct client *client;
 	struct buf body;
 	int64_t begun_mono_ms;
 	int refused;		/* status; 0: not */
 	size_t discarded;	/* of a body that is refused: it is read to its end, so that the client sees the answer */
+	bool deferred;
+	http_filler *fill;	/* NULL: not deferred, or filled */
+	void *fill_arg;
 };
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void allow(struct http_server *server, struct client *client, int64_t span_ms)
+{
+	deadlines_set(server->deadlines, &client->deadline, clock_mono_ms() + span_ms);
+}
+
+/* --- replies ----------------------------------------------------------------------------------------------------------- */
+
+static struct http_reply reply_of(int status)
+{
+	return (struct http_reply){.status = status, .content_type = "text/plain; charset=utf-8"};
+}
+
+static enum MHD_Result send_reply(struct http_later *x, struct http_reply *reply)
 {
 	struct MHD_Response *response;
 	enum MHD_Result queued;
 
+	buf_add(&reply->body, "", 0);
 	response = MHD_create_response_from_buffer(reply->body.len, reply->body.data, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
 		buf_free(&reply->body);
@@ -52,18 +82,24 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, private");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	queued = MHD_queue_response(connection, (unsigned)reply->status, response);
+	if (reply->header)
+		MHD_add_response_header(response, reply->header, reply->value);
+	x->client->proven |= reply->status < 400;
+	allow(x->server, x->client, HTTP_SEND_MS);
+	queued = MHD_queue_response(x->connection, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
 	return queued;
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, int status, const char *text)
+static enum MHD_Result send_text(struct http_later *x, int status, const char *text)
 {
-	struct http_reply reply = {.status = status, .content_type = "text/plain; charset=utf-8"};
+	struct http_reply reply = reply_of(status);
 
 	buf_str(&reply.body, text);
-	return send_reply(connection, &reply);
+	return send_reply(x, &reply);
 }
+
+/* --- requests ----------------------------------------------------------------------------------------------------------- */
 
 /* A query as it came would need a look into the raw request; libmicrohttpd gives it decoded, argument by argument. */
 static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
@@ -89,54 +125,82 @@ static const char *refusal_text(int status)
 	return status == 413 ? "the body is too large\n" : "too many bodies at a time\n";
 }
 
-static enum MHD_Result answer(const struct http_server *server, struct MHD_Connection *connection, const char *method,
-			      const char *path, struct exchange *x)
+static const struct http_route *find_route(const struct http_settings *s, const char *method, const char *path, bool *known)
 {
-	const struct http_route *route = server->settings.routes, *end = route + server->settings.route_count;
-	struct http_reply reply = {.status = 200, .content_type = "text/plain; charset=utf-8"};
-	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-	auto_buf struct buf query = {0};
-	bool known = false;
+	const struct http_route *route = s->routes, *end = route + s->route_count;
 
-	if (x->refused)
-		return send_text(connection, x->refused, refusal_text(x->refused));
-	for (; route < end; route++) {
-		bool same = is_path_of(route, path);
-
-		known |= same;
-		if (same && (STREQ(route->method, method) || (STREQ(route->method, "GET") && STREQ(method, "HEAD"))))
-			break;
+	for (*known = false; route < end; route++) {
+		if (!is_path_of(route, path))
+			continue;
+		*known = true;
+		if (STREQ(route->method, method) || (STREQ(route->method, "GET") && STREQ(method, "HEAD")))
+			return route;
 	}
-	if (route == end)
-		return send_text(connection, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
-	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
-	buf_add(&x->body, "", 0);
-	route->handler(server->settings.arg,
-		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
-					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len},
-		       &reply);
-	buf_add(&reply.body, "", 0);
-	return send_reply(connection, &reply);
+	return NULL;
 }
 
-static int refusal_of(struct http_server *server, const struct exchange *x, size_t size)
+static enum MHD_Result answer(struct http_later *x, const char *method, const char *path)
+{
+	struct http_reply reply = reply_of(200);
+	const char *type = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	auto_buf struct buf query = {0};
+	const struct http_route *route;
+	bool known;
+
+	if (x->refused)
+		return send_text(x, x->refused, refusal_text(x->refused));
+	route = find_route(&x->server->settings, method, path, &known);
+	if (!route)
+		return send_text(x, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
+	MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
+	buf_add(&x->body, "", 0);
+	route->handler(x->server->settings.arg,
+		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
+					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len, .later = x},
+		       &reply);
+	if (!x->deferred)
+		return send_reply(x, &reply);
+	buf_free(&reply.body);
+	return MHD_YES;
+}
+
+/* The second call for a request that was deferred. */
+static enum MHD_Result answer_deferred(struct http_later *x)
+{
+	struct http_reply reply = reply_of(200);
+	http_filler *fill = steal(&x->fill);
+
+	fill(x->fill_arg, &reply);
+	return send_reply(x, &reply);
+}
+
+static int refusal_of(struct http_server *server, const struct http_later *x, size_t size)
 {
 	const struct http_settings *s = &server->settings;
 
 	if (size > s->max_body_bytes - x->body.len)
 		return 413;
-	if (s->body_ms && clock_mono_ms() - x->begun_mono_ms > s->body_ms)
+	if (clock_mono_ms() - x->begun_mono_ms > s->body_ms)
 		return 408;
 	return s->max_bodies_bytes && atomic_load(&server->bodies_bytes) + size > s->max_bodies_bytes ? 503 : 0;
 }
 
-static void drop_body(struct http_server *server, struct exchange *x)
+static void count_deferred(struct http_server *server, int unfinished, int unsent)
+{
+	pthread_mutex_lock(&server->lock);
+	server->unfinished += unfinished;
+	server->unsent += unsent;
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void drop_body(struct http_server *server, struct http_later *x)
 {
 	atomic_fetch_sub(&server->bodies_bytes, x->body.len);
 	buf_free(&x->body);
 }
 
-static void take_body(struct http_server *server, struct exchange *x, const char *data, size_t size)
+static void take_body(struct http_server *server, struct http_later *x, const char *data, size_t size)
 {
 	if (!x->refused && (x->refused = refusal_of(server, x, size)) != 0)
 		drop_body(server, x);
@@ -148,163 +212,195 @@ static void take_body(struct http_server *server, struct exchange *x, const char
 	buf_add(&x->body, data, size);
 }
 
-/* What is refused is read to its end, but not for ever: then the connection is closed. */
-static bool is_too_much(const struct http_server *server, const struct exchange *x)
+/* The header was read. */
+static struct http_later *begin(struct http_server *server, struct MHD_Connection *connection)
 {
-	int64_t limit_ms = server->settings.body_ms;
+	struct http_later *x = xcalloc(1, sizeof(*x));
 
-	return x->discarded > DISCARD_MAX_BYTES || (limit_ms && clock_mono_ms() - x->begun_mono_ms > 2 * limit_ms);
+	*x = (struct http_later){.server = server, .connection = connection, .client = client_of(connection), .begun_mono_ms = clock_mono_ms()};
+	allow(server, x->client, 2 * server->settings.body_ms);
+	return x;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *data, size_t *size, void **state)
 {
 	struct http_server *server = cls;
-	struct exchange *x = *state;
+	struct http_later *x = *state;
 
 	(void)version;
 	if (!x) {
-		*state = x = xcalloc(1, sizeof(*x));
-		x->begun_mono_ms = clock_mono_ms();
+		*state = begin(server, connection);
 		return MHD_YES;
 	}
-	if (*size == 0)
-		return answer(server, connection, method, path, x);
+	if (*size == 0) {
+		deadlines_clear(server->deadlines, &x->client->deadline);
+		return x->deferred ? answer_deferred(x) : answer(x, method, path);
+	}
 	take_body(server, x, data, *size);
 	*size = 0;
-	return is_too_much(server, x) ? MHD_NO : MHD_YES;
+	return x->discarded > DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
-	struct exchange *x = *state;
+	struct http_server *server = cls;
+	struct http_later *x = *state;
 
 	(void)connection;
 	(void)why;
-	if (x)
-		drop_body(cls, x);
-	free(x);
 	*state = NULL;
-}
-
-struct address {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	};
-};
-
-/* "ADDR:PORT", "[v6]:PORT", ":PORT". */
-static int parse_address(const char *listen, struct address *out, struct lm_err *err)
-{
-	const char *colon = strrchr(listen, ':');
-	auto_free char *host = colon ? xstrndup(listen, (size_t)(colon - listen)) : NULL;
-	size_t len = host ? strlen(host) : 0;
-	char *end = NULL;
-	unsigned long port = colon && colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 65536;
-
-	*out = (struct address){0};
-	if (!end || *end || port > 65535)
-		return lm_fail(err, LM_USAGE, "`%s` is no address to listen on (examples: 0.0.0.0:3000, [::1]:3000, :3000)", listen);
-	if (len > 1 && host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		memmove(host, host + 1, len - 1);
-	}
-	if (!*host || inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = htons((uint16_t)port);
-		return 0;
-	}
-	if (inet_pton(AF_INET, host, &out->v4.sin_addr) != 1)
-		return lm_fail(err, LM_USAGE, "`%s`: \"%s\" is no numeric address", listen, host);
-	out->v4.sin_family = AF_INET;
-	out->v4.sin_port = htons((uint16_t)port);
-	return 0;
-}
-
-/* The socket is ours, not the library's, so that the reason of a failure is exact; without IPv6, ":PORT" is IPv4 alone. */
-static int open_socket(const char *listen_on, struct lm_err *err)
-{
-	struct address a;
-	int fd, on = 1, off = 0;
-	socklen_t len;
-
-	if (parse_address(listen_on, &a, err) < 0)
-		return -1;
-	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 && errno == EAFNOSUPPORT && listen_on[0] == ':') {
-		uint16_t port = a.v6.sin6_port;
-
-		a = (struct address){.v4 = {.sin_family = AF_INET, .sin_port = port}};
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	}
-	len = a.any.sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6);
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    (a.any.sa_family == AF_INET || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
-	    bind(fd, &a.any, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	lm_fail_errno(err, "listen on `%s`", listen_on);
-	err->code = LM_UNAVAILABLE;
-	cleanup_close(&fd);
-	return -1;
-}
-
-static int port_of(int fd)
-{
-	struct address a = {0};
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, &a.any, &len) < 0)
-		return 0;
-	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
-}
-
-static rlim_t raised(rlim_t soft, rlim_t hard)
-{
-	rlim_t wanted = hard < FDS_WANTED ? hard : FDS_WANTED;
-
-	return soft < wanted ? wanted : soft;
-}
-
-/* Accepting needs descriptors; a low soft limit is a default of shells, not a decision. */
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (!x)
 		return;
-	limit.rlim_cur = raised(limit.rlim_cur, limit.rlim_max);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (x->fill) {
+		struct http_reply unsent = reply_of(200);
+
+		x->fill(x->fill_arg, &unsent);
+		buf_free(&unsent.body);
+	}
+	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
+	if (x->deferred)
+		count_deferred(server, 0, -1);
+	drop_body(server, x);
+	free(x);
+}
+
+/* A request's first line was read, its header was not. */
+static void *on_line(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct http_server *server = cls;
+
+	(void)uri;
+	allow(server, client_of(connection), server->settings.idle_ms);
+	return NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *server = cls;
+	struct client *client = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = client = xcalloc(1, sizeof(*client));
+		client->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		allow(server, client, server->settings.idle_ms);
+	} else {
+		deadlines_clear(server->deadlines, &client->deadline);
+		free(client);
+		*context = NULL;
+	}
+}
+
+/* The descriptor is open: it is closed after on_connection, which waits for us. */
+static void on_late(void *cls, struct deadline *entry)
+{
+	struct client *client = (struct client *)((char *)entry - offsetof(struct client, deadline));
+
+	(void)cls;
+	shutdown(client->fd, SHUT_RDWR);
+}
+
+/* --- later answers ------------------------------------------------------------------------------------------------------- */
+
+struct http_later *http_defer(const struct http_request *request, http_filler *fill, void *arg)
+{
+	struct http_later *x = request->later;
+
+	x->deferred = true;
+	x->fill = fill;
+	x->fill_arg = arg;
+	count_deferred(x->server, 1, 1);
+	MHD_suspend_connection(x->connection);
+	return x;
+}
+
+void http_finish(struct http_later *x)
+{
+	struct http_server *server = x->server;	/* x may be gone as soon as it is resumed */
+
+	MHD_resume_connection(x->connection);
+	count_deferred(server, -1, 0);
+}
+
+static void wait_for_deferred(struct http_server *server)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&server->lock);
+	while (server->unfinished)
+		pthread_cond_wait(&server->changed, &server->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HTTP_STOP_MS / 1000;
+	while (server->unsent && pthread_cond_timedwait(&server->changed, &server->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* --- start and end ------------------------------------------------------------------------------------------------------- */
+
+static void set_defaults(struct http_settings *s)
+{
+	s->body_ms = s->body_ms ? s->body_ms : HTTP_BODY_MS;
+	s->idle_ms = s->idle_ms ? s->idle_ms : HTTP_IDLE_MS;
+	s->kept_ms = s->kept_ms ? s->kept_ms : s->idle_ms;
+	s->connections = s->connections ? s->connections : HTTP_CONNECTIONS;
+	s->per_address = s->per_address ? s->per_address : HTTP_CONNECTIONS_PER_ADDRESS;
+	s->threads = s->threads ? s->threads : THREADS;
+}
+
+/* On the socket that we hold: another one can follow it there. NULL: it does not start. */
+static struct MHD_Daemon *start_daemon(struct http_server *server)
+{
+	const struct http_settings *s = &server->settings;
+
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+				server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections,
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->per_address, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server, MHD_OPTION_END);
+}
+
+static void free_server(struct http_server *server)
+{
+	deadlines_stop(server->deadlines);
+	cleanup_close(&server->listen_fd);
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}
+
+static struct http_server *new_server(const struct http_settings *settings)
+{
+	struct http_server *server = xcalloc(1, sizeof(*server));
+	pthread_condattr_t monotonic;
+
+	server->settings = *settings;
+	set_defaults(&server->settings);
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&server->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return server;
 }
 
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
 {
-	auto_free struct http_server *server = xcalloc(1, sizeof(*server));
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD;
-	struct MHD_OptionItem threads = {MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? (intptr_t)settings->threads : 2, NULL};
-	int fd = open_socket(settings->listen, err);
+	struct http_server *server = new_server(settings);
 
-	if (fd < 0)
+	server->listen_fd = http_socket_open(settings->listen, err);
+	if (server->listen_fd < 0 || deadlines_start(on_late, server, &server->deadlines, err) < 0) {
+		free_server(server);
 		return -1;
-	raise_fd_limit();
-	server->settings = *settings;
-	server->port = port_of(fd);
-	if (settings->own_threads) {
-		flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
-		threads = (struct MHD_OptionItem){MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)STACK_BYTES, NULL};
 	}
-	server->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_ARRAY, (struct MHD_OptionItem[]){threads, {MHD_OPTION_END, 0, NULL}}, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
-		MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+	http_raise_fd_limit();
+	server->port = http_socket_port(server->listen_fd);
+	server->daemon = start_daemon(server);
 	if (!server->daemon) {
-		close(fd);
+		free_server(server);
 		return lm_fail(err, LM_UNAVAILABLE, "listen on `%s`: the HTTP server does not start", settings->listen);
 	}
-	*out = steal(&server);
+	*out = server;
 	return 0;
 }
 
@@ -317,6 +413,8 @@ void http_stop(struct http_server *server)
 {
 	if (!server)
 		return;
+	MHD_quiesce_daemon(server->daemon);
+	wait_for_deferred(server);
 	MHD_stop_daemon(server->daemon);
-	free(server);
+	free_server(server);
 }

@@ -6,12 +6,22 @@
  *
  * A route whose path ends in a slash takes all paths below it ("/livez/": /livez/ping). The first route that fits is taken.
  *
- * A handler runs on a thread of the pool, or of its connection (own_threads): what it reads must be atomic or locked. It fills the reply; the default is 200
- * text/plain; answers forbid caching and type guessing. Unknown paths are 404, a known path with another method 405, a body over the
- * limit 413, a header over 32 KiB 431. A body that comes too slowly is 408 at its end, and at twice the time the connection is
- * closed. A connection is closed when nothing came or went for 10 s, or 4 MiB after its body was too large; at most 256
- * connections, 64 from one address. A client that sends a byte now and then holds its connection: these limits bound what one
- * address can take, and who may connect at all is for the network to say.
+ * A handler runs on a thread of the pool: what it reads must be atomic or locked, and while it runs a share of the connections waits. It fills the reply;
+ * the default is 200 text/plain; answers forbid caching and type guessing. One that cannot tell yet defers:
+ *
+ *	pool			handler: http_defer(request, fill, arg)		the reply is ignored; the connection sleeps
+ *	any thread		http_finish(later), once, also before the handler is back
+ *	pool			fill(arg, &reply): once for each http_defer, also when the client went away. Then the request and its body are gone
+ *
+ * Unknown paths are 404, a known path with another method 405, a body over the limit 413, a header over 32 KiB 431.
+ *
+ * Time: these are whole spans, which a byte now and then does not prolong. What takes longer is closed.
+ *	idle_ms		from accepting, from a request's first line, and from an answer that was no success, to the end of the (next) header
+ *	kept_ms		instead of idle_ms, after a success: for clients that keep connections, and for their next request's line
+ *	2 body_ms	from the header to the end of the body; one that ends after body_ms is answered 408
+ *	HTTP_SEND_MS	to send an answer
+ * So one that never had a success holds its connection for idle_ms. At most `connections` at a time, which the threads share equally, and `per_address` of one
+ * address: what comes above the first waits in the kernel, above the second it is closed. A connection takes up to 32 KiB beside the body.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
@@ -23,20 +33,32 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 
+#define HTTP_CONNECTIONS 256
+#define HTTP_CONNECTIONS_PER_ADDRESS 64
+#define HTTP_IDLE_MS 10000
+#define HTTP_BODY_MS 5000
+#define HTTP_SEND_MS 30000
+#define HTTP_STOP_MS 1000
+
+struct http_later;
+
 struct http_request {
 	const char *method, *path, *query;	/* query without `?`, "" when none */
 	const char *content_type;		/* "" when none */
-	const char *body;			/* NUL-terminated */
+	const char *body;			/* NUL-terminated; of a request that is deferred it stays until it was filled */
 	size_t body_len;
+	struct http_later *later;		/* http_defer's */
 };
 
 struct http_reply {
 	int status;			/* 200 */
 	const char *content_type;	/* "text/plain; charset=utf-8"; a string constant */
+	const char *header, *value;	/* one more header; constants. NULL: none */
 	struct buf body;		/* freed by the server */
 };
 
 typedef void http_handler(void *arg, const struct http_request *request, struct http_reply *reply);
+typedef void http_filler(void *arg, struct http_reply *reply);
 
 struct http_route {
 	const char *method, *path;
@@ -49,9 +71,12 @@ struct http_settings {
 	size_t route_count;
 	size_t max_body_bytes;		/* 0: none accepted */
 	size_t max_bodies_bytes;	/* of all requests together at a time, else 503; 0: no limit but those above */
-	int64_t body_ms;		/* from a request's header to the end of its body, else 408; 0: no limit */
+	int64_t body_ms;		/* 0: HTTP_BODY_MS */
+	int64_t idle_ms;		/* 0: HTTP_IDLE_MS */
+	int64_t kept_ms;		/* 0: as idle_ms */
+	unsigned connections;		/* 0: HTTP_CONNECTIONS */
+	unsigned per_address;		/* 0: HTTP_CONNECTIONS_PER_ADDRESS */
 	unsigned threads;		/* 0: 2 */
-	bool own_threads;		/* instead, a thread for each connection: a handler that waits holds up nobody else */
 	void *arg;
 };
 
@@ -60,6 +85,14 @@ struct http_server;
 /* LM_USAGE for an address that is none, LM_UNAVAILABLE when it cannot be listened on; both name it. */
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err);
 int http_port(const struct http_server *server);
-void http_stop(struct http_server *server);	/* NULL is fine; waits for the handlers that run */
+/*
+ * Accepts nobody any more, waits for the handlers that run and for the http_finish of all that is deferred, however long that takes, and for those answers to
+ * be sent, for HTTP_STOP_MS at most; closes the rest. NULL is fine.
+ */
+void http_stop(struct http_server *server);
+
+/* In a handler. `fill` has the reply's defaults before it, as a handler has. */
+struct http_later *http_defer(const struct http_request *request, http_filler *fill, void *arg);
+void http_finish(struct http_later *later);
 
 #endif

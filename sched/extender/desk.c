@@ -2,93 +2,98 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
+#include "lib/deadlines.h"
 #include "lib/mem.h"
 
-struct desk_request {
-	struct wire_request wire;
-	int shares;			/* under shares_lock */
-};
-
-enum state { WAITING, TAKEN, ANSWERED, DECLINED };
-
-/* Lies on the stack of who asks, until it is taken: then `desk.taken` points to it, and a time-out sets that to NULL. */
-struct ticket {
-	struct ticket *next;
+struct desk_job {
 	enum judge_verb verb;
-	struct desk_request *request;
-	enum state state;
-	struct wire_answer answer;
-	pthread_cond_t changed;
+	struct wire_request request;
+	atomic_int shares;
+	atomic_bool ended;		/* who sets it tells the end */
+	bool queued;			/* under the desk's lock */
+	struct desk_job *prev, *next;	/* in the queue */
+	struct deadline deadline;
+	desk_done *done;
+	void *arg;
 };
 
 struct desk {
-	pthread_mutex_t lock;
-	struct ticket *first, **last;
+	pthread_mutex_t lock;		/* taken after that of the deadlines, never before */
+	struct desk_job *first, *last;
 	int count;
-	struct ticket *taken;		/* who waits for the job in hand; NULL: nobody does any more */
-	struct desk_request *in_hand;	/* the scheduling thread's own share; NULL: none */
-	struct desk_job job;
 	bool closed;
+	struct deadlines *deadlines;
 	int event;
 };
 
-static pthread_mutex_t shares_lock = PTHREAD_MUTEX_INITIALIZER;
+/* --- a job ------------------------------------------------------------------------------------------------------------- */
 
-/* --- shares ---------------------------------------------------------------------------------------------------------- */
-
-struct desk_request *desk_request(struct wire_request *request)
+struct desk_job *desk_job(enum judge_verb verb, struct wire_request *request)
 {
-	struct desk_request *r = xcalloc(1, sizeof(*r));
+	struct desk_job *job = xcalloc(1, sizeof(*job));
 
-	*r = (struct desk_request){.wire = *request, .shares = 1};
+	job->verb = verb;
+	job->request = *request;
+	atomic_init(&job->shares, 1);
 	*request = (struct wire_request){0};
-	return r;
+	return job;
 }
 
-const struct wire_request *desk_wire(const struct desk_request *r)
+enum judge_verb desk_verb(const struct desk_job *job)
 {
-	return &r->wire;
+	return job->verb;
 }
 
-static struct desk_request *share(struct desk_request *r)
+const struct wire_request *desk_request(const struct desk_job *job)
 {
-	pthread_mutex_lock(&shares_lock);
-	r->shares++;
-	pthread_mutex_unlock(&shares_lock);
-	return r;
+	return &job->request;
 }
 
-void desk_release(struct desk_request *r)
+void desk_release(struct desk_job *job)
 {
-	int left;
-
-	pthread_mutex_lock(&shares_lock);
-	left = --r->shares;
-	pthread_mutex_unlock(&shares_lock);
-	if (left)
+	if (atomic_fetch_sub(&job->shares, 1) > 1)
 		return;
-	wire_free(&r->wire);
-	free(r);
+	wire_free(&job->request);
+	free(job);
 }
 
-/* --- who asks -------------------------------------------------------------------------------------------------------- */
-
-static void unlink_ticket(struct desk *d, const struct ticket *t)
+/* True for one caller alone. */
+static bool claim(struct desk_job *job)
 {
-	struct ticket **at = &d->first;
+	return !atomic_exchange(&job->ended, true);
+}
 
-	while (*at != t)
-		at = &(*at)->next;
-	*at = t->next;
-	if (d->last == &t->next)
-		d->last = at;
+/* Of one that was claimed, by another than the deadline. */
+static void tell(const struct desk *d, struct desk_job *job, enum desk_end end, struct wire_answer *answer)
+{
+	deadlines_clear(d->deadlines, &job->deadline);
+	job->done(job->arg, end, answer);
+}
+
+/* --- who asks ---------------------------------------------------------------------------------------------------------- */
+
+static void unlink_job(struct desk *d, struct desk_job *job)
+{
+	if (!job->queued)
+		return;
+	*(job->prev ? &job->prev->next : &d->first) = job->next;
+	*(job->next ? &job->next->prev : &d->last) = job->prev;
+	job->queued = false;
 	d->count--;
+}
+
+static void link_job(struct desk *d, struct desk_job *job)
+{
+	job->prev = d->last;
+	*(d->last ? &d->last->next : &d->first) = job;
+	d->last = job;
+	job->queued = true;
+	d->count++;
 }
 
 static void wake(struct desk *d)
@@ -99,90 +104,71 @@ static void wake(struct desk *d)
 		;
 }
 
-static void wait_for(struct desk *d, struct ticket *t, int64_t until_mono_ms)
+/* False: there is no place. */
+static bool join(struct desk *d, struct desk_job *job)
 {
-	while (t->state == WAITING || t->state == TAKEN) {
-		int64_t left_ms = until_mono_ms - clock_mono_ms(), at_ns;
-		struct timespec at;
+	bool fits, first = false;
 
-		if (left_ms <= 0)
-			return;
-		clock_gettime(CLOCK_MONOTONIC, &at);
-		at_ns = at.tv_nsec + left_ms % 1000 * 1000000;
-		at.tv_sec += left_ms / 1000 + at_ns / 1000000000;
-		at.tv_nsec = at_ns % 1000000000;
-		pthread_cond_timedwait(&t->changed, &d->lock, &at);
-	}
-}
-
-static enum desk_end leave(struct desk *d, struct ticket *t, struct wire_answer *answer)
-{
-	if (t->state == ANSWERED) {
-		*answer = t->answer;
-		return DESK_ANSWERED;
-	}
-	if (t->state == DECLINED)
-		return DESK_DECLINED;
-	if (t->state == WAITING)
-		unlink_ticket(d, t);
-	else
-		d->taken = NULL;
-	return DESK_LATE;
-}
-
-static bool join(struct desk *d, struct ticket *t)
-{
-	if (d->closed || d->count >= DESK_MAX)
-		return false;
-	*d->last = t;
-	d->last = &t->next;
-	d->count++;
-	wake(d);
-	return true;
-}
-
-enum desk_end desk_ask(struct desk *d, enum judge_verb verb, struct desk_request *request, int64_t until_mono_ms, struct wire_answer *answer)
-{
-	struct ticket t = {.verb = verb, .request = request};
-	enum desk_end end = DESK_DECLINED;
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&t.changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_lock(&d->lock);
-	if (join(d, &t)) {
-		wait_for(d, &t, until_mono_ms);
-		end = leave(d, &t, answer);
+	fits = !d->closed && d->count < DESK_MAX;
+	if (fits && !atomic_load(&job->ended)) {
+		first = !d->first;
+		link_job(d, job);
 	}
 	pthread_mutex_unlock(&d->lock);
-	pthread_cond_destroy(&t.changed);
-	return end;
+	if (first)			/* the others are found with it */
+		wake(d);
+	return fits;
 }
 
-/* --- the scheduling thread ------------------------------------------------------------------------------------------- */
+void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_done *done, void *arg)
+{
+	job->done = done;
+	job->arg = arg;
+	atomic_fetch_add(&job->shares, 1);	/* ours here: it may be answered and released before we are back */
+	deadlines_set(d->deadlines, &job->deadline, until_mono_ms);
+	if (!join(d, job) && claim(job))
+		tell(d, job, DESK_DECLINED, NULL);
+	desk_release(job);
+}
 
-struct desk *desk_new(struct lm_err *err)
+static void on_late(void *arg, struct deadline *entry)
+{
+	struct desk_job *job = (struct desk_job *)((char *)entry - offsetof(struct desk_job, deadline));
+	struct desk *d = arg;
+
+	if (!claim(job))
+		return;
+	pthread_mutex_lock(&d->lock);
+	unlink_job(d, job);
+	pthread_mutex_unlock(&d->lock);
+	job->done(job->arg, DESK_LATE, NULL);
+}
+
+/* --- the scheduling thread --------------------------------------------------------------------------------------------- */
+
+int desk_open(struct desk **out, struct lm_err *err)
 {
 	struct desk *d = xcalloc(1, sizeof(*d));
 
-	d->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (d->event < 0) {
-		lm_fail_errno(err, "eventfd");
-		free(d);
-		return NULL;
-	}
-	d->last = &d->first;
 	pthread_mutex_init(&d->lock, NULL);
-	return d;
+	d->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->event < 0)
+		lm_fail_errno(err, "eventfd");
+	else if (deadlines_start(on_late, d, &d->deadlines, err) == 0) {
+		*out = d;
+		return 0;
+	}
+	desk_free(d);
+	return -1;
 }
 
 void desk_free(struct desk *d)
 {
 	if (!d)
 		return;
-	close(d->event);
+	deadlines_stop(d->deadlines);
+	cleanup_close(&d->event);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
@@ -192,69 +178,54 @@ int desk_fd(const struct desk *d)
 	return d->event;
 }
 
-static struct ticket *next_ticket(struct desk *d)
+struct desk_job *desk_take(struct desk *d)
 {
-	struct ticket *t = d->first;
-
-	if (t) {
-		unlink_ticket(d, t);
-		t->state = TAKEN;
-		d->taken = t;
-		d->in_hand = share(t->request);
-		d->job = (struct desk_job){.verb = t->verb, .request = &t->request->wire};
-	}
-	return t;
-}
-
-const struct desk_job *desk_take(struct desk *d)
-{
-	const struct ticket *t;
+	struct desk_job *job;
 	uint64_t count;
 
 	pthread_mutex_lock(&d->lock);
-	t = next_ticket(d);
-	if (!t)
+	job = d->first;
+	if (job) {
+		unlink_job(d, job);
+		atomic_fetch_add(&job->shares, 1);
+	} else {
 		while (read(d->event, &count, sizeof(count)) < 0 && errno == EINTR)
 			;
-	pthread_mutex_unlock(&d->lock);
-	return t ? &d->job : NULL;
-}
-
-/* `answer` NULL: none. */
-static void finish(struct desk *d, struct wire_answer *answer)
-{
-	struct desk_request *request;
-
-	pthread_mutex_lock(&d->lock);
-	if (d->taken) {
-		d->taken->state = answer ? ANSWERED : DECLINED;
-		if (answer)
-			d->taken->answer = *steal(&answer);
-		pthread_cond_signal(&d->taken->changed);
 	}
-	d->taken = NULL;
-	request = steal(&d->in_hand);
 	pthread_mutex_unlock(&d->lock);
-	if (answer)			/* nobody waits for it any more */
-		wire_answer_free(answer);
-	desk_release(request);
+	return job;
 }
 
-void desk_answer(struct desk *d, struct wire_answer *answer)
+/* Our share goes first: who asks frees the request then, not the scheduling thread. */
+static void finish(struct desk *d, struct desk_job *job, enum desk_end end, struct wire_answer *answer)
 {
-	finish(d, answer);
+	if (!claim(job)) {
+		if (answer)
+			wire_answer_free(answer);
+		desk_release(job);
+		return;
+	}
+	desk_release(job);
+	tell(d, job, end, answer);
 }
 
-void desk_decline(struct desk *d)
+void desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer)
 {
-	finish(d, NULL);
+	finish(d, job, DESK_ANSWERED, answer);
+}
+
+void desk_decline(struct desk *d, struct desk_job *job)
+{
+	finish(d, job, DESK_DECLINED, NULL);
 }
 
 void desk_close(struct desk *d)
 {
+	struct desk_job *job;
+
 	pthread_mutex_lock(&d->lock);
 	d->closed = true;
 	pthread_mutex_unlock(&d->lock);
-	while (desk_take(d))
-		desk_decline(d);
+	while ((job = desk_take(d)) != NULL)
+		desk_decline(d, job);
 }

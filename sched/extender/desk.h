@@ -1,43 +1,48 @@
 /*
- * desk.h - where HTTP's threads leave a request for the scheduling thread, and wait for its answer no longer than they may.
+ * desk.h - where HTTP's threads leave a request for the scheduling thread. Nobody waits: the end is told, once, by whoever makes it.
  *
- *	HTTP thread: desk_ask(desk, verb, request, until, &answer)	scheduling thread: poll desk_fd; while ((job = desk_take(desk))) ...
+ *	any thread: job = desk_job(verb, &request)		scheduling thread: poll desk_fd; while ((job = desk_take(desk))) ...
+ *	    desk_ask(desk, job, until, done, arg)
  *	      |  queue, at most DESK_MAX  --- eventfd --->  |
- *	      |  <--- condition variable ----  desk_answer(desk, job, &answer) or desk_decline
+ *	      |  <----------  done(arg, end, answer)  ------  desk_answer(desk, job, &answer) or desk_decline, in this turn or in a later one, in any order
+ *	      |  <----------  done(arg, DESK_LATE)  --------  the desk's own thread, at `until`
  *
- * Both have a share in the request, which goes with the last of them: the scheduling thread never reads what is gone, and who asks never waits for it.
+ * A job is shared by who asks and by the scheduling thread, from desk_take to desk_answer: it goes with the last of them, so that the scheduling thread never
+ * reads what is gone, and who asks never waits for it. Any number of jobs may be in hand.
  */
 #ifndef SCHED_EXTENDER_DESK_H
 #define SCHED_EXTENDER_DESK_H
 
 #include "sched/extender/judge.h"
 
-#define DESK_MAX 256			/* as many as there are connections */
+#define DESK_MAX 1024			/* not taken yet: more than are decided in a second are late anyway */
 
 struct desk;
-struct desk_job {
-	enum judge_verb verb;
-	const struct wire_request *request;
-};
+struct desk_job;			/* what both have a share in */
 
 enum desk_end { DESK_ANSWERED, DESK_DECLINED /* not ready, full or closed */, DESK_LATE };
 
-struct desk *desk_new(struct lm_err *err);		/* NULL: no descriptors */
-void desk_free(struct desk *d);				/* nobody may wait any more; NULL is fine */
+/*
+ * On the thread that ends it: inside desk_ask, desk_answer, desk_decline or desk_close, or the desk's own. Short, and asks nothing of the desk.
+ * *answer is the callee's to keep and free on DESK_ANSWERED; else NULL.
+ */
+typedef void desk_done(void *arg, enum desk_end end, struct wire_answer *answer);
 
-/* A request that is shared by who asks and who answers. Any thread. */
-struct desk_request;
-struct desk_request *desk_request(struct wire_request *request);	/* takes the content of *request, which becomes {0} */
-const struct wire_request *desk_wire(const struct desk_request *r);
-void desk_release(struct desk_request *r);				/* the caller's share */
-/* Any thread. Waits until `until_mono_ms` at most. *answer is set, and the caller's to free, on DESK_ANSWERED alone. */
-enum desk_end desk_ask(struct desk *d, enum judge_verb verb, struct desk_request *request, int64_t until_mono_ms, struct wire_answer *answer);
+int desk_open(struct desk **out, struct lm_err *err);
+void desk_free(struct desk *d);		/* after desk_close, and when nothing is in hand any more; NULL is fine */
+
+/* Any thread. */
+struct desk_job *desk_job(enum judge_verb verb, struct wire_request *request);	/* takes the content of *request, which becomes {0} */
+enum judge_verb desk_verb(const struct desk_job *job);
+const struct wire_request *desk_request(const struct desk_job *job);
+void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_done *done, void *arg);	/* once for a job */
+void desk_release(struct desk_job *job);	/* the share of who made it; not before `done` */
 
 /* The scheduling thread. */
-int desk_fd(const struct desk *d);			/* readable: there may be a job */
-const struct desk_job *desk_take(struct desk *d);	/* NULL: none. The one taken before must have been answered or declined */
-void desk_answer(struct desk *d, struct wire_answer *answer);	/* of the job that was taken; takes the content of *answer */
-void desk_decline(struct desk *d);
-void desk_close(struct desk *d);			/* declines all, now and from now on */
+int desk_fd(const struct desk *d);		/* readable: there may be a job */
+struct desk_job *desk_take(struct desk *d);	/* NULL: none. Each must be answered or declined, once: then it is gone */
+void desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer);	/* takes the content of *answer, also when it comes too late */
+void desk_decline(struct desk *d, struct desk_job *job);
+void desk_close(struct desk *d);		/* all that wait in the queue are declined, now and from now on */
 
 #endif

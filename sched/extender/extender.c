@@ -104,35 +104,36 @@ static const struct profile *profile_of(const struct extender *x, const struct p
 	return own ? own : &x->settings->profiles[0];
 }
 
-static void log_judged(const struct desk_job *job, const struct mesh *mesh, int64_t took_us)
+static void log_judged(enum judge_verb verb, const struct wire_request *request, const struct mesh *mesh, int64_t took_us)
 {
 	char key[512];
 
-	pod_key(job->request->pod, key, sizeof(key));
-	log_debug(job->verb == JUDGE_FILTER ? "filtered" : "prioritized",
-		  FIELDS(LS("pod", key), LI("nodes", job->request->count), LI("generation", mesh ? matrix_generation(mesh->matrix) : -1),
+	pod_key(request->pod, key, sizeof(key));
+	log_debug(verb == JUDGE_FILTER ? "filtered" : "prioritized",
+		  FIELDS(LS("pod", key), LI("nodes", request->count), LI("generation", mesh ? matrix_generation(mesh->matrix) : -1),
 			 LI("took_us", took_us)));
 }
 
-static void serve(struct extender *x, const struct desk_job *job)
+static void serve(struct extender *x, struct desk_job *job)
 {
-	const struct pod *pod = job->request->pod;
+	const struct wire_request *request = desk_request(job);
+	const struct pod *pod = request->pod;
 	struct judge_input in = {.view = cache_view(x->cache), .mesh = intake_mesh(x->intake), .profile = profile_of(x, pod), .mono_ms = clock_mono_ms()};
 	int64_t start_us = clock_mono_us(), took_us;
-	struct wire_answer answer = judge_request(x->judge, &in, job->verb, job->request);
+	struct wire_answer answer = judge_request(x->judge, &in, desk_verb(job), request);
 
 	took_us = clock_mono_us() - start_us;
 	metrics_observe(x->stats, STAT_DECISION_SECONDS, 0, (double)took_us / 1e6);
 	metrics_add(x->stats, STAT_BAD_REQUESTS, 0, pod->ask.error != NULL);
-	log_judged(job, in.mesh, took_us);
-	desk_answer(x->desk, &answer);
+	log_judged(desk_verb(job), request, in.mesh, took_us);
+	desk_answer(x->desk, job, &answer);
 }
 
 /* True: there may be more. */
 static bool serve_some(struct extender *x, const struct status_facts *facts)
 {
 	int left = TURN_REQUESTS;
-	const struct desk_job *job;
+	struct desk_job *job;
 
 	while (left-- > 0) {
 		job = desk_take(x->desk);
@@ -143,7 +144,7 @@ static bool serve_some(struct extender *x, const struct status_facts *facts)
 		if (facts->synced && facts->looked)
 			serve(x, job);
 		else
-			desk_decline(x->desk);
+			desk_decline(x->desk, job);
 	}
 	return true;
 }
@@ -240,8 +241,7 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 		return -1;
 	kube_observe(x->kube, stats_request, x->stats);
 	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
-	x->desk = desk_new(err);
-	if (!x->desk || status_open(&x->status, s->listen, x->stats, err) < 0 ||
+	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 ||
 	    server_open(settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->stats, &x->server, err) < 0)
 		return -1;
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server))));

@@ -130,10 +130,16 @@ static struct wire_mark mark_of(struct judge *j, const struct decision_input *in
 	return failed(a, filter_table[filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
 }
 
+static bool says_something(const struct decision *d)
+{
+	return d->total && (d->score[SCORE_LATENCY] || d->score[SCORE_CPU]);
+}
+
 static void mark_all(struct judge *j, const struct decision_input *in, const struct decision *d, struct wire_answer *a)
 {
 	uint32_t i;
 
+	a->neutral = !says_something(d);
 	for (i = 0; i < a->count; i++) {
 		if (in->pod->ask.error)		/* not `Error`, which an ignorable extender's kube-scheduler passes over */
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, in->pod->ask.error);
@@ -143,19 +149,16 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, d->pod_reason);
 		else
 			a->nodes[i] = mark_of(j, in, d, j->place[i], a);
+		a->neutral &= a->nodes[i].verdict == WIRE_PASSED;
 	}
-}
-
-static bool says_something(const struct decision *d)
-{
-	return d->total && (d->score[SCORE_LATENCY] || d->score[SCORE_CPU]);
 }
 
 static void score_all(const struct judge *j, const struct decision *d, struct wire_answer *a)
 {
 	uint32_t i;
 
-	for (i = 0; says_something(d) && i < a->count; i++) {
+	a->neutral = !says_something(d);
+	for (i = 0; !a->neutral && i < a->count; i++) {
 		float total = j->place[i] == NAMES_NONE ? NAN : d->total[j->place[i]];
 
 		a->nodes[i].score = isnan(total) ? 0 : (int)lroundf(total * WIRE_SCORE_MAX / 100);

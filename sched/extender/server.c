@@ -54,24 +54,51 @@ static struct wire_answer without(const struct server *s, enum judge_verb verb, 
 	return answer;
 }
 
-static void decide_and_print(struct server *s, enum judge_verb verb, struct wire_request *wire, int64_t until_mono_ms, struct buf *out)
+/* A request that was read, from its handler to its answer. */
+struct asked {
+	struct server *server;
+	struct desk_job *job;
+	struct http_later *later;
+	enum desk_end end;
+	struct wire_answer answer;	/* on DESK_ANSWERED */
+};
+
+/* Any thread: the end was made. */
+static void on_done(void *arg, enum desk_end end, struct wire_answer *answer)
+{
+	struct asked *asked = arg;
+
+	asked->end = end;
+	if (answer)
+		asked->answer = *answer;
+	http_finish(asked->later);
+}
+
+/* HTTP's thread again. */
+static void print_answer(void *arg, struct http_reply *reply)
 {
 	static const enum stat_extender ends[] = {
 		[DESK_ANSWERED] = EXTENDER_DECIDED, [DESK_DECLINED] = EXTENDER_DECLINED, [DESK_LATE] = EXTENDER_LATE,
 	};
-	struct desk_request *request = desk_request(wire);
-	struct wire_answer answer;
-	enum desk_end end = desk_ask(s->desk, verb, request, until_mono_ms, &answer);
+	struct asked *asked = arg;
+	struct server *s = asked->server;
+	const struct wire_request *request = desk_request(asked->job);
+	enum judge_verb verb = desk_verb(asked->job);
 
-	count(s, verb, ends[end]);
-	if (end != DESK_ANSWERED)
-		answer = without(s, verb, end, desk_wire(request)->count);
+	count(s, verb, ends[asked->end]);
+	if (asked->end != DESK_ANSWERED)
+		asked->answer = without(s, verb, asked->end, request->count);
+	reply->content_type = JSON;
+	reply->header = "X-Latency-Mode";
+	reply->value = asked->answer.neutral ? "neutral" : "latency";
 	if (verb == JUDGE_FILTER)
-		wire_print_filter(desk_wire(request), &answer, out);
+		wire_print_filter(request, &asked->answer, &reply->body);
 	else
-		wire_print_priorities(desk_wire(request), &answer, out);
-	wire_answer_free(&answer);
-	desk_release(request);
+		wire_print_priorities(request, &asked->answer, &reply->body);
+	wire_answer_free(&asked->answer);
+	desk_release(asked->job);
+	free(asked);
+	atomic_fetch_sub(&s->busy, 1);
 }
 
 static void answer_bad(struct server *s, enum judge_verb verb, int status, const char *text, struct http_reply *reply)
@@ -80,10 +107,11 @@ static void answer_bad(struct server *s, enum judge_verb verb, int status, const
 	refuse(reply, status, text);
 }
 
-static void answer_whole(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
+static void answer(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
 {
 	int64_t until_mono_ms = clock_mono_ms() + SERVER_WAIT_MS;
 	struct wire_request wire;
+	struct asked *asked;
 	struct lm_err err;
 
 	if (*request->content_type && !is_json(request->content_type)) {
@@ -94,15 +122,12 @@ static void answer_whole(struct server *s, enum judge_verb verb, const struct ht
 		answer_bad(s, verb, 400, err.msg, reply);
 		return;
 	}
-	reply->content_type = JSON;
-	decide_and_print(s, verb, &wire, until_mono_ms, &reply->body);
-}
-
-static void answer(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
-{
 	atomic_fetch_add(&s->busy, 1);
-	answer_whole(s, verb, request, reply);
-	atomic_fetch_sub(&s->busy, 1);
+	asked = xcalloc(1, sizeof(*asked));
+	asked->server = s;
+	asked->job = desk_job(verb, &wire);
+	asked->later = http_defer(request, print_answer, asked);
+	desk_ask(s->desk, asked->job, until_mono_ms, on_done, asked);
 }
 
 static void answer_filter(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -124,7 +149,8 @@ int server_open(const char *listen, enum server_late late, struct desk *desk, st
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
 	struct http_settings settings = {
 		.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .max_body_bytes = SERVER_BODY_BYTES,
-		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .own_threads = true, .arg = s,
+		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS,
+		.connections = SERVER_CONNECTIONS, .per_address = SERVER_CONNECTIONS_PER_ADDRESS, .arg = s,
 	};
 
 	s->desk = desk;

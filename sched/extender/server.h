@@ -10,7 +10,16 @@
  * A request that was read whole is answered within SERVER_DEADLINE_MS, whatever the scheduling thread does. Without a decision /prioritize gives all nodes
  * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it.
  *
- * Each connection has a thread of its own, which waits; limits on connections and header are http.h's.
+ *	HTTP's pool		reads and parses, leaves it at the desk; the connection sleeps
+ *	scheduling thread	decides, and no more
+ *	the desk's thread	ends what is late (SERVER_WAIT_MS)
+ *	HTTP's pool		prints and sends, frees
+ *
+ * A hanging scheduling thread so costs no thread, and a large answer costs the scheduling thread nothing. Answers bear `X-Latency-Mode: latency`, or `neutral`
+ * when neither latency nor load had a say in them.
+ *
+ * Limits on connections and header are http.h's. A kube-scheduler keeps its connections for as long as we do, and one that is gone when it sends costs a pod an
+ * attempt: so they are kept for long once there was a request. Those limits let one in beside 2,000 idle ones of its own address.
  */
 #ifndef SCHED_EXTENDER_SERVER_H
 #define SCHED_EXTENDER_SERVER_H
@@ -23,6 +32,9 @@
 #define SERVER_BODY_MS 5000			/* kube-scheduler gives up then, if not told otherwise */
 #define SERVER_BODY_BYTES ((size_t)16 << 20)
 #define SERVER_BODIES_BYTES ((size_t)64 << 20)
+#define SERVER_CONNECTIONS 4096
+#define SERVER_CONNECTIONS_PER_ADDRESS 2500
+#define SERVER_KEPT_MS 300000
 
 enum server_late { SERVER_LATE_PASS, SERVER_LATE_ERROR };	/* the choices of --extender-late */
 
@@ -32,6 +44,6 @@ struct server;
 int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err);
 int server_port(const struct server *s);
 int server_busy(const struct server *s);	/* requests that were read and are not answered */
-void server_close(struct server *s);		/* waits for those; close the desk first. NULL is fine */
+void server_close(struct server *s);		/* waits for those, whose jobs must end: close the desk first. NULL is fine */
 
 #endif

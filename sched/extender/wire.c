@@ -201,7 +201,7 @@ void wire_free(struct wire_request *r)
 
 struct wire_answer wire_answer_of(uint32_t count)
 {
-	struct wire_answer a = {.count = count, .nodes = xcalloc((size_t)count + 1, sizeof(*a.nodes))};
+	struct wire_answer a = {.count = count, .neutral = true, .nodes = xcalloc((size_t)count + 1, sizeof(*a.nodes))};
 	uint32_t i;
 
 	for (i = 0; i < count; i++)

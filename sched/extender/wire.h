@@ -63,6 +63,7 @@ enum wire_verdict {
 
 struct wire_answer {
 	char *error;			/* of /filter: the pod's own fault. NULL: none; else nothing below counts */
+	bool neutral;			/* neither latency nor load had a say in it */
 	uint32_t count;			/* the arrays are parallel to the request's nodes */
 	struct wire_mark {
 		enum wire_verdict verdict;
@@ -73,7 +74,7 @@ struct wire_answer {
 	size_t reason_count, reason_room;
 };
 
-/* All passed, all neutral: also the answer when nothing could be decided. */
+/* All passed, all neutral, and so it says: also the answer when nothing could be decided. */
 struct wire_answer wire_answer_of(uint32_t count);
 void wire_answer_free(struct wire_answer *a);
 /* The answer's copy of a text, made once. */

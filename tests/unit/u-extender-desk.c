@@ -31,9 +31,7 @@ static void open_server(enum server_late late)
 
 	stats = stats_new();
 	stats_show_extender(stats);
-	desk = desk_new(&err);
-	assert_non_null(desk);
-	if (server_open("127.0.0.1:0", late, desk, stats, &server, &err) < 0)
+	if (desk_open(&desk, &err) < 0 || server_open("127.0.0.1:0", late, desk, stats, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -155,16 +153,16 @@ static void *serve(void *unused)
 	(void)unused;
 	while (!atomic_load(&ended)) {
 		struct pollfd fd = {.fd = desk_fd(desk), .events = POLLIN};
-		const struct desk_job *job;
+		struct desk_job *job;
 
 		poll(&fd, 1, 20);
 		while ((job = desk_take(desk)) != NULL) {
-			struct wire_answer a = wire_answer_of(job->request->count);
+			struct wire_answer a = wire_answer_of(desk_request(job)->count);
 
 			usleep((useconds_t)atomic_load(&pause_ms) * 1000);
-			a.nodes[0] = (struct wire_mark){.verdict = WIRE_FAILED, .reason = wire_reason(&a, job->request->pod->name), .score = 9};
+			a.nodes[0] = (struct wire_mark){.verdict = WIRE_FAILED, .reason = wire_reason(&a, desk_request(job)->pod->name), .score = 9};
 			atomic_fetch_add(&served, 1);
-			desk_answer(desk, &a);
+			desk_answer(desk, job, &a);
 		}
 	}
 	return NULL;

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,9 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
-#include "lib/http.c"
+#include "lib/clock.h"
+#include "lib/http.h"
+#include "lib/http_socket.h"
 #include "lib/mem.h"
 #include "tests/testing/testing.h"
 
@@ -38,18 +41,105 @@ static void answer_slowly(void *arg, const struct http_request *request, struct 
 	atomic_fetch_add(&slow_ended, 1);
 }
 
-static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"GET", "/below/", answer_hello}, {"POST", "/echo", answer_echo}, {"GET", "/slow", answer_slowly}};
+static void answer_marked(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg;
+	(void)request;
+	reply->header = "X-Mark";
+	reply->value = "yes";
+}
+
+/* What was deferred, for finish_in_any_order. */
+static struct waiting {
+	struct waiting *next;
+	struct http_later *later;
+	const char *body;
+} *waiting;
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int deferred, filled;
+static atomic_bool no_more;
+
+static void fill(void *arg, struct http_reply *reply)
+{
+	struct waiting *w = arg;
+
+	buf_str(&reply->body, w->body);
+	atomic_fetch_add(&filled, 1);
+	free(w);
+}
+
+static void answer_later(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	struct waiting *w = xcalloc(1, sizeof(*w));
+
+	(void)arg;
+	(void)reply;
+	w->body = request->body;
+	pthread_mutex_lock(&waiting_lock);
+	w->later = http_defer(request, fill, w);
+	w->next = waiting;
+	waiting = w;
+	pthread_mutex_unlock(&waiting_lock);
+	atomic_fetch_add(&deferred, 1);
+}
+
+static struct http_later *take_any(struct rng *rng)
+{
+	struct waiting **at = &waiting, *w;
+
+	pthread_mutex_lock(&waiting_lock);
+	while (*at && (*at)->next && rng_chance(rng, 0.5))
+		at = &(*at)->next;
+	w = *at;
+	if (w)
+		*at = w->next;
+	pthread_mutex_unlock(&waiting_lock);
+	return w ? w->later : NULL;
+}
+
+static void *finish_in_any_order(void *unused)
+{
+	struct rng rng = rng_make(test_seed());
+
+	(void)unused;
+	while (!atomic_load(&no_more)) {
+		struct http_later *later = take_any(&rng);
+
+		if (later)
+			http_finish(later);
+		else
+			usleep(rng_below(&rng, 500));
+	}
+	return NULL;
+}
+
+static bool has_all_deferred(void *count)
+{
+	return atomic_load(&deferred) >= *(int *)count;
+}
+
+static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"GET", "/below/", answer_hello}, {"POST", "/echo", answer_echo},
+					   {"GET", "/slow", answer_slowly}, {"GET", "/marked", answer_marked}, {"POST", "/later", answer_later}};
 static char greeting[] = "hello";
 
-static struct http_server *start(const char *listen)
+static struct http_server *start_with(struct http_settings settings)
 {
-	struct http_settings settings = {.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .max_body_bytes = 1000, .arg = greeting};
 	struct http_server *server = NULL;
 	struct lm_err err = {0};
 
+	settings.listen = settings.listen ? settings.listen : "127.0.0.1:0";
+	settings.routes = routes;
+	settings.route_count = ARRAY_SIZE(routes);
+	settings.max_body_bytes = 1000;
+	settings.arg = greeting;
 	if (http_start(&settings, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 	return server;
+}
+
+static struct http_server *start(const char *listen)
+{
+	return start_with((struct http_settings){.listen = listen});
 }
 
 static int dial(int port)
@@ -227,8 +317,7 @@ static void a_silent_client_is_closed(void **state)
 	size_t i;
 
 	(void)state;
-	idle_timeout_s = 1;
-	server = start("127.0.0.1:0");
+	server = start_with((struct http_settings){.idle_ms = 500, .body_ms = 250});
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
 		fds[i] = dial(http_port(server));
 		assert_int_equal(send(fds[i], words[i], strlen(words[i]), MSG_NOSIGNAL), (ssize_t)strlen(words[i]));
@@ -241,7 +330,6 @@ static void a_silent_client_is_closed(void **state)
 		close(fds[i]);
 	}
 	http_stop(server);
-	idle_timeout_s = 10;
 }
 
 struct crowd {
@@ -256,7 +344,7 @@ static bool has_settled(void *arg)
 
 	for (i = 0; i < ARRAY_SIZE(crowd->fds); i++)
 		open_count += !is_closed(crowd->fds[i]);
-	return open_count == CONNECTIONS_PER_ADDRESS;
+	return open_count == HTTP_CONNECTIONS_PER_ADDRESS;
 }
 
 static bool is_served(void *port)
@@ -310,13 +398,182 @@ static void a_stop_waits_for_handlers(void **state)
 		close(fds[i]);
 }
 
+/* --- spans of time, and answers that come later --------------------------------------------------------------------------- */
+
+/* Sends a byte each 20 ms until the server closes; how long it lasted. */
+static int64_t trickle(int fd, char byte)
+{
+	int64_t begin_ms = clock_mono_ms();
+
+	while (!is_closed(fd) && clock_mono_ms() - begin_ms < 20000) {
+		if (send(fd, &byte, 1, MSG_NOSIGNAL) < 0)
+			break;
+		usleep(20000);
+	}
+	close(fd);
+	return clock_mono_ms() - begin_ms;
+}
+
+static int dial_and_say(int port, const char *text)
+{
+	int fd = dial(port);
+
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	return fd;
+}
+
+static void hear_some(int fd)
+{
+	char block[1000];
+
+	assert_true(recv(fd, block, sizeof(block), 0) > 0);
+}
+
+/* In the first line, in the header, in a body, in the second request after one that was no success, in its header after one that was. */
+static void e8_a_byte_now_and_then_prolongs_nothing(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.idle_ms = 400, .body_ms = 200, .kept_ms = 60000});
+	int port = http_port(server), fd;
+
+	(void)state;
+	test_deadline("a slow line", (double)trickle(dial_and_say(port, "GET /"), 'x'), 400, "ms");
+	test_deadline("a slow header", (double)trickle(dial_and_say(port, "GET /hello HTTP/1.1\r\nHost: "), 'x'), 400, "ms");
+	test_deadline("a slow body", (double)trickle(dial_and_say(port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"), 'x'), 400, "ms");
+	fd = dial_and_say(port, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear_some(fd);
+	test_deadline("a slow second request", (double)trickle(fd, 'x'), 400, "ms");
+	fd = dial_and_say(port, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear_some(fd);
+	assert_int_equal(send(fd, "GET /hello HTTP/1.1\r\nHost: ", 27, MSG_NOSIGNAL), 27);
+	test_deadline("a slow second header", (double)trickle(fd, 'x'), 400, "ms");
+	http_stop(server);
+}
+
+static void who_had_an_answer_is_kept(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.idle_ms = 200, .kept_ms = 60000});
+	int fd = dial_and_say(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+
+	(void)state;
+	hear_some(fd);
+	usleep(700000);
+	assert_false(is_closed(fd));
+	assert_int_equal(send(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", 32, MSG_NOSIGNAL), 32);
+	hear_some(fd);
+	close(fd);
+	http_stop(server);
+}
+
+static void numbers_of_connections_are_settings(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.connections = 1000, .per_address = 3});
+	int fds[5], open_count = 0, i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		fds[i] = dial(http_port(server));
+	usleep(300000);
+	for (i = 0; i < 5; i++) {
+		open_count += !is_closed(fds[i]);
+		close(fds[i]);
+	}
+	assert_int_equal(open_count, 3);
+	http_stop(server);
+}
+
+static void a_reply_can_have_one_more_header(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+
+	(void)state;
+	expect(http_port(server), "GET /marked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "X-Mark: yes\r\n");
+	http_stop(server);
+}
+
+/* 40 clients at a time, each of many requests; answered by another thread in random order. Each gets its own. */
+static void *ask_later(void *arg)
+{
+	int port = *(int *)arg, i;
+
+	for (i = 0; i < 25; i++) {
+		char text[200], want[40];
+		auto_free char *got = NULL;
+
+		snprintf(want, sizeof(want), "\r\n\r\n<%p-%d>", (void *)&i, i);
+		snprintf(text, sizeof(text), "POST /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", strlen(want) - 4, want + 4);
+		got = talk(port, text);
+		if (!strstr(got, want))
+			return xasprintf("%s: %s", want + 4, got);
+	}
+	return NULL;
+}
+
+static void each_later_answer_is_its_own(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.per_address = 200});
+	int port = http_port(server);
+	pthread_t finisher, clients[40];
+	void *wrong = NULL;
+	size_t i;
+
+	(void)state;
+	test_seed();
+	atomic_store(&no_more, false);
+	assert_int_equal(pthread_create(&finisher, NULL, finish_in_any_order, NULL), 0);
+	for (i = 0; i < ARRAY_SIZE(clients); i++)
+		assert_int_equal(pthread_create(&clients[i], NULL, ask_later, &port), 0);
+	for (i = 0; i < ARRAY_SIZE(clients); i++) {
+		void *one;
+
+		pthread_join(clients[i], &one);
+		wrong = wrong ? wrong : one;
+	}
+	if (wrong)
+		fail_msg("not its own: %s", (char *)wrong);
+	http_stop(server);
+	atomic_store(&no_more, true);
+	pthread_join(finisher, NULL);
+	assert_int_equal(atomic_load(&deferred), 40 * 25);
+	assert_int_equal(atomic_load(&filled), 40 * 25);
+}
+
+/* Some clients are gone before it, some wait: each is filled once, and those who wait have their answer. */
+static void a_stop_waits_for_later_answers(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	static const char request[] = "POST /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+	int before = atomic_load(&filled), fds[20];
+	pthread_t finisher;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = dial_and_say(http_port(server), request);
+	assert_true(test_wait(has_all_deferred, &(int){before + (int)ARRAY_SIZE(fds)}, 5000));
+	for (i = 0; i < ARRAY_SIZE(fds) / 2; i++)
+		close(fds[i]);
+	atomic_store(&no_more, false);
+	assert_int_equal(pthread_create(&finisher, NULL, finish_in_any_order, NULL), 0);
+	http_stop(server);
+	atomic_store(&no_more, true);
+	pthread_join(finisher, NULL);
+	assert_int_equal(atomic_load(&filled), before + (int)ARRAY_SIZE(fds));
+	for (; i < ARRAY_SIZE(fds); i++) {
+		char block[1000] = "";
+
+		assert_true(recv(fds[i], block, sizeof(block) - 1, 0) > 0);
+		assert_non_null(strstr(block, "200 OK"));
+		close(fds[i]);
+	}
+}
+
 static void the_fd_limit_is_never_lowered(void **state)
 {
 	(void)state;
-	assert_int_equal(raised(1024, 1 << 20), FDS_WANTED);
-	assert_int_equal(raised(1024, 4096), 4096);
-	assert_int_equal(raised(100000, 1 << 20), 100000);
-	assert_true(raised(100000, RLIM_INFINITY) == 100000 && raised(RLIM_INFINITY, RLIM_INFINITY) == RLIM_INFINITY);
+	assert_int_equal(http_fds_wanted(1024, 1 << 20), HTTP_FDS_WANTED);
+	assert_int_equal(http_fds_wanted(1024, 4096), 4096);
+	assert_int_equal(http_fds_wanted(100000, 1 << 20), 100000);
+	assert_true(http_fds_wanted(100000, RLIM_INFINITY) == 100000 && http_fds_wanted(RLIM_INFINITY, RLIM_INFINITY) == RLIM_INFINITY);
 }
 
 int main(void)
@@ -331,6 +588,12 @@ int main(void)
 		cmocka_unit_test(a_silent_client_is_closed),
 		cmocka_unit_test(one_address_does_not_take_everything),
 		cmocka_unit_test(a_stop_waits_for_handlers),
+		cmocka_unit_test(e8_a_byte_now_and_then_prolongs_nothing),
+		cmocka_unit_test(who_had_an_answer_is_kept),
+		cmocka_unit_test(numbers_of_connections_are_settings),
+		cmocka_unit_test(a_reply_can_have_one_more_header),
+		cmocka_unit_test(each_later_answer_is_its_own),
+		cmocka_unit_test(a_stop_waits_for_later_answers),
 		cmocka_unit_test(the_fd_limit_is_never_lowered),
 	};
 
