@@ -135,7 +135,7 @@ void sched_launch(struct sched *s, const char *const *options)
 {
 	const char *argv[40] = {test_program("latency-sched"), s->kubeconfig ? "--kubeconfig" : "--server",
 				s->kubeconfig ? s->kubeconfig : s->api.url, "--latency-file", s->file,
-				"--log-format", "json", "--log-level", "debug", "--listen", "127.0.0.1:0",
+				"--log-format", "json", "--log-level", s->log_level ? s->log_level : "debug", "--listen", "127.0.0.1:0",
 				s->elect ? "--leader-elect=true" : "--leader-elect=false"};
 	auto_free char *program = xstrdup(argv[0]);
 	int n = 12;

@@ -23,6 +23,7 @@ struct sched {
 	const char *kubeconfig;		/* of the scheduler; NULL: --server api.url */
 	char names[32][64];		/* of sched_nodes */
 	int name_count, starts;
+	const char *log_level;		/* NULL: debug, which sched_log_* want */
 	bool elect;			/* with leader election, else the next start would wait until the lease of the one before runs out */
 	bool joined;
 	pid_t pid;			/* 0: not running */
