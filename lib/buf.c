@@ -12,7 +12,8 @@
 
 void buf_add(struct buf *b, const void *bytes, size_t len)
 {
-	grow(&b->data, &b->room, b->len + len + 1, 1);
+	if (b->len + len + 1 > b->room)
+		grow(&b->data, &b->room, b->len + len + 1, 1);
 	if (len)
 		memcpy(b->data + b->len, bytes, len);
 	b->len += len;

@@ -125,11 +125,10 @@ static const char *refusal_text(int status)
 	return status == 413 ? "the body is too large\n" : "too many bodies at a time\n";
 }
 
-static const struct http_route *find_route(const struct http_settings *s, const char *method, const char *path, bool *known)
+/* *known: of another method, where there is none of this one. */
+static const struct http_route *find_route(const struct http_route *route, size_t count, const char *method, const char *path, bool *known)
 {
-	const struct http_route *route = s->routes, *end = route + s->route_count;
-
-	for (*known = false; route < end; route++) {
+	for (; count--; route++) {
 		if (!is_path_of(route, path))
 			continue;
 		*known = true;
@@ -144,17 +143,23 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 	struct http_reply reply = reply_of(200);
 	const char *type = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
 	auto_buf struct buf query = {0};
+	const struct http_settings *s = &x->server->settings;
 	const struct http_route *route;
-	bool known;
+	void *arg = s->arg;
+	bool known = false;
 
 	if (x->refused)
 		return send_text(x, x->refused, refusal_text(x->refused));
-	route = find_route(&x->server->settings, method, path, &known);
+	route = find_route(s->routes, s->route_count, method, path, &known);
+	if (!route) {
+		route = find_route(s->more, s->more_count, method, path, &known);
+		arg = s->more_arg;
+	}
 	if (!route)
 		return send_text(x, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
 	MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
 	buf_add(&x->body, "", 0);
-	route->handler(x->server->settings.arg,
+	route->handler(arg,
 		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
 					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len, .later = x},
 		       &reply);

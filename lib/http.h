@@ -78,6 +78,9 @@ struct http_settings {
 	unsigned per_address;		/* 0: HTTP_CONNECTIONS_PER_ADDRESS */
 	unsigned threads;		/* 0: 2 */
 	void *arg;
+	const struct http_route *more;	/* of another module, with an arg of its own; after `routes` */
+	size_t more_count;
+	void *more_arg;
 };
 
 struct http_server;

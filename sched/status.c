@@ -241,7 +241,7 @@ static void answer_metrics(void *arg, const struct http_request *request, struct
 
 /* --- from outside ------------------------------------------------------------------------------------------------------ */
 
-int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err)
+const struct http_route *status_routes(size_t *count)
 {
 	static const struct http_route routes[] = {
 		{"GET", "/livez", answer_live},
@@ -253,12 +253,20 @@ int status_open(struct status *s, const char *listen, struct metrics *stats, str
 		{"GET", "/metrics", answer_metrics},
 	};
 
+	*count = ARRAY_SIZE(routes);
+	return routes;
+}
+
+int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err)
+{
+	struct http_settings http = {.listen = listen, .arg = s};
+
 	s->stats = stats;
 	status_beat(s, clock_mono_ms(), &(struct status_facts){.synced = false});
 	if (!listen)
 		return 0;
-	if (http_start(&(struct http_settings){.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s},
-		       &s->server, err) < 0)
+	http.routes = status_routes(&http.route_count);
+	if (http_start(&http, &s->server, err) < 0)
 		return -1;
 	log_info("listening", FIELDS(LI("port", http_port(s->server))));
 	return 0;

@@ -47,6 +47,11 @@ struct status {				/* written by the loop, read by HTTP's threads */
 	struct http_server *server;	/* NULL: no HTTP */
 };
 
+/*
+ * The same routes for another server of the process: their handlers' arg is the struct status. Their number goes to *count.
+ */
+const struct http_route *status_routes(size_t *count);
+
 /* `listen` NULL: nothing is served. */
 int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err);
 void status_close(struct status *s);

@@ -10,6 +10,21 @@
 
 #define UNKNOWN_NODE "node(s) were not known to the latency scheduler yet"
 
+/*
+ * The names of the request before, one behind the other as they came, and where they were found. kube-scheduler sends much the same list for each pod, from
+ * another place on, so that the name after the one before is mostly the one that followed it last time: a comparison instead of a look-up.
+ */
+struct memo {
+	uint64_t epoch;				/* of the view's nodes; another: it holds nothing */
+	char *names;
+	size_t name_room;
+	const char **name;
+	size_t room;
+	uint32_t *place, *index_of;		/* by name; by place: of the name, from 1, 0: none */
+	size_t place_room, index_room;
+	uint32_t count;
+};
+
 struct judge {
 	struct decider *decider;
 	uint64_t guests_serial;
@@ -22,6 +37,7 @@ struct judge {
 	size_t guest_room;
 	struct node_state *states;		/* the view's and theirs */
 	size_t state_room;
+	struct memo memo;
 };
 
 struct judge *judge_new(void)
@@ -41,6 +57,10 @@ void judge_free(struct judge *j)
 	free(j->place);
 	free(j->guests);
 	free(j->states);
+	free(j->memo.names);
+	free(j->memo.name);
+	free(j->memo.place);
+	free(j->memo.index_of);
 	free(j);
 }
 
@@ -64,22 +84,71 @@ static bool is_guest(const struct judge_input *in, const struct wire_node *node)
 	return node->object || (in->mesh && matrix_find_node(in->mesh->matrix, node->name) != NAMES_NONE);
 }
 
+/* *next is the name of the memo that is expected. */
+static uint32_t find_place(const struct memo *m, const struct view *view, const char *name, uint32_t *next)
+{
+	int32_t known;
+
+	if (*next < m->count && m->place[*next] != NAMES_NONE && STREQ(m->name[*next], name))
+		return m->place[(*next)++];
+	known = cache_find_node(view->cache, name);
+	if (known < 0)
+		return NAMES_NONE;
+	*next = m->count ? m->index_of[known] : 0;	/* which counts from 1: the one after it */
+	*next = *next == m->count ? 0 : *next;
+	return (uint32_t)known;
+}
+
+/* Of a request whose names lie in one piece. */
+static void remember(struct judge *j, const struct view *view, const struct wire_request *r)
+{
+	struct memo *m = &j->memo;
+	size_t len;
+	uint32_t i;
+
+	m->epoch = view->node_epoch;
+	m->count = 0;
+	if (!r->names || !r->count)
+		return;
+	len = (size_t)(r->nodes[r->count - 1].name - r->names) + strlen(r->nodes[r->count - 1].name) + 1;
+	grow(&m->names, &m->name_room, len, 1);
+	grow(&m->name, &m->room, r->count, sizeof(*m->name));
+	grow(&m->place, &m->place_room, r->count, sizeof(*m->place));
+	grow(&m->index_of, &m->index_room, view->count, sizeof(*m->index_of));
+	memcpy(m->names, r->names, len);
+	memset(m->index_of, 0, view->count * sizeof(*m->index_of));
+	m->count = r->count;
+	for (i = 0; i < r->count; i++) {
+		bool known = j->place[i] < view->count;
+
+		m->name[i] = m->names + (r->nodes[i].name - r->names);
+		m->place[i] = known ? j->place[i] : NAMES_NONE;
+		if (known)
+			m->index_of[j->place[i]] = i + 1;
+	}
+}
+
 static void place_nodes(struct judge *j, const struct judge_input *in, const struct wire_request *r)
 {
-	uint32_t i;
+	uint32_t i, next = 0, looked_up = 0;
 
 	j->guest_count = 0;
 	grow(&j->place, &j->place_room, (size_t)r->count + 1, sizeof(*j->place));
+	if (j->memo.epoch != in->view->node_epoch)
+		j->memo.count = 0;
 	for (i = 0; i < r->count; i++) {
-		int32_t known = cache_find_node(in->view->cache, r->nodes[i].name);
+		uint32_t before = next;
 
-		j->place[i] = known >= 0 ? (uint32_t)known : NAMES_NONE;
-		if (known >= 0 || !is_guest(in, &r->nodes[i]))
+		j->place[i] = find_place(&j->memo, in->view, r->nodes[i].name, &next);
+		looked_up += next != before + 1;
+		if (j->place[i] != NAMES_NONE || !is_guest(in, &r->nodes[i]))
 			continue;
 		grow(&j->guests, &j->guest_room, (size_t)j->guest_count + 1, sizeof(*j->guests));
 		j->guests[j->guest_count] = guest_of(&r->nodes[i]);
 		j->place[i] = in->view->count + j->guest_count++;
 	}
+	if (looked_up > r->count / 16)
+		remember(j, in->view, r);
 }
 
 static void offer(struct judge *j, uint32_t count, const struct wire_request *r)

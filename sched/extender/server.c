@@ -14,15 +14,13 @@
 
 struct server {
 	struct http_server *http;
-	struct desk *desk;
-	struct metrics *stats;
-	enum server_late late;
+	struct server_settings settings;
 	atomic_int busy;
 };
 
 static void count(struct server *s, enum judge_verb verb, enum stat_extender end)
 {
-	metrics_add(s->stats, STAT_EXTENDER, (int)verb * EXTENDER_ENDS + (int)end, 1);
+	metrics_add(s->settings.stats, STAT_EXTENDER, (int)verb * EXTENDER_ENDS + (int)end, 1);
 }
 
 static void refuse(struct http_reply *reply, int status, const char *text)
@@ -49,7 +47,7 @@ static struct wire_answer without(const struct server *s, enum judge_verb verb, 
 {
 	struct wire_answer answer = wire_answer_of(nodes);
 
-	if (verb == JUDGE_FILTER && s->late == SERVER_LATE_ERROR)
+	if (verb == JUDGE_FILTER && s->settings.late == SERVER_LATE_ERROR)
 		answer.error = xstrdup(why(end));
 	return answer;
 }
@@ -127,7 +125,7 @@ static void answer(struct server *s, enum judge_verb verb, const struct http_req
 	asked->server = s;
 	asked->job = desk_job(verb, &wire);
 	asked->later = http_defer(request, print_answer, asked);
-	desk_ask(s->desk, asked->job, until_mono_ms, on_done, asked);
+	desk_ask(s->settings.desk, asked->job, until_mono_ms, on_done, asked);
 }
 
 static void answer_filter(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -140,23 +138,25 @@ static void answer_prioritize(void *arg, const struct http_request *request, str
 	answer(arg, JUDGE_PRIORITIZE, request, reply);
 }
 
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err)
+int server_open(const struct server_settings *settings, struct server **out, struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"POST", "/filter", answer_filter},
 		{"POST", "/prioritize", answer_prioritize},
 	};
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
-	struct http_settings settings = {
-		.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .max_body_bytes = SERVER_BODY_BYTES,
-		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS,
-		.connections = SERVER_CONNECTIONS, .per_address = SERVER_CONNECTIONS_PER_ADDRESS, .arg = s,
+	struct http_settings http = {
+		.listen = settings->listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s, .max_body_bytes = SERVER_BODY_BYTES,
+		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS, .connections = SERVER_CONNECTIONS,
+		.per_address = SERVER_CONNECTIONS_PER_ADDRESS,
 	};
 
-	s->desk = desk;
-	s->stats = stats;
-	s->late = late;
-	if (http_start(&settings, &s->http, err) < 0)
+	s->settings = *settings;
+	if (settings->status) {
+		http.more = status_routes(&http.more_count);
+		http.more_arg = settings->status;
+	}
+	if (http_start(&http, &s->http, err) < 0)
 		return -1;
 	*out = steal(&s);
 	return 0;

@@ -7,6 +7,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/names.h"
+#include "sched/extender/scan.h"
 
 /* --- members --------------------------------------------------------------------------------------------------------- */
 
@@ -175,11 +176,10 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 	return r->pod ? 0 : lm_wrap(err, "Pod");
 }
 
-int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
+/* Any request, and the reason why it is none. */
+static int parse_whole(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
 {
 	*out = (struct wire_request){0};
-	if (!len)
-		return lm_fail(err, LM_DATA, "the body is empty: ExtenderArgs of a kube-scheduler are wanted");
 	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
 	if (out->tree && !cJSON_IsObject(out->tree))
 		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->tree));
@@ -189,10 +189,47 @@ int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm
 	return -1;
 }
 
+/* The names by the scanner, the rest as ever. False: *out is {0}, and parse_whole has the word. */
+static bool parse_scanned(const char *text, size_t len, struct wire_request *out)
+{
+	auto_buf struct buf rest = {0};
+	struct scan scan;
+	struct lm_err unsaid;
+	size_t before;
+
+	*out = (struct wire_request){0};
+	if (!scan_names(text, len, &scan))
+		return false;
+	before = (size_t)(scan.list - text);
+	buf_add(&rest, text, before);
+	buf_add(&rest, "[]", 2);
+	buf_add(&rest, scan.list + scan.list_len, len - before - scan.list_len);
+	if (parse_whole(rest.data, rest.len, out, &unsaid) < 0) {
+		scan_free(&scan);
+		return false;
+	}
+	cJSON_Delete(steal(&out->tree));
+	free(out->nodes);
+	out->nodes = scan.nodes;
+	out->names = scan.names;
+	out->count = scan.count;
+	return true;
+}
+
+int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
+{
+	if (parse_scanned(text, len, out))
+		return 0;
+	if (!len)
+		return lm_fail(err, LM_DATA, "the body is empty: ExtenderArgs of a kube-scheduler are wanted");
+	return parse_whole(text, len, out, err);
+}
+
 void wire_free(struct wire_request *r)
 {
 	pod_free(r->pod);
 	free(r->nodes);
+	free(r->names);
 	cJSON_Delete(r->tree);
 	*r = (struct wire_request){0};
 }
@@ -232,20 +269,49 @@ const char *wire_reason(struct wire_answer *a, const char *text)
 	return a->reasons[a->reason_count++] = xstrdup(text);
 }
 
+static void print_name(const struct wire_request *r, uint32_t i, struct buf *out)
+{
+	const struct wire_node *node = &r->nodes[i];
+
+	if (node->raw && !r->whole)
+		buf_add(out, node->raw, node->raw_len);
+	else
+		buf_json_string(out, node->name);
+}
+
+/* From node i on: how many stand in the text one behind the other, with a comma between, and go back so. */
+static uint32_t run_of(const struct wire_request *r, const struct wire_answer *a, uint32_t i)
+{
+	const struct wire_node *node = &r->nodes[i];
+	uint32_t n = 1;
+
+	if (!node->raw)
+		return 1;
+	for (; i + n < r->count && a->nodes[i + n].verdict == WIRE_PASSED; n++, node++)
+		if (node[1].raw != node->raw + node->raw_len + 1)
+			break;
+	return n;
+}
+
 static void print_passed(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
 {
 	const char *separator = "";
-	uint32_t i;
+	uint32_t i, n;
 
-	for (i = 0; i < r->count; i++) {
+	for (i = 0; i < r->count; i += n) {
+		const struct wire_node *first = &r->nodes[i], *last;
+
+		n = 1;
 		if (a->nodes[i].verdict != WIRE_PASSED)
 			continue;
+		n = run_of(r, a, i);
+		last = &r->nodes[i + n - 1];
 		buf_str(out, separator);
 		separator = ",";
-		if (r->whole)
-			buf_add(out, r->nodes[i].raw, r->nodes[i].raw_len);
+		if (first->raw)
+			buf_add(out, first->raw, (size_t)(last->raw - first->raw) + last->raw_len);
 		else
-			buf_json_string(out, r->nodes[i].name);
+			print_name(r, i, out);
 	}
 }
 
@@ -259,7 +325,7 @@ static void print_failed(const struct wire_request *r, const struct wire_answer 
 			continue;
 		buf_str(out, separator);
 		separator = ",";
-		buf_json_string(out, r->nodes[i].name);
+		print_name(r, i, out);
 		buf_char(out, ':');
 		buf_json_string(out, a->nodes[i].reason ? a->nodes[i].reason : "");
 	}
@@ -289,13 +355,17 @@ static int clamped(int score)
 
 void wire_print_priorities(const struct wire_request *r, const struct wire_answer *a, struct buf *out)
 {
+	static const char scores[WIRE_SCORE_MAX + 1][16] = {",\"Score\":0}", ",\"Score\":1}", ",\"Score\":2}", ",\"Score\":3}", ",\"Score\":4}", ",\"Score\":5}",
+							    ",\"Score\":6}", ",\"Score\":7}", ",\"Score\":8}", ",\"Score\":9}", ",\"Score\":10}"};
 	uint32_t i;
 
 	buf_char(out, '[');
 	for (i = 0; i < r->count; i++) {
-		buf_str(out, i ? ",{\"Host\":" : "{\"Host\":");
-		buf_json_string(out, r->nodes[i].name);
-		buf_printf(out, ",\"Score\":%d}", clamped(a->nodes[i].score));
+		int score = clamped(a->nodes[i].score);
+
+		buf_add(out, &",{\"Host\":"[!i], i ? 9 : 8);
+		print_name(r, i, out);
+		buf_add(out, scores[score], score < 10 ? 11 : 12);
 	}
 	buf_str(out, "]\n");
 }

@@ -13,7 +13,7 @@
  * (nodeCacheCapable: true), or Nodes with whole objects; the answer has the form of the request. When both are there NodeNames is the list.
  * Answers are written as in Go's types: PascalCase.
  *
- * The text has to outlive wire_print_filter, which sends whole nodes back as they came.
+ * The text has to outlive wire_print_*, which send bytes of it back as they came.
  *
  * No I/O, no clock, no state: any thread.
  */
@@ -36,7 +36,11 @@
 struct wire_node {
 	const char *name;
 	const cJSON *object;		/* NULL: the request has only its name */
-	const char *raw;		/* of the object: its bytes in the text, as they go back. Numbers of a tree would lose digits */
+	/*
+	 * Its bytes in the text, as they go back: of the object, for numbers of a tree would lose digits; of the name with its quotes, where they need
+	 * no look (scan.h), else NULL.
+	 */
+	const char *raw;
 	size_t raw_len;
 };
 
@@ -45,7 +49,8 @@ struct wire_request {
 	struct wire_node *nodes;	/* in the request's order, each name once */
 	uint32_t count;
 	bool whole;			/* the form is Nodes */
-	cJSON *tree;			/* private: what names and objects point into */
+	cJSON *tree;			/* private: what names and objects point into; NULL when they were scanned */
+	char *names;			/* private: then it is this */
 };
 
 /*
