@@ -1,4 +1,4 @@
-/* Requests of any bytes, as /filter and /prioritize get them, judged over a small cluster: answers are strict JSON with every node in one place. */
+/* Requests of any bytes, by the scanner as by the general parser, as /filter and /prioritize get them, judged over a small cluster: answers are strict JSON with every node in one place. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "sched/extender/judge.h"
+#include "sched/extender/wire.c"	/* for both of its ways */
 #include "tests/testing/fuzz.h"
 #include "tests/testing/world.h"
 
@@ -100,6 +101,23 @@ static void check_priorities(const struct wire_request *r, const struct wire_ans
 	require(i == r->count);
 }
 
+/* What the scanner takes the general parser takes, and reads the same. */
+static void check_scanner(const char *text, size_t size)
+{
+	struct wire_request quick, thorough;
+	struct lm_err err;
+	uint32_t i;
+
+	if (!parse_scanned(text, size, &quick))
+		return;
+	require(parse_whole(text, size, &thorough, &err) == 0);
+	require(quick.count == thorough.count && quick.whole == thorough.whole && STREQ(quick.pod->uid, thorough.pod->uid));
+	for (i = 0; i < quick.count; i++)
+		require(STREQ(quick.nodes[i].name, thorough.nodes[i].name));
+	wire_free(&quick);
+	wire_free(&thorough);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = xmalloc(size + 1);
@@ -111,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin();
 	memcpy(text, data, size);
 	text[size] = '\0';
+	check_scanner(text, size);
 	if (wire_parse(text, size, &r, &err) < 0) {
 		require(err.msg[0] && !r.tree && !r.pod && !r.nodes);
 		return 0;

@@ -210,6 +210,82 @@ static void e2_a_body_over_the_limit_is_413(void **state)
 	end(&a);
 }
 
+/* A GET of its port, as the kubelet asks it; with head and all. The caller frees. */
+static char *get(struct asker *a, const char *path)
+{
+	auto_free char *command = xasprintf("exec 3<>/dev/tcp/127.0.0.1/%s; printf 'GET %s HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3",
+					    strrchr(a->url, ':') + 1, path);
+	char *output = NULL;
+
+	assert_int_equal(test_run((const char *const[]){"/bin/bash", "-c", command, NULL}, 20, &output), 0);
+	return output;
+}
+
+static void health_and_metrics_are_on_its_port_too(void **state)
+{
+	static const char *const fine[] = {"/healthz", "/livez", "/readyz", "/livez/ping", "/readyz/informer-sync", "/healthz?verbose", "/metrics"};
+	struct asker a;
+	size_t i;
+
+	(void)state;
+	begin(&a, options);
+	for (i = 0; i < ARRAY_SIZE(fine); i++) {
+		auto_free char *answer = get(&a, fine[i]);
+
+		if (!strstr(answer, "HTTP/1.1 200 OK"))
+			fail_msg("%s: %s", fine[i], answer);
+		assert_true(!STREQ(fine[i], "/metrics") || strstr(answer, "\nlatency_sched_extender_requests_total{"));
+	}
+	send_body(&a, "GET", "/livez/nothing", NULL);
+	assert_int_equal(a.status, 404);
+	send_body(&a, "POST", "/metrics", "{}");
+	assert_int_equal(a.status, 405);
+	end(&a);
+}
+
+/* No file: all pass, all 5; a limit follows `missing`. */
+static void e5_without_a_matrix(void **state)
+{
+	struct asker a = {0};
+
+	(void)state;
+	sched_begin(&a.s, NULL);
+	sched_nodes(&a.s, "a b c");
+	sched_start(&a.s, options);
+	find(&a);
+	assert_string_equal(ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
+	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
+	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\"}", "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[]"));
+	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\",\"latency-mesh.io/missing\":\"allow\"}",
+				   "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[\"b\",\"c\"]"));
+	end(&a);
+}
+
+/* Each answer is of one matrix or of the other, never of both: from a, b is near and c far in one, and c near and b far in the other. */
+static void e13_a_request_is_answered_from_one_generation(void **state)
+{
+	int seen[2] = {0}, generation = 2, i;
+	struct asker a;
+
+	(void)state;
+	begin(&a, options);
+	for (i = 0; i < 400 || (!seen[1] && i < 4000); i++) {
+		const char *text;
+		int which;
+
+		generation += i % 20 == 10;
+		if (i % 20 == 10)
+			sched_matrix(&a.s, generation, generation % 2 ? "0 5 9  5 0 9  9 9 0" : "0 9 5  9 0 9  5 9 0");
+		text = ask(&a, "/filter", WITHIN_A, ABC);
+		which = strstr(text, "\"NodeNames\":[\"a\",\"c\"]") != NULL;
+		if (!which && !strstr(text, "\"NodeNames\":[\"a\",\"b\"]"))
+			fail_msg("of two generations: %s", text);
+		seen[which]++;
+	}
+	assert_true(seen[0] && seen[1]);
+	end(&a);
+}
+
 /* The process that reads the volume: a child of it. */
 static pid_t reader_of(pid_t scheduler)
 {
@@ -325,6 +401,9 @@ int main(void)
 		cmocka_unit_test(a_target_pod_and_a_new_matrix_count_at_once),
 		cmocka_unit_test(e1_refusals_have_their_status),
 		cmocka_unit_test(e2_a_body_over_the_limit_is_413),
+		cmocka_unit_test(health_and_metrics_are_on_its_port_too),
+		cmocka_unit_test(e5_without_a_matrix),
+		cmocka_unit_test(e13_a_request_is_answered_from_one_generation),
 		cmocka_unit_test(a_hanging_reader_holds_up_nobody),
 		cmocka_unit_test(e14_before_the_cluster_is_listed_all_pass),
 		cmocka_unit_test(e14_or_it_is_an_error_by_option),

@@ -119,6 +119,7 @@ static void e14_without_a_decision_the_answer_is_in_time(void **state)
 	open_server(SERVER_LATE_PASS);
 	assert_int_equal(post("/filter", BODY), 200);
 	assert_string_equal(body_of(heard), PASSED);
+	assert_non_null(strstr(heard, "\r\nX-Latency-Mode: neutral\r\n"));
 	test_deadline("late /filter", (double)(clock_mono_ms() - start_ms), SERVER_DEADLINE_MS, "ms");
 	start_ms = clock_mono_ms();
 	assert_int_equal(post("/prioritize", BODY), 200);
@@ -160,6 +161,7 @@ static void *serve(void *unused)
 			struct wire_answer a = wire_answer_of(desk_request(job)->count);
 
 			usleep((useconds_t)atomic_load(&pause_ms) * 1000);
+			a.neutral = false;
 			a.nodes[0] = (struct wire_mark){.verdict = WIRE_FAILED, .reason = wire_reason(&a, desk_request(job)->pod->name), .score = 9};
 			atomic_fetch_add(&served, 1);
 			desk_answer(desk, job, &a);
@@ -201,6 +203,7 @@ static void an_answer_that_comes_too_late_is_dropped(void **state)
 	assert_non_null(strstr(heard, "\"FailedNodes\":{\"a\":\"web\"}"));
 	assert_int_equal(post("/prioritize", BODY), 200);
 	assert_string_equal(body_of(heard), "[{\"Host\":\"a\",\"Score\":9},{\"Host\":\"b\",\"Score\":5}]\n");
+	assert_non_null(strstr(heard, "\r\nX-Latency-Mode: latency\r\n"));
 	end_serving(thread);
 }
 
@@ -243,6 +246,113 @@ static void e17_each_gets_its_own_answer(void **state)
 	}
 	end_serving(serving);
 	assert_int_equal(server_busy(server), 0);
+}
+
+#define IN_HAND 20
+#define ROUNDS 40
+
+/* Holds several jobs in hand, answers or declines them in any order after any time, also too late; closes the desk at some point. */
+static void *serve_at_random(void *unused)
+{
+	struct rng rng = rng_make(test_seed());
+	struct desk_job *in_hand[IN_HAND];
+	int count = 0, left = 16 * ROUNDS / 4 + (int)rng_below(&rng, 16 * ROUNDS / 2);
+
+	(void)unused;
+	while (!atomic_load(&ended) || count) {
+		struct desk_job *job = count < IN_HAND ? desk_take(desk) : NULL;
+		int i;
+
+		if (job)
+			in_hand[count++] = job;
+		if (rng_chance(&rng, 0.1))
+			usleep(rng_below(&rng, rng_chance(&rng, 0.02) ? (SERVER_WAIT_MS + 100) * 1000 : 500));
+		if (!count || (count < IN_HAND && rng_chance(&rng, 0.5)))
+			continue;
+		i = (int)rng_below(&rng, (uint32_t)count);
+		job = in_hand[i];
+		in_hand[i] = in_hand[--count];
+		if (--left == 0)
+			desk_close(desk);
+		if (rng_chance(&rng, 0.2)) {
+			desk_decline(desk, job);
+		} else {
+			struct wire_answer a = wire_answer_of(1);
+
+			a.nodes[0] = (struct wire_mark){.verdict = WIRE_FAILED, .reason = wire_reason(&a, desk_request(job)->pod->name)};
+			desk_answer(desk, job, &a);
+		}
+	}
+	return NULL;
+}
+
+static int hear_answer(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	const char *end, *length;
+	ssize_t n;
+
+	while (len + 1 < size && (n = recv(fd, text + len, size - 1 - len, 0)) > 0) {
+		text[len += (size_t)n] = '\0';
+		end = strstr(text, "\r\n\r\n");
+		length = end ? strstr(text, "Content-Length: ") : NULL;
+		if (length && len == (size_t)(end + 4 - text) + (size_t)atoi(length + 16))
+			return atoi(text + 9);
+	}
+	return 0;
+}
+
+/* Over one connection, so that an answer too many would be seen as the next one's. */
+static void *ask_at_random(void *number)
+{
+	static const char form[] = "POST /filter HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s";
+	int fd = dial(), i;
+	char text[4096] = "";
+
+	for (i = 0; i < ROUNDS; i++) {
+		auto_free char *name = xasprintf("p%d-%d", *(const int *)number, i);
+		auto_free char *body = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"u\"}},\"NodeNames\":[\"n-%s\"]}", name, name);
+		auto_free char *request = xasprintf(form, strlen(body), body);
+		auto_free char *decided = xasprintf("\"NodeNames\":[],\"FailedNodes\":{\"n-%s\":\"%s\"}", name, name);
+		auto_free char *undecided = xasprintf("\"NodeNames\":[\"n-%s\"],\"FailedNodes\":{}", name);
+
+		say(fd, request, strlen(request));
+		if (hear_answer(fd, text, sizeof(text)) != 200 || (!strstr(text, decided) && !strstr(text, undecided)))
+			return xasprintf("%s: %s", name, text);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void e17_each_gets_one_answer_whatever_the_scheduling_thread_does(void **state)
+{
+	static const enum stat_extender ends[] = {EXTENDER_DECIDED, EXTENDER_DECLINED, EXTENDER_LATE};
+	pthread_t serving, asking[16];
+	int numbers[16], i;
+	double sum = 0;
+	void *wrong;
+
+	(void)state;
+	test_seed();
+	open_server(SERVER_LATE_PASS);
+	atomic_store(&ended, false);
+	assert_int_equal(pthread_create(&serving, NULL, serve_at_random, NULL), 0);
+	for (i = 0; i < 16; i++) {
+		numbers[i] = i;
+		assert_int_equal(pthread_create(&asking[i], NULL, ask_at_random, &numbers[i]), 0);
+	}
+	for (i = 0; i < 16; i++) {
+		pthread_join(asking[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (char *)wrong);
+	}
+	end_serving(serving);
+	assert_int_equal(server_busy(server), 0);
+	for (i = 0; i < 3; i++) {
+		printf("# %s: %.0f\n", (const char *[]){"decided", "declined", "late"}[i], metrics_get(stats, STAT_EXTENDER, (int)ends[i]));
+		sum += metrics_get(stats, STAT_EXTENDER, (int)ends[i]);
+	}
+	assert_true(sum > 16 * ROUNDS - 0.5 && sum < 16 * ROUNDS + 0.5);
 }
 
 /* --- HTTP ------------------------------------------------------------------------------------------------------------------ */
@@ -307,6 +417,66 @@ static void e8_a_slow_sender_gets_408_and_holds_up_nobody(void **state)
 	end_serving(thread);
 }
 
+/* From another address: what is above its share is closed, and others are answered. */
+static int dial_idle(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static bool is_closed(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+#define IDLE 10000
+static int idle_fds[IDLE];
+
+static bool has_settled(void *count)
+{
+	int i, open_count = 0;
+
+	for (i = 0; i < IDLE; i++)
+		open_count += !is_closed(idle_fds[i]);
+	*(int *)count = open_count;
+	return open_count <= SERVER_CONNECTIONS_PER_ADDRESS;
+}
+
+static void e8_ten_thousand_idle_connections_of_another_address(void **state)
+{
+	int64_t start_ms = clock_mono_ms();
+	int i, left = 0;
+	pthread_t thread;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	thread = begin_serving(0);
+	for (i = 0; i < IDLE; i++) {
+		idle_fds[i] = dial_idle();
+		if (i % 1000 == 0) {
+			int64_t asked_ms = clock_mono_ms();
+
+			assert_int_equal(post("/filter", BODY), 200);
+			test_deadline("/filter among idle connections", (double)(clock_mono_ms() - asked_ms), SERVER_DEADLINE_MS, "ms");
+		}
+	}
+	assert_true(test_wait(has_settled, &left, 8000));
+	if (clock_mono_ms() - start_ms < 9000)		/* later some were closed for being idle */
+		assert_int_equal(left, SERVER_CONNECTIONS_PER_ADDRESS);
+	assert_int_equal(post("/prioritize", BODY), 200);
+	for (i = 0; i < IDLE; i++)
+		close(idle_fds[i]);
+	end_serving(thread);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +484,8 @@ int main(void)
 		cmocka_unit_test_teardown(e14_or_it_is_an_error_by_option, close_server),
 		cmocka_unit_test_teardown(an_answer_that_comes_too_late_is_dropped, close_server),
 		cmocka_unit_test_teardown(e17_each_gets_its_own_answer, close_server),
+		cmocka_unit_test_teardown(e17_each_gets_one_answer_whatever_the_scheduling_thread_does, close_server),
+		cmocka_unit_test_teardown(e8_ten_thousand_idle_connections_of_another_address, close_server),
 		cmocka_unit_test_teardown(e1_what_is_no_request_is_refused, close_server),
 		cmocka_unit_test_teardown(e2_a_body_over_the_limit_is_413, close_server),
 		cmocka_unit_test_teardown(e8_a_slow_sender_gets_408_and_holds_up_nobody, close_server),

@@ -61,6 +61,14 @@ static void ask(enum judge_verb verb, const char *metadata, const char *spec, co
 	answer = judge_request(judge, &in, verb, &request);
 }
 
+static void print_answer(enum judge_verb verb, struct buf *out)
+{
+	if (verb == JUDGE_FILTER)
+		wire_print_filter(&request, &answer, out);
+	else
+		wire_print_priorities(&request, &answer, out);
+}
+
 #define NAMES(list) "\"NodeNames\":[" list "]"
 #define ABCD NAMES("\"a\",\"b\",\"c\",\"d\"")
 
@@ -199,12 +207,68 @@ static void e5_without_a_matrix_scores_are_neutral_and_limits_follow_missing(voi
 	w.without_mesh = true;
 	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", ABCD);
 	assert_scores("5 5 5 5");
+	assert_true(answer.neutral);
 	ask(JUDGE_FILTER, "", "", ABCD);
 	assert_marks("a b c d");
+	assert_true(answer.neutral);
 	ask(JUDGE_FILTER, WITHIN("node/a<=1ms"), "", NAMES("\"b\",\"c\""));
 	assert_marks("~b ~c");
 	ask(JUDGE_FILTER, "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=1ms\",\"latency-mesh.io/missing\":\"allow\"}", "", NAMES("\"b\",\"c\""));
 	assert_marks("b c");
+}
+
+/* Rows that are too old say nothing either. (Near a node that is offered: that one is near itself, by no matrix.) */
+static void e5_with_a_stale_matrix_scores_are_neutral(void **state)
+{
+	(void)state;
+	world_client(&w, "a", "milan", 1000);
+	world_client(&w, "b", "milan", 2000);
+	ask(JUDGE_PRIORITIZE, NEAR("client/milan"), "", ABCD);
+	assert_false(answer.neutral);
+	w.mono_ms = 24LL * 3600 * 1000;
+	ask(JUDGE_PRIORITIZE, NEAR("client/milan"), "", ABCD);
+	assert_scores("5 5 5 5");
+	assert_true(answer.neutral);
+	ask(JUDGE_FILTER, "", "", ABCD);
+	assert_marks("a b c d");
+	assert_true(answer.neutral);
+	ask(JUDGE_FILTER, WITHIN("node/a<=1ms"), "", NAMES("\"b\",\"c\""));
+	assert_marks("~b ~c");
+	assert_false(answer.neutral);	/* that is a say */
+}
+
+/* A judge that has seen many lists answers as one that has seen none. */
+static void e17_nothing_stays_from_the_request_before(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "new", "newer"};
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 3000; round++) {
+		auto_buf struct buf list = {0}, often = {0}, fresh = {0};
+		uint32_t first = rng_below(&rng, 6), count = rng_below(&rng, 7), skip = rng_below(&rng, 9), i;
+		enum judge_verb verb = rng_chance(&rng, 0.5) ? JUDGE_FILTER : JUDGE_PRIORITIZE;
+		struct judge *used = judge;
+
+		if (rng_chance(&rng, 0.05))
+			world_node(&w, "e", "", "");
+		if (rng_chance(&rng, 0.05))
+			cache_delete_node(w.cache, "e");
+		buf_str(&list, "\"NodeNames\":[");
+		for (i = 0; i < count; i++)
+			if (i != skip)
+				buf_printf(&list, "%s\"%s\"", list.data[list.len - 1] == '[' ? "" : ",", names[(first + i) % 6]);
+		buf_str(&list, "]");
+		ask(verb, WITHIN("node/a<=1.5ms"), "", list.data);
+		print_answer(verb, &often);
+		judge = judge_new();
+		ask(verb, WITHIN("node/a<=1.5ms"), "", list.data);
+		print_answer(verb, &fresh);
+		judge_free(judge);
+		judge = used;
+		assert_string_equal(often.data, fresh.data);
+	}
 }
 
 static void priorities_do_not_know_limits(void **state)
@@ -312,6 +376,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_bad_annotation_fails_all_nodes, begin, end),
 		cmocka_unit_test_setup_teardown(a_limit_to_what_is_missing_fails_all_with_its_reason, begin, end),
 		cmocka_unit_test_setup_teardown(e5_without_a_matrix_scores_are_neutral_and_limits_follow_missing, begin, end),
+		cmocka_unit_test_setup_teardown(e5_with_a_stale_matrix_scores_are_neutral, begin, end),
+		cmocka_unit_test_setup_teardown(e17_nothing_stays_from_the_request_before, begin, end),
 		cmocka_unit_test_setup_teardown(priorities_do_not_know_limits, begin, end),
 		cmocka_unit_test_setup_teardown(other_terms_do_not_rank, begin, end),
 		cmocka_unit_test_setup_teardown(lower_latency_or_cpu_never_lowers_a_rank, begin, end),
