@@ -36,6 +36,7 @@ struct extender {
 	struct intake *intake;
 	struct judge *judge;
 	struct desk *desk;
+	struct scores *scores;
 	struct server *server;
 	struct log_gate late_gate;
 	double late_before;
@@ -181,6 +182,12 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static void give_scores(struct extender *x, int64_t mono_ms)
+{
+	scores_give(x->scores, &(struct judge_input){.view = cache_view(x->cache), .mesh = intake_mesh(x->intake),
+						     .profile = &x->settings->profiles[0], .mono_ms = mono_ms});
+}
+
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 {
@@ -189,6 +196,7 @@ static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 
 	intake_poll(x->intake, mono_ms, &reader_wait);
 	feed_take_wake(x->feed);
+	give_scores(x, mono_ms);
 	facts = facts_now(x, mono_ms);
 	if (serve_some(x, &facts))
 		wait = 0;
@@ -241,8 +249,9 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	kube_observe(x->kube, stats_request, x->stats);
 	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
 	x->desk = desk_new(err);
+	x->scores = scores_new();
 	if (!x->desk || status_open(&x->status, s->listen, x->stats, err) < 0 ||
-	    server_open(settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->stats, &x->server, err) < 0)
+	    server_open(settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->scores, x->stats, &x->server, err) < 0)
 		return -1;
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server))));
 	return 0;
@@ -254,6 +263,7 @@ static void stop(struct extender *x)
 		desk_close(x->desk);
 	server_close(x->server);
 	desk_free(x->desk);
+	scores_free(x->scores);
 	status_close(&x->status);
 	feed_free(x->feed);
 	kube_free(x->kube);

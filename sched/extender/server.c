@@ -15,6 +15,7 @@
 struct server {
 	struct http_server *http;
 	struct desk *desk;
+	struct scores *scores;
 	struct metrics *stats;
 	enum server_late late;
 	atomic_int busy;
@@ -115,11 +116,20 @@ static void answer_prioritize(void *arg, const struct http_request *request, str
 	answer(arg, JUDGE_PRIORITIZE, request, reply);
 }
 
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err)
+static void answer_scores(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	struct server *s = arg;
+
+	scores_answer(s->scores, request, reply);
+}
+
+int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats, struct server **out,
+		struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"POST", "/filter", answer_filter},
 		{"POST", "/prioritize", answer_prioritize},
+		{"GET", "/scores", answer_scores},
 	};
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
 	struct http_settings settings = {
@@ -128,6 +138,7 @@ int server_open(const char *listen, enum server_late late, struct desk *desk, st
 	};
 
 	s->desk = desk;
+	s->scores = scores;
 	s->stats = stats;
 	s->late = late;
 	if (http_start(&settings, &s->http, err) < 0)

@@ -3,6 +3,7 @@
  *
  *	POST /filter		ExtenderArgs -> ExtenderFilterResult
  *	POST /prioritize	ExtenderArgs -> HostPriorityList
+ *	GET /scores		what is known of each node (scores.h)
  *
  * 200 is the only success. 400 no ExtenderArgs, 404, 405, 408 the body came too slowly (SERVER_BODY_MS), 413 a body over SERVER_BODY_BYTES (Node
  * objects of a large cluster: nodeCacheCapable: true sends names instead), 415 no JSON, 503 too many bodies at a time; each with a line of text.
@@ -17,6 +18,7 @@
 
 #include "lib/metrics.h"
 #include "sched/extender/desk.h"
+#include "sched/extender/scores.h"
 
 #define SERVER_DEADLINE_MS 1000
 #define SERVER_WAIT_MS 800			/* of it, for the decision; the rest is for reading and writing */
@@ -28,8 +30,9 @@ enum server_late { SERVER_LATE_PASS, SERVER_LATE_ERROR };	/* the choices of --ex
 
 struct server;
 
-/* `desk` and `stats` must outlive it. */
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err);
+/* `desk`, `scores` and `stats` must outlive it. */
+int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats, struct server **out,
+		struct lm_err *err);
 int server_port(const struct server *s);
 int server_busy(const struct server *s);	/* requests that were read and are not answered */
 void server_close(struct server *s);		/* waits for those; close the desk first. NULL is fine */

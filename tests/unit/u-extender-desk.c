@@ -24,6 +24,7 @@
 static struct desk *desk;
 static struct metrics *stats;
 static struct server *server;
+static struct scores *scores;
 
 static void open_server(enum server_late late)
 {
@@ -33,7 +34,8 @@ static void open_server(enum server_late late)
 	stats_show_extender(stats);
 	desk = desk_new(&err);
 	assert_non_null(desk);
-	if (server_open("127.0.0.1:0", late, desk, stats, &server, &err) < 0)
+	scores = scores_new();
+	if (server_open("127.0.0.1:0", late, desk, scores, stats, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -43,6 +45,7 @@ static int close_server(void **state)
 	desk_close(desk);
 	server_close(server);
 	desk_free(desk);
+	scores_free(scores);
 	metrics_free(stats);
 	return 0;
 }
