@@ -339,7 +339,8 @@ static int parse_annotation_list(const cJSON *annotations, const char *key, pars
 	return text ? parse_list(what, text, parse, items, err) : 0;
 }
 
-static int parse_all(const cJSON *labels, const cJSON *annotations, struct items *near, struct items *within, struct ask *out, struct lm_err *err)
+static int parse_all(const cJSON *labels, const cJSON *annotations, struct items *near, struct items *within, struct ask *out,
+		     struct lm_err *err)
 {
 	const cJSON *label;
 

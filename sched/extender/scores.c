@@ -155,12 +155,13 @@ static struct vantage vantage_of(const struct picture *p, const struct target *t
 {
 	const struct matrix *m = p->mesh->matrix;
 	struct vantage v = {.legs = xcalloc(matrix_nodes(m) + 1, sizeof(*v.legs)), .is_mesh = t->kind == TARGET_MESH, .any = t->any};
-	uint32_t i = t->kind == TARGET_NODE ? matrix_find_node(m, t->name) : t->kind == TARGET_CLIENT ? matrix_find_client(m, t->name) : NAMES_NONE;
+	uint32_t node = t->kind == TARGET_NODE ? matrix_find_node(m, t->name) : NAMES_NONE, i;
+	uint32_t client = t->kind == TARGET_CLIENT ? matrix_find_client(m, t->name) : NAMES_NONE;
 
-	if (i != NAMES_NONE && t->kind == TARGET_NODE)
-		add_leg(&v, matrix_node_row(m, i), i);
-	else if (i != NAMES_NONE)
-		add_leg(&v, matrix_client_row(m, i), NAMES_NONE);
+	if (node != NAMES_NONE)
+		add_leg(&v, matrix_node_row(m, node), node);
+	if (client != NAMES_NONE)
+		add_leg(&v, matrix_client_row(m, client), NAMES_NONE);
 	for (i = 0; t->kind == TARGET_ZONE && i < matrix_nodes(m); i++)
 		if (STREQ(p->zones[i], t->name))
 			add_leg(&v, matrix_node_row(m, i), i);

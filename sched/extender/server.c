@@ -123,8 +123,8 @@ static void answer_scores(void *arg, const struct http_request *request, struct 
 	scores_answer(s->scores, request, reply);
 }
 
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats, struct server **out,
-		struct lm_err *err)
+int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats,
+		struct server **out, struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"POST", "/filter", answer_filter},

@@ -31,8 +31,8 @@ enum server_late { SERVER_LATE_PASS, SERVER_LATE_ERROR };	/* the choices of --ex
 struct server;
 
 /* `desk`, `scores` and `stats` must outlive it. */
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats, struct server **out,
-		struct lm_err *err);
+int server_open(const char *listen, enum server_late late, struct desk *desk, struct scores *scores, struct metrics *stats,
+		struct server **out, struct lm_err *err);
 int server_port(const struct server *s);
 int server_busy(const struct server *s);	/* requests that were read and are not answered */
 void server_close(struct server *s);		/* waits for those; close the desk first. NULL is fine */

@@ -136,7 +136,9 @@ struct outcome {
 
 static void link(const char *from, const char *to, double rtt_us, double jitter_us, bool lost)
 {
-	world_link(&w, from, to, lost ? (double)NAN : rtt_us, lost || isnan(rtt_us) ? (double)NAN : jitter_us, lost ? 1 : isnan(rtt_us) ? (double)NAN : 0);
+	bool known = !lost && !isnan(rtt_us);
+
+	world_link(&w, from, to, known ? rtt_us : (double)NAN, known ? jitter_us : (double)NAN, lost ? 1 : known ? 0 : (double)NAN);
 }
 
 /* A mesh for the load before, so that its classes are remembered, then the one in use. */
