@@ -335,8 +335,7 @@ static void print_profile(const struct settings *s, const struct profile *p, FIL
 	fputs("]\n  maxLatency: ", to);
 	print_string(own_text(s, p->scheduler_name, "maxLatency", s->max_latency), to);
 	fprintf(to, "\n  noData: %s\n  strict: %s\n", p->deny_no_data ? "deny" : "neutral", p->strict_cpu ? "true" : "false");
-	fprintf(to, "  refusals: {latency: %s, cpu: %s}\n",
-		p->refuse_latency ? "true" : "false", p->refuse_cpu ? "true" : "false");
+	fprintf(to, "  refusals: {latency: %s, cpu: %s}\n", p->refuse_latency ? "true" : "false", p->refuse_cpu ? "true" : "false");
 }
 
 void settings_print_profiles(const struct settings *s, FILE *to)
