@@ -8,8 +8,8 @@
 #include "lib/clock.h"
 #include "lib/http.h"
 #include "lib/mem.h"
+#include "lib/scorelist.h"
 
-#define FAR_US 500e3		/* scores 1 */
 #define SILENT_MS 60000
 
 struct status {
@@ -21,24 +21,12 @@ struct status {
 	int64_t seen_ms;		/* the probing thread came round */
 };
 
-static void add_score(struct buf *out, const char *node, double cpu, double latency)
-{
-	buf_str(out, out->len ? ",\n " : "[");
-	buf_str(out, "{\"hostname\":");
-	buf_json_string(out, node);
-	buf_str(out, ",\"cpuEwmaScore\":");
-	buf_decimal(out, cpu, 4);
-	buf_str(out, ",\"latencyEwmaScore\":");
-	buf_decimal(out, latency, 6);
-	buf_str(out, ",\"better\":\"lower\"}");
-}
-
 /* Silence is as bad as the farthest; unknown before the first ping. */
 static double latency_score(const struct window_summary *now)
 {
 	if (isnan(now->rtt_us))
 		return now->sent > 0 ? 1 : (double)NAN;
-	return fmin(1, now->rtt_us / FAR_US);
+	return scorelist_latency(now->rtt_us);
 }
 
 void status_scores(const char *node, const struct links *links, const struct load *load, struct buf *out)
@@ -46,11 +34,11 @@ void status_scores(const char *node, const struct links *links, const struct loa
 	size_t i;
 
 	buf_clear(out);
-	add_score(out, node, load->cpu, 0);
+	scorelist_add(out, node, load->cpu, 0);
 	for (i = 0; i < links->count; i++)
 		if (!links->items[i].is_client)
-			add_score(out, links->items[i].name, NAN, latency_score(&links->items[i].now));
-	buf_str(out, "]\n");
+			scorelist_add(out, links->items[i].name, NAN, latency_score(&links->items[i].now));
+	scorelist_end(out);
 }
 
 static void add_family(struct buf *out, const char *name, const char *help, const struct links *links, size_t field, double scale)

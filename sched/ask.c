@@ -263,7 +263,7 @@ static int milliseconds(const char *what, const char *text, double *us, struct l
 	return 0;
 }
 
-static int parse_missing(const cJSON *annotations, bool *allow, struct lm_err *err)
+static int parse_missing(const cJSON *annotations, bool *there, bool *allow, struct lm_err *err)
 {
 	static const char what[] = "annotation " ASK_MISSING;
 	struct place place = {.what = what};
@@ -273,6 +273,7 @@ static int parse_missing(const cJSON *annotations, bool *allow, struct lm_err *e
 		return -1;
 	if (!text)
 		return 0;
+	*there = true;
 	place.text = span_trim(span_of(text));
 	*allow = span_is(place.text, "allow");
 	if (!*allow && !span_is(place.text, "deny"))
@@ -338,14 +339,14 @@ static int parse_annotation_list(const cJSON *annotations, const char *key, pars
 	return text ? parse_list(what, text, parse, items, err) : 0;
 }
 
-static int parse_all(const cJSON *labels, const cJSON *annotations, struct items *near, struct items *within, bool *allow,
+static int parse_all(const cJSON *labels, const cJSON *annotations, struct items *near, struct items *within, struct ask *out,
 		     struct lm_err *err)
 {
 	const cJSON *label;
 
 	if (parse_annotation_list(annotations, ASK_NEAR, parse_near_item, near, err) < 0 ||
 	    parse_annotation_list(annotations, ASK_WITHIN, parse_within_item, within, err) < 0 ||
-	    parse_missing(annotations, allow, err) < 0)
+	    parse_missing(annotations, &out->has_missing, &out->allow_missing, err) < 0)
 		return -1;
 	cJSON_ArrayForEach(label, labels)
 		if (label->string && strncmp(label->string, DELAY, strlen(DELAY)) == 0 && parse_delay_label(label, within, err) < 0)
@@ -359,17 +360,20 @@ void ask_parse(const cJSON *labels, const cJSON *annotations, struct ask *out)
 {
 	struct items near = {0}, within = {0};
 	struct lm_err err = {0};
-	bool allow = false;
+	struct ask ask = {0};
 
 	*out = (struct ask){0};
-	if (parse_all(labels, annotations, &near, &within, &allow, &err) < 0) {
+	if (parse_all(labels, annotations, &near, &within, &ask, &err) < 0) {
 		free_items(near.at, near.count);
 		free_items(within.at, within.count);
 		out->error = xstrdup(err.msg);
 		return;
 	}
-	*out = (struct ask){.near = near.at, .near_count = near.count, .within = within.at, .within_count = within.count,
-			    .allow_missing = allow};
+	ask.near = near.at;
+	ask.near_count = near.count;
+	ask.within = within.at;
+	ask.within_count = within.count;
+	*out = ask;
 }
 
 int ask_parse_near(const char *name, const char *text, struct ask *out, struct lm_err *err)
@@ -384,6 +388,18 @@ int ask_parse_near(const char *name, const char *text, struct ask *out, struct l
 	}
 	out->near = near.at;
 	out->near_count = near.count;
+	return 0;
+}
+
+int ask_parse_limit(const char *name, const char *text, double *limit_us, struct lm_err *err)
+{
+	struct place place = {.what = name, .text = span_of(text)};
+
+	if (parse_limit(&place, span_trim(place.text), limit_us, err) < 0 ||
+	    (*limit_us <= 0 && bad(&place, err, "it is not above 0 (`none` switches it off)") < 0)) {
+		err->code = LM_CONFIG;
+		return -1;
+	}
 	return 0;
 }
 

@@ -49,7 +49,7 @@ struct ask_item {
 struct ask {
 	struct ask_item *near, *within;
 	uint32_t near_count, within_count;
-	bool allow_missing;
+	bool allow_missing, has_missing;	/* the annotation says allow; it is there */
 	char *error;			/* a bad annotation or label, with its text quoted; NULL: fine. Then near and within are empty */
 };
 
@@ -57,6 +57,8 @@ struct ask {
 void ask_parse(const cJSON *labels, const cJSON *annotations, struct ask *out);
 /* One near list, for defaultNear of the configuration. `name` is what errors call it. */
 int ask_parse_near(const char *name, const char *text, struct ask *out, struct lm_err *err);
+/* A limit alone, for maxLatency of the configuration: above 0, "50ms". */
+int ask_parse_limit(const char *name, const char *text, double *limit_us, struct lm_err *err);
 void ask_free(struct ask *ask);
 const char *target_kind_name(enum target_kind kind);
 

@@ -224,6 +224,7 @@ static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previou
 	static atomic_uint_least64_t serial;
 	struct mesh *mesh = xcalloc(1, sizeof(*mesh));
 
+	atomic_init(&mesh->references, 1);
 	mesh->matrix = matrix;
 	mesh->serial = atomic_fetch_add(&serial, 1) + 1;
 	mesh->hold = hold;
@@ -261,9 +262,17 @@ enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, 
 	return MESH_TAKEN;
 }
 
+struct mesh *mesh_ref(const struct mesh *mesh)
+{
+	struct mesh *mine = (struct mesh *)(uintptr_t)mesh;	/* counting it is no change */
+
+	atomic_fetch_add_explicit(&mine->references, 1, memory_order_relaxed);
+	return mine;
+}
+
 void mesh_free(struct mesh *mesh)
 {
-	if (!mesh)
+	if (!mesh || atomic_fetch_sub_explicit(&mesh->references, 1, memory_order_acq_rel) != 1)
 		return;
 	matrix_unref(mesh->matrix);
 	free(mesh->load);

@@ -1,6 +1,7 @@
 /*
  * mesh.h - a matrix in use: the matrix, since when it is known, and what is computed from it once, when it is taken into use, from the
- * one before (load classes with hysteresis, means over the mesh). Immutable after mesh_take; owned by the scheduling thread.
+ * one before (load classes with hysteresis, means over the mesh). Immutable after mesh_take; owned by the scheduling thread. Another thread
+ * may read it as long as it holds a reference of its own (mesh_ref).
  *
  * Age of a row at `now`: age_s of the file + base + (now - first seen), where base is max(0, wall now - written) for the first file after a start and 0
  * later; an edit (same epoch and generation) keeps the time at which that generation was first seen. Under `hold` every age is 0. The
@@ -9,6 +10,7 @@
 #ifndef SCHED_MESH_H
 #define SCHED_MESH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,7 @@
 enum load_class { LOAD_UNKNOWN, LOAD_EASY, LOAD_BUSY, LOAD_FULL };
 
 struct mesh {
+	atomic_uint references;
 	struct matrix *matrix;
 	uint64_t serial;		/* another one for each mesh_take: the key of look-up caches */
 	int64_t taken_mono_ms;		/* of mesh_take: the means are as of then */
@@ -49,7 +52,8 @@ enum mesh_verdict { MESH_TAKEN, MESH_SAME, MESH_OLDER /* a lower generation of t
  */
 enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, bool hold, bool accept_any, int64_t mono_ms,
 			    int64_t wall_ms, struct mesh **out);
-void mesh_free(struct mesh *mesh);
+struct mesh *mesh_ref(const struct mesh *mesh);
+void mesh_free(struct mesh *mesh);	/* a reference, and the mesh with the last. NULL is fine */
 
 /*
  * For a replay, where there is no mesh before it that would say so: the class that hysteresis keeps a node in. mesh_class is the one that the load

@@ -1,6 +1,7 @@
 #include "sched/profile.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define KUBERNETES								\
@@ -15,6 +16,7 @@ void profile_init(struct profile *p, const char *scheduler_name)
 		.scheduler_name = scheduler_name,
 		.weight_asking = {[SCORE_LATENCY] = 0.7, [SCORE_CPU] = 0.3, [SCORE_FREE] = 0, KUBERNETES},
 		.weight_plain = {[SCORE_LATENCY] = 0.5, [SCORE_CPU] = 0.2, [SCORE_FREE] = 0.3, KUBERNETES},
+		.max_latency_us = INFINITY,
 		.refuse_latency = true,
 		.refuse_cpu = true,
 	};

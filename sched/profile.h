@@ -27,8 +27,15 @@ struct profile {
 	struct ask default_near;		/* for a pod that asks nothing: mesh */
 	const char **default_clients;		/* for hard_max_latency and soft_max_latency */
 	uint32_t default_client_count;
+	/*
+	 * A limit of pods without one of their own (no `within`, no delay_ label, no hard_max_latency): the median to each target of default_near is
+	 * at most this, else the node is refused; INFINITY: none. Without data deny_no_data decides, unless the pod says latency-mesh.io/missing.
+	 */
+	double max_latency_us;
+	/* noData: deny. A node without current data to what the pod is placed near is refused too; pods that say `missing: allow` are spared. */
+	bool deny_no_data;
 	bool strict_cpu;			/* refuse a full node even when there is no other, and whatever the age */
-	bool refuse_latency, refuse_cpu;	/* our own refusals can be switched off (both default true) */
+	bool refuse_latency, refuse_cpu;	/* our own refusals can be switched off (both default true); latency: those above too */
 };
 
 /* The defaults above. profile_free frees default_near and default_clients' array. */

@@ -27,6 +27,7 @@
 
 static const char *const modes[] = {"standalone", "extender", NULL};
 static const char *const lates[] = {"pass", "error", NULL};
+static const char *const no_datas[] = {"neutral", "deny", NULL};
 
 static const struct option_spec specs[] = {
 	{"mode", OPT_CHOICE, AT(mode), "MODE", "standalone", 0, .choices = modes,
@@ -76,6 +77,11 @@ static const struct option_spec specs[] = {
 	 .help = "what a pod that asks for nothing is placed near, as in the annotation latency-mesh.io/near"},
 	{"defaultClients", OPT_LIST, AT(default_clients), "NAME", NULL, OPT_FILE_ONLY,
 	 .help = "clients of the annotations hard_max_latency and soft_max_latency"},
+	{"maxLatency", OPT_STRING, AT(max_latency), "TIME", "none", OPT_FILE_ONLY,
+	 .help = "pods without a limit of their own are refused on nodes whose median to defaultNear is above it (50ms, 0.5ms); none: no limit"},
+	{"noData", OPT_CHOICE, AT(no_data), "ANSWER", "neutral", OPT_FILE_ONLY, .choices = no_datas,
+	 .help = "a node without current latency data to what a pod is placed near: neutral passes it, deny refuses it; the pod's own "
+		 "latency-mesh.io/missing wins"},
 	{"strict", OPT_FLAG, AT(strict), NULL, "false", OPT_FILE_ONLY,
 	 .help = "refuse a node of full CPU even where there is no other"},
 	{"refusals.latency", OPT_FLAG, AT(refuse_latency), NULL, "true", OPT_FILE_ONLY, .help = "latency limits refuse nodes"},
@@ -103,7 +109,7 @@ const struct options_program sched_program = {
 		    "  - schedulerName: near-clients\n"
 		    "    weights: {near: {latency: 1, cpu: 0}, plain: {latency: 1, free: 0, cpu: 0}}\n"
 		    "    defaultNear: client/milan\n"
-		    "and any of defaultClients, strict, refusals. It is read again when it changes (looked at each 2 s; not on\n"
+		    "and any of defaultClients, maxLatency, noData, strict, refusals. It is read again when it changes (looked at each 2 s; not on\n"
 		    "NFS) and after SIGHUP, whole or not at all.\n"
 		    "SIGTERM ends within 10 s, and hands over to another replica.\n"
 		    "\n"

@@ -44,6 +44,8 @@ struct settings {
 	double weight_near[SCORE_COUNT], weight_plain[SCORE_COUNT];
 	const char *default_near;
 	struct option_list default_clients;
+	const char *max_latency;	/* as in the file; "none" */
+	int no_data;			/* 0 neutral, 1 deny */
 	bool strict, refuse_latency, refuse_cpu;
 
 	struct profile *profiles;	/* one for each name that is served */

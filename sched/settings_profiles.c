@@ -1,11 +1,14 @@
 #include "sched/settings_profiles.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/buf.h"
 #include "lib/json.h"
 #include "lib/mem.h"
+
+#define NO_LIMIT "none"		/* of maxLatency; `off` would be a truth value to some readers of YAML */
 
 /* By enum score_id. */
 static const char *const weight_names[SCORE_COUNT + 1] = {
@@ -94,6 +97,35 @@ static int set_default_near(struct profile *p, const char *path, const char *tex
 	return 0;
 }
 
+static int set_max_latency(struct profile *p, const char *path, const char *text, struct lm_err *err)
+{
+	p->max_latency_us = INFINITY;
+	return STREQ(text, NO_LIMIT) ? 0 : ask_parse_limit(path, text, &p->max_latency_us, err);
+}
+
+static int read_max_latency(const cJSON *entry, const char *path, struct profile *p, struct lm_err *err)
+{
+	auto_free char *latency_path = xasprintf("%s.maxLatency", path);
+	const char *text = NULL;
+
+	if (json_may_string(entry, "maxLatency", &text, err) < 0)
+		return bad_member(path, err);
+	return text ? set_max_latency(p, latency_path, text, err) : 0;
+}
+
+static int read_no_data(const cJSON *entry, const char *path, struct profile *p, struct lm_err *err)
+{
+	const char *text = NULL;
+
+	if (json_may_string(entry, "noData", &text, err) < 0)
+		return bad_member(path, err);
+	if (text && !STREQ(text, "deny") && !STREQ(text, "neutral"))
+		return lm_fail(err, LM_CONFIG, "%s.noData: \"%.100s\" is neither neutral nor deny", path, text);
+	if (text)
+		p->deny_no_data = STREQ(text, "deny");
+	return 0;
+}
+
 static int read_clients(const cJSON *entry, const char *path, struct profile *p, struct lm_err *err)
 {
 	const cJSON *list, *item;
@@ -114,14 +146,14 @@ static int read_clients(const cJSON *entry, const char *path, struct profile *p,
 
 static int read_profile(const cJSON *entry, const char *path, struct profile *p, struct lm_err *err)
 {
-	static const char *const keys[] = {"schedulerName", "weights", "defaultNear", "defaultClients", "strict", "refusals",
-					   NULL};
+	static const char *const keys[] = {"schedulerName", "weights", "defaultNear", "defaultClients", "maxLatency", "noData", "strict",
+					   "refusals", NULL};
 	auto_free char *near_path = xasprintf("%s.defaultNear", path);
 	const char *near = NULL;
 
 	if (only_keys(entry, path, keys, err) < 0 || read_both_weights(entry, path, p, err) < 0 ||
 	    read_refusals(entry, path, p, err) < 0 ||
-	    read_clients(entry, path, p, err) < 0)
+	    read_clients(entry, path, p, err) < 0 || read_max_latency(entry, path, p, err) < 0 || read_no_data(entry, path, p, err) < 0)
 		return -1;
 	if (json_may_bool(entry, "strict", &p->strict_cpu, err) < 0 || json_may_string(entry, "defaultNear", &near, err) < 0)
 		return bad_member(path, err);
@@ -138,6 +170,7 @@ static int base_profile(const struct settings *s, const char *name, struct profi
 		p->weight_asking[i] = s->weight_near[i];
 		p->weight_plain[i] = s->weight_plain[i];
 	}
+	p->deny_no_data = s->no_data == 1;
 	p->strict_cpu = s->strict;
 	p->refuse_latency = s->refuse_latency;
 	p->refuse_cpu = s->refuse_cpu;
@@ -145,6 +178,8 @@ static int base_profile(const struct settings *s, const char *name, struct profi
 	for (i = 0; i < s->default_clients.count; i++)
 		p->default_clients[i] = s->default_clients.items[i];
 	p->default_client_count = (uint32_t)s->default_clients.count;
+	if (set_max_latency(p, "maxLatency", s->max_latency, err) < 0)
+		return -1;
 	return set_default_near(p, "defaultNear", s->default_near, err);
 }
 
@@ -267,18 +302,18 @@ static void print_string(const char *text, FILE *to)
 	fputs(b.data, to);
 }
 
-/* The text that default_near was made of. */
-static const char *near_text(const struct settings *s, const char *name)
+/* The text that a member of the profile was made of. */
+static const char *own_text(const struct settings *s, const char *name, const char *key, const char *above)
 {
 	const cJSON *entry;
 
 	cJSON_ArrayForEach(entry, json_get(s->options.file, "profiles")) {
-		const char *near = cJSON_GetStringValue(json_get(entry, "defaultNear"));
+		const char *text = cJSON_GetStringValue(json_get(entry, key));
 
-		if (near && STREQ(cJSON_GetStringValue(json_get(entry, "schedulerName")), name))
-			return near;
+		if (text && STREQ(cJSON_GetStringValue(json_get(entry, "schedulerName")), name))
+			return text;
 	}
-	return s->default_near;
+	return above;
 }
 
 static void print_profile(const struct settings *s, const struct profile *p, FILE *to)
@@ -291,14 +326,16 @@ static void print_profile(const struct settings *s, const struct profile *p, FIL
 	print_weights("near", p->weight_asking, to);
 	print_weights("plain", p->weight_plain, to);
 	fputs("  defaultNear: ", to);
-	print_string(near_text(s, p->scheduler_name), to);
+	print_string(own_text(s, p->scheduler_name, "defaultNear", s->default_near), to);
 	fputs("\n  defaultClients: [", to);
 	for (i = 0; i < p->default_client_count; i++) {
 		fputs(i ? ", " : "", to);
 		print_string(p->default_clients[i], to);
 	}
-	fprintf(to, "]\n  strict: %s\n  refusals: {latency: %s, cpu: %s}\n", p->strict_cpu ? "true" : "false",
-		p->refuse_latency ? "true" : "false", p->refuse_cpu ? "true" : "false");
+	fputs("]\n  maxLatency: ", to);
+	print_string(own_text(s, p->scheduler_name, "maxLatency", s->max_latency), to);
+	fprintf(to, "\n  noData: %s\n  strict: %s\n", p->deny_no_data ? "deny" : "neutral", p->strict_cpu ? "true" : "false");
+	fprintf(to, "  refusals: {latency: %s, cpu: %s}\n", p->refuse_latency ? "true" : "false", p->refuse_cpu ? "true" : "false");
 }
 
 void settings_print_profiles(const struct settings *s, FILE *to)

@@ -1,5 +1,6 @@
 #include "sched/target.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,21 @@ static struct resolved *resolve_items(const struct resolver *r, const struct ask
 	return out;
 }
 
+/* What the configuration demands for pods that do not say it themselves: maxLatency, noData. */
+static void resolve_defaults(const struct resolver *r, struct targets *out)
+{
+	const struct profile *profile = r->in->profile;
+	const struct ask *ask = &r->in->pod->ask, *by_default = &profile->default_near;
+
+	if (!profile->refuse_latency)
+		return;
+	out->must_know = profile->deny_no_data && !ask->allow_missing;
+	if (ask->within_count || isinf(profile->max_latency_us))
+		return;
+	out->capped = ask->near_count ? resolve_items(r, by_default->near, by_default->near_count) : out->near;
+	out->capped_count = by_default->near_count;
+}
+
 void targets_resolve(const struct decision_input *in, struct arena *arena, struct targets *out)
 {
 	struct resolver r = {.in = in, .matrix = in->mesh ? in->mesh->matrix : NULL, .arena = arena};
@@ -248,6 +264,7 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 		out->near = resolve_items(&r, by_default->near, by_default->near_count);
 		out->near_count = by_default->near_count;
 	}
+	resolve_defaults(&r, out);
 }
 
 static uint64_t legs_of(const struct resolved *items, uint32_t count)
@@ -262,5 +279,8 @@ static uint64_t legs_of(const struct resolved *items, uint32_t count)
 
 uint64_t targets_pairs(const struct targets *targets, uint32_t nodes)
 {
-	return (legs_of(targets->near, targets->near_count) + legs_of(targets->within, targets->within_count)) * nodes;
+	uint64_t near = legs_of(targets->near, targets->near_count);
+
+	return (near + (targets->must_know && targets->near != targets->capped ? near : 0) + legs_of(targets->within, targets->within_count) +
+		legs_of(targets->capped, targets->capped_count)) * nodes;
 }

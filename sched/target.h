@@ -34,6 +34,9 @@ struct resolved {
 struct targets {
 	struct resolved *near, *within;	/* near: the ask's, for a pod with limits alone their targets, else defaultNear */
 	uint32_t near_count, within_count;	/* within is parallel to the ask's array */
+	struct resolved *capped;	/* what maxLatency is measured to: defaultNear's, which may be `near` itself */
+	uint32_t capped_count;		/* 0: it does not hold for this pod */
+	bool must_know;			/* noData: deny, for this pod: a node without data to one of `near` is refused */
 	bool asking;			/* the pod has near or a limit: which weights apply */
 };
 
@@ -50,9 +53,9 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 /* What a message calls the target: "app=redis", "redis (label delay_redis)", "the default clients (annotation hard_max_latency)". */
 void target_describe(const struct ask_item *item, struct buf *out);
 /*
- * Why a limit whose target is missing cannot hold: "no pod matches app=redis in namespace default (latency-mesh.io/missing: deny)". Names a
- * cycle when the pods that could match wait, by such limits of their own, for this one.
+ * Why a limit whose target is missing cannot hold: "no pod matches app=redis in namespace default (latency-mesh.io/missing: deny)", the bracket
+ * being `rule`. Names a cycle when the pods that could match wait, by such limits of their own, for this one.
  */
-void target_missing_reason(const struct decision_input *in, const struct resolved *r, struct buf *out);
+void target_missing_reason(const struct decision_input *in, const struct resolved *r, const char *rule, struct buf *out);
 
 #endif

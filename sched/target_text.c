@@ -155,9 +155,9 @@ static void say_missing(const struct decision_input *in, const struct ask_item *
 	}
 }
 
-void target_missing_reason(const struct decision_input *in, const struct resolved *r, struct buf *out)
+void target_missing_reason(const struct decision_input *in, const struct resolved *r, const char *rule, struct buf *out)
 {
 	say_missing(in, r->item, out);
-	buf_printf(out, " (%s: deny)", ASK_MISSING);
+	buf_printf(out, " (%s)", rule);
 	say_cycle(in, r->item, out);
 }

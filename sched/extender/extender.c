@@ -39,6 +39,7 @@ struct extender {
 	struct intake *intake;
 	struct judge *judge;
 	struct desk *desk;
+	struct scores *scores;
 	struct server *server;
 	struct log_gate late_gate;
 	double late_before;
@@ -185,6 +186,12 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static void give_scores(struct extender *x, int64_t mono_ms)
+{
+	scores_give(x->scores, &(struct judge_input){.view = cache_view(x->cache), .mesh = intake_mesh(x->intake),
+						     .profile = &x->settings->profiles[0], .mono_ms = mono_ms});
+}
+
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 {
@@ -193,6 +200,7 @@ static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 
 	intake_poll(x->intake, mono_ms, &reader_wait);
 	feed_take_wake(x->feed);
+	give_scores(x, mono_ms);
 	facts = facts_now(x, mono_ms);
 	if (serve_some(x, &facts))
 		wait = 0;
@@ -244,9 +252,10 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 		return -1;
 	kube_observe(x->kube, stats_request, x->stats);
 	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
+	x->scores = scores_new();
 	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 ||
-	    server_open(&(struct server_settings){settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->stats, &x->status},
-			&x->server, err) < 0)
+	    server_open(&(struct server_settings){settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->scores, x->stats,
+						  &x->status}, &x->server, err) < 0)
 		return -1;
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server))));
 	return 0;
@@ -258,6 +267,7 @@ static void stop(struct extender *x)
 		desk_close(x->desk);
 	server_close(x->server);
 	desk_free(x->desk);
+	scores_free(x->scores);
 	status_close(&x->status);
 	feed_free(x->feed);
 	kube_free(x->kube);

@@ -138,11 +138,19 @@ static void answer_prioritize(void *arg, const struct http_request *request, str
 	answer(arg, JUDGE_PRIORITIZE, request, reply);
 }
 
+static void answer_scores(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	struct server *s = arg;
+
+	scores_answer(s->settings.scores, request, reply);
+}
+
 int server_open(const struct server_settings *settings, struct server **out, struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"POST", "/filter", answer_filter},
 		{"POST", "/prioritize", answer_prioritize},
+		{"GET", "/scores", answer_scores},
 	};
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
 	struct http_settings http = {

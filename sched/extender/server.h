@@ -3,7 +3,8 @@
  *
  *	POST /filter		ExtenderArgs -> ExtenderFilterResult
  *	POST /prioritize	ExtenderArgs -> HostPriorityList
- *	GET  /livez, /readyz, /healthz, /metrics		as status.h has them
+ *	GET /scores		what is known of each node (scores.h)
+ *	GET /livez, /readyz, /healthz, /metrics		as status.h has them
  *
  * 200 is the only success. 400 no ExtenderArgs, 404, 405, 408 the body came too slowly (SERVER_BODY_MS), 413 a body over SERVER_BODY_BYTES (Node
  * objects of a large cluster: nodeCacheCapable: true sends names instead), 415 no JSON, 503 too many bodies at a time; each with a line of text.
@@ -27,6 +28,7 @@
 
 #include "lib/metrics.h"
 #include "sched/extender/desk.h"
+#include "sched/extender/scores.h"
 #include "sched/status.h"
 
 #define SERVER_DEADLINE_MS 1000
@@ -46,6 +48,7 @@ struct server_settings {		/* what it points to must outlive the server */
 	const char *listen;
 	enum server_late late;
 	struct desk *desk;
+	struct scores *scores;
 	struct metrics *stats;
 	struct status *status;		/* NULL: without its routes */
 };

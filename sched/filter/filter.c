@@ -3,7 +3,7 @@
 #include "lib/mem.h"
 
 extern const struct filter filter_gates, filter_unschedulable, filter_node_name, filter_taints, filter_node_affinity, filter_ports,
-	filter_fit, filter_spread, filter_pod_affinity, filter_os, filter_latency, filter_cpu,
+	filter_fit, filter_spread, filter_pod_affinity, filter_os, filter_latency, filter_max_latency, filter_cpu,
 	filter_volume_restrictions, filter_volume_limits, filter_volume_binding, filter_volume_zone, filter_declared_features,
 	filter_groups_policy;
 
@@ -26,6 +26,7 @@ const struct filter *const filter_table[] = {
 	&filter_os,		/* what the kubelet would refuse */
 	&filter_groups_policy,	/* and this */
 	&filter_latency,	/* delay_<from>, within */
+	&filter_max_latency,	/* maxLatency, noData: of pods that have no limit of their own */
 	&filter_cpu,		/* load above the limit */
 };
 

@@ -4,6 +4,7 @@
 
 #include "sched/decider.h"
 #include "sched/distance.h"
+#include "sched/filter/latency.h"
 #include "sched/target.h"
 
 /* What `detail` says: item x 2 + why. The last item stands for all that one byte cannot name. */
@@ -15,7 +16,7 @@ static uint8_t detail_of(uint32_t item, unsigned why)
 	return (uint8_t)((item < LAST_ITEM ? item : LAST_ITEM) * 2 + why);
 }
 
-static enum filter_start refuse_pod(struct cycle *c, const struct buf *text)
+enum filter_start latency_refuse_pod(struct cycle *c, const struct buf *text)
 {
 	char *reason = arena_alloc(&c->decider->arena, text->len + 1);
 
@@ -28,8 +29,8 @@ static enum filter_start refuse_missing(struct cycle *c, const struct resolved *
 {
 	auto_buf struct buf text = {0};
 
-	target_missing_reason(c->in, limit, &text);
-	return refuse_pod(c, &text);
+	target_missing_reason(c->in, limit, ASK_MISSING ": deny", &text);
+	return latency_refuse_pod(c, &text);
 }
 
 static enum filter_start refuse_costly(struct cycle *c, uint64_t pairs)
@@ -38,7 +39,7 @@ static enum filter_start refuse_costly(struct cycle *c, uint64_t pairs)
 
 	buf_printf(&text, "its latency targets make %" PRIu64 " pairs with the nodes, more than this scheduler looks at for one pod (%" PRIu64 ")",
 		   pairs, TARGETS_MAX_PAIRS);
-	return refuse_pod(c, &text);
+	return latency_refuse_pod(c, &text);
 }
 
 static enum filter_start prefilter(struct cycle *c)
@@ -59,42 +60,47 @@ static enum filter_start prefilter(struct cycle *c)
 	return there ? FILTER_RUN : FILTER_SKIP;
 }
 
-static void check(struct cycle *c, uint32_t item, const float *median_us)
+static void check(struct cycle *c, const struct latency_limit *limit, const float *median_us)
 {
-	bool allow = c->pod->ask.allow_missing;
-	float limit_us = (float)c->targets->within[item].item->limit_us;
 	uint32_t i, n = c->view->count;
 
 	for (i = 0; i < n; i++) {
-		if (median_us[i] <= limit_us || !cycle_feasible(c, i))
+		if (median_us[i] <= limit->limit_us || !cycle_feasible(c, i))
 			continue;
 		if (!isnan(median_us[i]))
-			cycle_refuse(c, i, detail_of(item, EXCEEDED));
-		else if (!allow)
-			cycle_refuse(c, i, detail_of(item, NO_DATA));
+			cycle_refuse(c, i, limit->exceeded);
+		else if (!limit->allow)
+			cycle_refuse(c, i, limit->no_data);
+	}
+}
+
+void latency_check(struct cycle *c, const struct resolved *target, const struct latency_limit *limit)
+{
+	float *median_us = column(c);
+	uint32_t l;
+
+	if (target->is_mesh || target->any) {
+		distance_show(c, target, median_us);
+		check(c, limit, median_us);
+		return;
+	}
+	for (l = 0; l < target->count && c->decider->feasible; l++) {	/* each has to hold; an unknown one follows `allow` */
+		distance_median(c, target, &target->legs[l], median_us);
+		check(c, limit, median_us);
 	}
 }
 
 static void filter(struct cycle *c)
 {
 	const struct targets *t = c->targets;
-	float *median_us = column(c);
-	uint32_t k, l;
+	uint32_t k;
 
 	for (k = 0; k < t->within_count && c->decider->feasible; k++) {
-		const struct resolved *limit = &t->within[k];
+		struct latency_limit limit = {.limit_us = (float)t->within[k].item->limit_us, .allow = c->pod->ask.allow_missing,
+					      .exceeded = detail_of(k, EXCEEDED), .no_data = detail_of(k, NO_DATA)};
 
-		if (limit->missing)
-			continue;
-		if (limit->is_mesh || limit->any) {
-			distance_show(c, limit, median_us);
-			check(c, k, median_us);
-			continue;
-		}
-		for (l = 0; l < limit->count && c->decider->feasible; l++) {	/* each has to hold; an unknown one follows `missing` */
-			distance_median(c, limit, &limit->legs[l], median_us);
-			check(c, k, median_us);
-		}
+		if (!t->within[k].missing)
+			latency_check(c, &t->within[k], &limit);
 	}
 }
 
@@ -103,7 +109,7 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 	uint32_t item = detail / 2;
 
 	(void)node;
-	buf_str(out, detail % 2 == NO_DATA ? "node(s) had no latency data to " : "node(s) exceeded the latency limit to ");
+	buf_str(out, detail % 2 == NO_DATA ? LATENCY_NO_DATA : LATENCY_EXCEEDED);
 	if (item < LAST_ITEM)
 		target_describe(&in->pod->ask.within[item], out);
 	else

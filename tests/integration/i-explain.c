@@ -226,6 +226,23 @@ static void pods_are_placed_one_after_the_other(void **state)
 	       "POD          NODE        RTT  TOTAL  REASON\ndefault/api  edge-1  0.00 ms   91.0\n\n1 placed, 0 not\n");
 }
 
+/* redis has no limit of its own, and edge-5 is 42 ms from edge-2. */
+static void the_configurations_latency_limit_holds_here_too(void **state)
+{
+	auto_free char *out = NULL;
+
+	(void)state;
+	write_file("limit.yaml", "defaultNear: node/edge-2\nmaxLatency: 41.9ms\n");
+	prints("explain --cluster @cluster.yaml --matrix @matrix.json --pod redis --config @limit.yaml --now " NOW, 0,
+	       "edge-5   MaxLatency        node(s) exceeded the latency limit to node/edge-2\n");
+	write_file("limit.yaml", "defaultNear: node/edge-2\nmaxLatency: 42ms\n");
+	assert_int_equal(run("explain --cluster @cluster.yaml --matrix @matrix.json --pod redis --config @limit.yaml --now " NOW, &out), 0);
+	assert_true(strstr(out, "\nedge-5 ") && strstr(out, "\nedge-5 ") < strstr(out, "\nREFUSED "));	/* a candidate: exactly the limit passes */
+	write_file("limit.yaml", "noData: deny\n");
+	prints("simulate --cluster @cluster.yaml --pods @pods.yaml --config @limit.yaml", 1,
+	       "0/5 nodes are available: there are no latency data (noData: deny).");
+}
+
 /* --- the dump --------------------------------------------------------------------------------------------------------- */
 
 static void a_running_scheduler_writes_what_explain_replays(void **state)
@@ -356,6 +373,7 @@ int main(void)
 		cmocka_unit_test(tables_are_for_people),
 		cmocka_unit_test(json_has_numbers_and_nulls),
 		cmocka_unit_test(a_pod_in_the_cluster_has_a_name),
+		cmocka_unit_test(the_configurations_latency_limit_holds_here_too),
 		cmocka_unit_test(what_fits_nowhere_ends_with_1),
 		cmocka_unit_test(what_cannot_be_read_is_told_as_the_scheduler_does),
 		cmocka_unit_test(the_configuration_is_that_of_the_scheduler),

@@ -174,6 +174,35 @@ static void a_target_pod_and_a_new_matrix_count_at_once(void **state)
 	end(&a);
 }
 
+#define SCORE(node, latency) "{\"hostname\":\"" node "\",\"cpuEwmaScore\":null,\"latencyEwmaScore\":" latency ",\"better\":\"lower\"}"
+
+static void scores_are_of_all_nodes_and_the_limit_of_all_pods(void **state)
+{
+	auto_free char *path = xasprintf("%s/limits.yaml", test_folder());
+	const char *const with[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", "--config", path, NULL};
+	struct asker a;
+
+	(void)state;
+	test_write(path, "defaultNear: node/a\nmaxLatency: 5ms\n");
+	begin(&a, with);
+	assert_string_equal(ask(&a, "/filter", "", ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":"
+			    "{\"c\":\"node(s) exceeded the latency limit to node/a\"},\"Error\":\"\"}\n");
+	send_body(&a, "GET", "/scores", NULL);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.text, "[" SCORE("a", "0") ",\n " SCORE("b", "0.01") ",\n " SCORE("c", "0.018") "]\n");
+	send_body(&a, "GET", "/scores?from=node%2Fc", NULL);
+	assert_string_equal(a.text, "[" SCORE("a", "0.018") ",\n " SCORE("b", "0.018") ",\n " SCORE("c", "0") "]\n");
+	send_body(&a, "GET", "/scores?from=client/oslo", NULL);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.text, "[" SCORE("a", "null") ",\n " SCORE("b", "null") ",\n " SCORE("c", "null") "]\n");
+	send_body(&a, "GET", "/scores?from=nowhere", NULL);
+	assert_int_equal(a.status, 400);
+	assert_non_null(strstr(a.text, "nowhere"));
+	send_body(&a, "POST", "/scores", "{}");
+	assert_int_equal(a.status, 405);
+	end(&a);
+}
+
 static void e1_refusals_have_their_status(void **state)
 {
 	struct asker a;
@@ -399,6 +428,7 @@ int main(void)
 		cmocka_unit_test(a_bad_annotation_fails_all_nodes),
 		cmocka_unit_test(it_writes_nothing_to_the_api),
 		cmocka_unit_test(a_target_pod_and_a_new_matrix_count_at_once),
+		cmocka_unit_test(scores_are_of_all_nodes_and_the_limit_of_all_pods),
 		cmocka_unit_test(e1_refusals_have_their_status),
 		cmocka_unit_test(e2_a_body_over_the_limit_is_413),
 		cmocka_unit_test(health_and_metrics_are_on_its_port_too),

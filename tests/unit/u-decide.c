@@ -524,8 +524,9 @@ static void filters_have_names_and_reasons(void **state)
 	unsigned i;
 
 	(void)state;
-	assert_true(filter_count > 2);
-	assert_string_equal(filter_table[filter_count - 2]->name, "Latency");
+	assert_true(filter_count > 3);
+	assert_string_equal(filter_table[filter_count - 3]->name, "Latency");
+	assert_string_equal(filter_table[filter_count - 2]->name, "MaxLatency");
 	assert_string_equal(filter_table[filter_count - 1]->name, "CPUHeadroom");
 	for (i = 0; i < filter_count; i++) {
 		assert_non_null(filter_table[i]->name);

@@ -24,6 +24,7 @@
 static struct desk *desk;
 static struct metrics *stats;
 static struct server *server;
+static struct scores *scores;
 
 static void open_server(enum server_late late)
 {
@@ -31,7 +32,8 @@ static void open_server(enum server_late late)
 
 	stats = stats_new();
 	stats_show_extender(stats);
-	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, stats, NULL}, &server, &err) < 0)
+	scores = scores_new();
+	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, scores, stats, NULL}, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -41,6 +43,7 @@ static int close_server(void **state)
 	desk_close(desk);
 	server_close(server);
 	desk_free(desk);
+	scores_free(scores);
 	metrics_free(stats);
 	return 0;
 }

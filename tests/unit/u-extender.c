@@ -1,4 +1,4 @@
-/* extender/judge.h: the decision on what a kube-scheduler offers, and the law that 004 lacked: nearer or idler is never worse. */
+/* extender/judge.h: the decision on what a kube-scheduler offers. u-polarity.c has the law: nearer or idler is never worse. */
 #include "sched/extender/judge.h"
 
 #include <math.h>
@@ -289,81 +289,6 @@ static void other_terms_do_not_rank(void **state)
 	assert_scores("5 5 5 5");
 }
 
-/* --- polarity -------------------------------------------------------------------------------------------------------------- */
-
-#define NODES 5
-#define ROUNDS 10000
-static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4"};
-#define ALL NAMES("\"n0\",\"n1\",\"n2\",\"n3\",\"n4\"")
-
-struct cluster {
-	double rtt_us[NODES], cpu[NODES];	/* to the client; NAN unknown */
-	double age_s[NODES];
-};
-
-static double random_rtt(struct rng *r)
-{
-	return rng_chance(r, 0.1) ? NAN : 20 + rng_unit(r) * (rng_chance(r, 0.5) ? 1000 : 300000);
-}
-
-static void random_cluster(struct rng *r, struct cluster *c)
-{
-	bool loads = rng_chance(r, 0.7);
-	int i;
-
-	for (i = 0; i < NODES; i++) {
-		c->rtt_us[i] = random_rtt(r);
-		c->cpu[i] = loads ? rng_unit(r) : NAN;
-		c->age_s[i] = rng_chance(r, 0.2) ? rng_unit(r) * 900 : 0;
-	}
-}
-
-static void scores_of(const struct cluster *c, int out[NODES])
-{
-	int i;
-
-	for (i = 0; i < NODES; i++) {
-		world_client(&w, names[i], "milan", c->rtt_us[i]);
-		world_cpu(&w, names[i], c->cpu[i]);
-		world_age(&w, names[i], c->age_s[i]);
-	}
-	mesh_free(w.mesh);
-	w.mesh = NULL;		/* a mesh of its own: hysteresis would remember the one before */
-	ask(JUDGE_PRIORITIZE, NEAR("client/milan"), "", ALL);
-	for (i = 0; i < NODES; i++)
-		out[i] = answer.nodes[i].score;
-}
-
-static void lower_latency_or_cpu_never_lowers_a_rank(void **state)
-{
-	struct rng r = rng_make(test_seed());
-	struct cluster c;
-	int before[NODES], after[NODES], round, i, raised = 0;
-
-	(void)state;
-	world_end(&w);
-	world_begin(&w, "n0 n1 n2 n3 n4", "milan");
-	for (round = 0; round < ROUNDS; round++) {
-		int x = (int)rng_below(&r, NODES);
-
-		random_cluster(&r, &c);
-		scores_of(&c, before);
-		if (rng_chance(&r, 0.5))
-			c.rtt_us[x] = isnan(c.rtt_us[x]) ? random_rtt(&r) : c.rtt_us[x] * rng_unit(&r);
-		else
-			c.cpu[x] *= rng_unit(&r);
-		scores_of(&c, after);
-		raised += after[x] > before[x];
-		for (i = 0; i < NODES; i++) {
-			bool was_best = before[x] >= before[i], is_best = after[x] >= after[i];
-
-			if (after[i] < 0 || after[i] > 10 || (was_best && !is_best))
-				fail_msg("round %d: node %d was %d and is %d, beside %d: %d, now %d", round, x, before[x], after[x], i, before[i], after[i]);
-		}
-	}
-	assert_true(raised > ROUNDS / 20);	/* it was about something */
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,7 +305,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(e17_nothing_stays_from_the_request_before, begin, end),
 		cmocka_unit_test_setup_teardown(priorities_do_not_know_limits, begin, end),
 		cmocka_unit_test_setup_teardown(other_terms_do_not_rank, begin, end),
-		cmocka_unit_test_setup_teardown(lower_latency_or_cpu_never_lowers_a_rank, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

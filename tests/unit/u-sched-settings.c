@@ -68,6 +68,7 @@ static void defaults_are_those_of_the_design(void **state)
 	assert_int_equal(p->default_near.near_count, 1);
 	assert_int_equal(p->default_near.near[0].target.kind, TARGET_MESH);
 	assert_true(p->refuse_latency && p->refuse_cpu && !p->strict_cpu);
+	assert_true(isinf(p->max_latency_us) && !p->deny_no_data);
 	assert_int_equal(s->poll_ms, 1000);
 	assert_null(settings_profile(s, "default-scheduler"));
 	settings_free(s);
@@ -167,6 +168,20 @@ static void help_shows_what_is_on_by_default(void **state)
 	free(text);
 }
 
+static void the_latency_limit_of_all_pods_is_of_each_profile(void **state)
+{
+	static const char config[] = "maxLatency: 50ms\nnoData: deny\nprofiles:\n- {schedulerName: a, maxLatency: 0.25s, noData: neutral}\n"
+				     "- {schedulerName: b, maxLatency: none}\n- {schedulerName: c, maxLatency: 500us}\n";
+	struct settings *s = want(config, (const char *const[]){"--scheduler-name=a", "--scheduler-name=b", "--scheduler-name=c", "--scheduler-name=d", NULL});
+
+	(void)state;
+	assert_true(settings_profile(s, "a")->max_latency_us == 250000 && !settings_profile(s, "a")->deny_no_data);
+	assert_true(isinf(settings_profile(s, "b")->max_latency_us) && settings_profile(s, "b")->deny_no_data);
+	assert_true(settings_profile(s, "c")->max_latency_us == 500);
+	assert_true(settings_profile(s, "d")->max_latency_us == 50000 && settings_profile(s, "d")->deny_no_data);
+	settings_free(s);
+}
+
 static void a_bad_configuration_is_refused_with_its_place(void **state)
 {
 	static const struct {
@@ -196,6 +211,13 @@ static void a_bad_configuration_is_refused_with_its_place(void **state)
 		{"profiles: [{schedulerName: a, refusals: {cpu: 1}}]\n", "profiles[0].refusals: cpu"},
 		{"profiles: [{schedulerName: a, defaultNear: \"app=redis*0\"}]\n", "profiles[0].defaultNear"},
 		{"profiles: [{schedulerName: a, defaultClients: [1]}]\n", "profiles[0].defaultClients"},
+		{"maxLatency: 50\n", "maxLatency"}, {"maxLatency: \"50\"\n", "maxLatency"}, {"maxLatency: 0ms\n", "`none`"}, {"maxLatency: -1ms\n", "maxLatency"},
+		{"maxLatency: off\n", "maxLatency"}, {"maxLatency: infms\n", "maxLatency"}, {"maxLatency: \"\"\n", "maxLatency"},
+		{"noData: allow\n", "allow"}, {"noData: true\n", "noData"},
+		{"profiles: [{schedulerName: a, maxLatency: 3}]\n", "profiles[0]: maxLatency"},
+		{"profiles: [{schedulerName: a, maxLatency: soon}]\n", "profiles[0].maxLatency"},
+		{"profiles: [{schedulerName: a, noData: refuse}]\n", "profiles[0].noData"},
+		{"profiles: [{schedulerName: a, noData: 1}]\n", "profiles[0]: noData"},
 		{"a: &x 1\nb: *x\n", "line"},
 		{"strict: true\nstrict: false\n", "line 2"},
 		{"\tstrict: true\n", "line 1"},
@@ -259,6 +281,8 @@ static void what_is_printed_gives_the_same_again(void **state)
 	static const char *const configs[] = {
 		"poll: 250ms\nweights: {plain: {free: 2.5, podAffinity: 3}, near: {images: 0, spread: 1}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
 		"profiles:\n- schedulerName: a\n  weights: {near: {latency: 0.125}}\n  defaultNear: node/x\n- {schedulerName: b, strict: true}\n",
+		"maxLatency: 12.5ms\nnoData: deny\n",
+		"maxLatency: 50ms\nprofiles:\n- {schedulerName: a, maxLatency: none}\n- {schedulerName: b, noData: deny, maxLatency: 700us}\n- {schedulerName: c}\n",
 	};
 	size_t i;
 
@@ -267,6 +291,7 @@ static void what_is_printed_gives_the_same_again(void **state)
 		struct settings *first = want(configs[i], NULL), *second;
 		char *once = NULL, *twice = NULL;
 		size_t len;
+		uint32_t k;
 		FILE *to = open_memstream(&once, &len);
 
 		settings_print(first, to);
@@ -281,6 +306,11 @@ static void what_is_printed_gives_the_same_again(void **state)
 		assert_memory_equal(first->profiles[0].weight_plain, second->profiles[0].weight_plain,
 				    sizeof(double[SCORE_COUNT]));
 		assert_string_equal(first->profiles[0].scheduler_name, second->profiles[0].scheduler_name);
+		for (k = 0; k < first->profile_count; k++) {
+			assert_true(first->profiles[k].max_latency_us <= second->profiles[k].max_latency_us);
+			assert_true(first->profiles[k].max_latency_us >= second->profiles[k].max_latency_us);
+			assert_int_equal(first->profiles[k].deny_no_data, second->profiles[k].deny_no_data);
+		}
 		assert_int_equal(first->poll_ms, second->poll_ms);
 		assert_string_equal(first->profiles[0].default_near.near[0].text, second->profiles[0].default_near.near[0].text);
 		free(once);
@@ -394,6 +424,7 @@ int main(void)
 		cmocka_unit_test(help_shows_what_is_on_by_default),
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
 		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(the_latency_limit_of_all_pods_is_of_each_profile),
 		cmocka_unit_test(what_is_printed_gives_the_same_again),
 		cmocka_unit_test(a_reload_may_change_weights_and_nothing_that_is_open),
 	};
