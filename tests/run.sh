@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.." || exit 70
 logs=${TEST_LOGS:-build/logs}
 export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
+# `nice` before what runs beside a suite
+later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
@@ -46,13 +48,14 @@ one() {
 step() {
 	title=$1; shift
 	begin=$(date +%s)
-	if "$@" >"$logs/step.log" 2>&1; then
+	log=$(mktemp "$logs/step-XXXXXX.log")	# steps may overlap
+	if "$@" >"$log" 2>&1; then
 		echo "1 0 0" >>"$logs/results"
 		printf '%-6s %s  %d s\n' ok "$title" $(($(date +%s) - begin))
 	else
 		echo "0 1 0" >>"$logs/results"
 		printf '%-6s %s\n' FAILED "$title"
-		tail -n 40 "$logs/step.log" | sed 's/^/       | /'
+		tail -n 40 "$log" | sed 's/^/       | /'
 		return 1
 	fi
 }
@@ -72,7 +75,7 @@ suite() {
 
 headers_alone() {
 	for header in $(git ls-files '*.h'); do
-		gcc -std=gnu17 -D_GNU_SOURCE -DLM_VERSION='""' -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
+		$later gcc -std=gnu17 -D_GNU_SOURCE -DLM_VERSION='""' -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
 	done
 }
 
@@ -80,14 +83,14 @@ headers_alone() {
 fuzz() {
 	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
 		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
-		step "fuzz $(basename "$program") for $1 s" "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
+		step "fuzz $(basename "$program") for $1 s" $later "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
 			-verbosity=0 -artifact_prefix="$logs/"
 	done
 }
 
 build() { # TITLE VARIABLES...
 	title=$1; shift
-	step "build: $title" env -u BUILD make -s -j2 "$@"
+	step "build: $title" $later env -u BUILD make -s -j2 "$@"
 }
 
 # The laboratory of hosts, beside all that follows, for it mostly waits.
@@ -96,14 +99,29 @@ laboratory() {
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 }
 
-all() {
-	build "gcc, hardened, warning-free" CC=gcc tests lab-tools && suite build/gcc
-	laboratory &
+# beside WORDS: in the background, and behind all else that wants a processor; $! is its number
+beside() { { later="nice -n 10"; "$@"; } & }
+
+threads_build() { build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests; }
+others() {
+	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers; fuzzers=$?
 	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
 	step "each header compiles alone" headers_alone
-	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
-	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
-	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
+	[ $fuzzers -eq 0 ] && fuzz "${FUZZ_SECONDS:-5}"
+}
+
+# Tests wait half of their time and builds never do: while one suite runs, what comes after it is built. The fuzzers run beside the last.
+all() {
+	build "gcc, hardened, warning-free" CC=gcc tests lab-tools || return 1
+	laboratory &
+	beside build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests; address=$!
+	suite build/gcc
+	wait $address; address=$?
+	beside threads_build; threads=$!
+	[ $address -ne 0 ] || suite build/gcc-address-undefined
+	wait $threads; threads=$?
+	beside others
+	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded"
 	wait
 }
 
