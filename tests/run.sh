@@ -19,6 +19,13 @@ valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cp
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
 
+# What takes longest, in a suite: begun first.
+slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft, so many per cent run with AddressSanitizer, where a round
+# takes five to ten times as long; all of them run with plain gcc, and with both every night.
+sanitized_rounds=40
+
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
 waiting='e-elect|e-ops|e-wait'
 
@@ -62,10 +69,12 @@ step() {
 
 # programs BUILD [NAMES]: the test programs of a build, the slow ones first
 programs() {
-	{
+	found=$({
 		ls "$1"/tests/i-* tests/integration/i-*.sh
 		ls "$1"/tests/u-*
-	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$"
+	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$")
+	printf '%s\n' "$found" | grep -E "/($slow)(\.sh)?\$"
+	printf '%s\n' "$found" | grep -vE "/($slow)(\.sh)?\$"
 }
 
 # suite BUILD [NAMES]: unit and integration tests of a build, three at a time: they wait half of their time
@@ -105,7 +114,7 @@ beside() { { later="nice -n 10"; "$@"; } & }
 threads_build() { build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests; }
 others() {
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers; fuzzers=$?
-	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
+	build "clang, hardened, warning-free" CC=clang all tests-checked
 	step "each header compiles alone" headers_alone
 	[ $fuzzers -eq 0 ] && fuzz "${FUZZ_SECONDS:-5}"
 }
@@ -118,7 +127,7 @@ all() {
 	suite build/gcc
 	wait $address; address=$?
 	beside threads_build; threads=$!
-	[ $address -ne 0 ] || suite build/gcc-address-undefined
+	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined
 	wait $threads; threads=$?
 	beside others
 	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded"
@@ -182,6 +191,7 @@ on_kubelets() {
 
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
+	sanitized_rounds=100
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
