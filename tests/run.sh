@@ -112,12 +112,11 @@ laboratory() {
 beside() { { later="nice -n 10"; "$@"; } & }
 
 threads_build() { build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests; }
-others() {
-	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers; fuzzers=$?
-	build "clang, hardened, warning-free" CC=clang all tests-checked
+by_clang() {
+	build "clang, warning-free: programs, hardened, and the tests' sources" CC=clang all tests-checked
 	step "each header compiles alone" headers_alone
-	[ $fuzzers -eq 0 ] && fuzz "${FUZZ_SECONDS:-5}"
 }
+fuzzing() { build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"; }
 
 # Tests wait half of their time and builds never do: while one suite runs, what comes after it is built. The fuzzers run beside the last.
 all() {
@@ -127,9 +126,10 @@ all() {
 	suite build/gcc
 	wait $address; address=$?
 	beside threads_build; threads=$!
+	beside by_clang
 	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined
 	wait $threads; threads=$?
-	beside others
+	beside fuzzing
 	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded"
 	wait
 }
