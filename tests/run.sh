@@ -22,8 +22,8 @@ threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-
 # What takes longest, in a suite: begun first.
 slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
 
-# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft, so many per cent run with AddressSanitizer, where a round
-# takes five to ten times as long; all of them run with plain gcc, and with both every night.
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
+# where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
