@@ -12,10 +12,19 @@ cd "$(dirname "$0")/.." || exit 70
 logs=${TEST_LOGS:-build/logs}
 export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
+# `nice` before what runs beside a suite
+later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
+
+# What takes longest, in a suite: begun first.
+slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
+# where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
+sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
 waiting='e-elect|e-ops|e-wait'
@@ -46,23 +55,26 @@ one() {
 step() {
 	title=$1; shift
 	begin=$(date +%s)
-	if "$@" >"$logs/step.log" 2>&1; then
+	log=$(mktemp "$logs/step-XXXXXX.log")	# steps may overlap
+	if "$@" >"$log" 2>&1; then
 		echo "1 0 0" >>"$logs/results"
 		printf '%-6s %s  %d s\n' ok "$title" $(($(date +%s) - begin))
 	else
 		echo "0 1 0" >>"$logs/results"
 		printf '%-6s %s\n' FAILED "$title"
-		tail -n 40 "$logs/step.log" | sed 's/^/       | /'
+		tail -n 40 "$log" | sed 's/^/       | /'
 		return 1
 	fi
 }
 
 # programs BUILD [NAMES]: the test programs of a build, the slow ones first
 programs() {
-	{
+	found=$({
 		ls "$1"/tests/i-* tests/integration/i-*.sh
 		ls "$1"/tests/u-*
-	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$"
+	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$")
+	printf '%s\n' "$found" | grep -E "/($slow)(\.sh)?\$"
+	printf '%s\n' "$found" | grep -vE "/($slow)(\.sh)?\$"
 }
 
 # suite BUILD [NAMES]: unit and integration tests of a build, three at a time: they wait half of their time
@@ -72,7 +84,7 @@ suite() {
 
 headers_alone() {
 	for header in $(git ls-files '*.h'); do
-		gcc -std=gnu17 -D_GNU_SOURCE -DLM_VERSION='""' -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
+		$later gcc -std=gnu17 -D_GNU_SOURCE -DLM_VERSION='""' -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
 	done
 }
 
@@ -80,14 +92,14 @@ headers_alone() {
 fuzz() {
 	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
 		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
-		step "fuzz $(basename "$program") for $1 s" "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
+		step "fuzz $(basename "$program") for $1 s" $later "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
 			-verbosity=0 -artifact_prefix="$logs/"
 	done
 }
 
 build() { # TITLE VARIABLES...
 	title=$1; shift
-	step "build: $title" env -u BUILD make -s -j2 "$@"
+	step "build: $title" $later env -u BUILD make -s -j2 "$@"
 }
 
 # The laboratory of hosts, beside all that follows, for it mostly waits.
@@ -96,14 +108,29 @@ laboratory() {
 	BUILD=build/gcc TEST_TIMEOUT=600 "$0" one tests/lab/test.sh
 }
 
-all() {
-	build "gcc, hardened, warning-free" CC=gcc tests lab-tools && suite build/gcc
-	laboratory &
-	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
+# beside WORDS: in the background, and behind all else that wants a processor; $! is its number
+beside() { { later="nice -n 10"; "$@"; } & }
+
+threads_build() { build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests; }
+by_clang() {
+	build "clang, warning-free: programs, hardened, and the tests' sources" CC=clang all tests-checked
 	step "each header compiles alone" headers_alone
-	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
-	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
-	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
+}
+fuzzing() { build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"; }
+
+# Tests wait half of their time and builds never do: while one suite runs, what comes after it is built. The fuzzers run beside the last.
+all() {
+	build "gcc, hardened, warning-free" CC=gcc tests lab-tools || return 1
+	laboratory &
+	beside build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests; address=$!
+	suite build/gcc
+	wait $address; address=$?
+	beside threads_build; threads=$!
+	beside by_clang
+	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined
+	wait $threads; threads=$?
+	beside fuzzing
+	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded"
 	wait
 }
 
@@ -164,6 +191,7 @@ on_kubelets() {
 
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
+	sanitized_rounds=100
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000

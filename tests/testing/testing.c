@@ -35,6 +35,17 @@ uint64_t test_seed(void)
 	return seed;
 }
 
+int test_rounds(int full)
+{
+	const char *given = getenv("TEST_ROUNDS");
+	long percent = given ? strtol(given, NULL, 10) : 100;
+
+	/* an empty or a foolish value must not make tests that test nothing */
+	if (percent < 1 || percent > 100)
+		percent = 100;
+	return full * percent < 100 ? 1 : (int)(full * percent / 100);
+}
+
 /* SplitMix64 (Steele, Lea, Flood 2014). */
 struct rng rng_make(uint64_t seed)
 {

@@ -20,6 +20,9 @@
 /* Seed of this run: $TEST_SEED, else random. Printed at first use as "# seed N", so that a failure can be repeated. */
 uint64_t test_seed(void);
 
+/* How often to repeat what is random: full, or $TEST_ROUNDS per cent of it (1 to 100; tests/run.sh sets it where a round is slow), at least 1. */
+int test_rounds(int full);
+
 struct rng {
 	uint64_t state;
 };

@@ -18,7 +18,7 @@
 #include "sched/filter/filter.h"
 #include "sched/simulate.h"
 
-#define WORLDS 25
+#define WORLDS test_rounds(25)		/* 10 and more have all that a_dump_replays_every_decision varies */
 #define NODES 24
 #define RUNNING 60
 #define PENDING 40

@@ -7,7 +7,7 @@
 #include "sched/filter/node_affinity.h"
 #include "sched/filter/taints.h"
 
-#define ROUNDS 20000
+#define ROUNDS test_rounds(20000)
 
 #define SPREAD "node(s) didn't match pod topology spread constraints"
 #define AFFINITY "node(s) didn't match pod affinity rules"
@@ -259,7 +259,7 @@ static void equal_the_rules_on_random_clusters(void **state)
 	printf("# %u nodes:", checked);
 	for (k = 0; k < ARRAY_SIZE(reasons); k++) {
 		printf(" %u", reasons[k]);
-		assert_true(reasons[k] > ROUNDS / 100);
+		assert_true(reasons[k] > (unsigned)ROUNDS / 100);
 	}
 	puts("");
 }

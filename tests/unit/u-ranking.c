@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 10000
+#define ROUNDS test_rounds(10000)
 #define PODS_A_WORLD 25
 #define CLOSE 1e-2			/* points: floats against doubles */
 

@@ -252,22 +252,22 @@ static void a_resource_that_is_used_up_is_forgotten(void **state)
 	resources_free(&pod);
 }
 
-/* Names by the ten thousand: with a search from the start for each this takes a minute. */
+/* Names by the ten thousand, in full where an allocation is cheap: with a search from the start for each this takes a minute. */
 static void a_flood_of_resources(void **state)
 {
 	struct resources node = {0}, pods[2] = {{0}};
 	char name[32];
-	int i;
+	int i, count = test_rounds(80000);
 
 	(void)state;
-	for (i = 0; i < 80000; i++) {
+	for (i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "x.org/%08d", i);
 		resources_set_scalar(&pods[i % 2], name, 1);
 	}
 	resources_add(&node, &pods[0]);
 	resources_add(&node, &pods[1]);
-	assert_int_equal(node.scalar_count, 80000);
-	assert_int_equal(resources_scalar(&node, "x.org/00054321"), 1);
+	assert_int_equal(node.scalar_count, count);
+	assert_int_equal(resources_scalar(&node, "x.org/00000777"), 1);
 	resources_sub(&node, &pods[0]);
 	resources_sub(&node, &pods[1]);
 	assert_int_equal(node.scalar_count, 0);
