@@ -247,6 +247,18 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	return x->discarded > DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
 }
 
+/*
+ * libmicrohttpd misses an end that comes together with the last bytes of a request: epoll tells of it once, and it stops reading at what was asked for. Such a
+ * connection would be held until its time is over.
+ */
+static void notice_end(const struct client *client)
+{
+	char byte;
+
+	if (recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		shutdown(client->fd, SHUT_RDWR);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
 	struct http_server *server = cls;
@@ -264,6 +276,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 		buf_free(&unsent.body);
 	}
 	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
+	notice_end(x->client);
 	if (x->deferred)
 		count_deferred(server, 0, -1);
 	drop_body(server, x);

@@ -13,7 +13,7 @@ logs=${TEST_LOGS:-build/logs}
 export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scan|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
 
@@ -46,13 +46,14 @@ one() {
 step() {
 	title=$1; shift
 	begin=$(date +%s)
-	if "$@" >"$logs/step.log" 2>&1; then
+	log=${STEP_LOG:-$logs/step.log}
+	if "$@" >"$log" 2>&1; then
 		echo "1 0 0" >>"$logs/results"
 		printf '%-6s %s  %d s\n' ok "$title" $(($(date +%s) - begin))
 	else
 		echo "0 1 0" >>"$logs/results"
 		printf '%-6s %s\n' FAILED "$title"
-		tail -n 40 "$logs/step.log" | sed 's/^/       | /'
+		tail -n 40 "$log" | sed 's/^/       | /'
 		return 1
 	fi
 }
@@ -76,13 +77,28 @@ headers_alone() {
 	done
 }
 
-# fuzz SECONDS: each parser of outside input, mutated by libFuzzer from its own corpus
+# fuzz_one PROGRAM SECONDS: mutated by libFuzzer from its own corpus
+fuzz_one() {
+	step "fuzz $(basename "$1") for $2 s" "$1" -max_total_time="$2" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 -artifact_prefix="$logs/"
+}
+
+# What anybody who reaches the extender's port may send: fuzzed for longer.
+open_to_all='f-(extender|http)'
+
+# fuzz SECONDS: each of the other parsers of outside input
 fuzz() {
 	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
 		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
-		step "fuzz $(basename "$program") for $1 s" "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix="$logs/"
+		basename "$program" | grep -Eqx "$open_to_all" || fuzz_one "$program" "$1"
 	done
+}
+
+# fuzz_open SECONDS: those side by side
+fuzz_open() {
+	for program in $(ls build/clang-fuzzer-address-undefined/tests/f-* | grep -E "/$open_to_all\$"); do
+		STEP_LOG=$logs/$(basename "$program").log fuzz_one "$program" "$1" &
+	done
+	wait
 }
 
 build() { # TITLE VARIABLES...
@@ -102,8 +118,10 @@ all() {
 	build "clang, hardened, warning-free" CC=clang tests lab-tools e2e-tools
 	step "each header compiles alone" headers_alone
 	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests && suite build/gcc-address-undefined
+	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers
+	fuzz_open "${EXTENDER_FUZZ_SECONDS:-60}" &	# beside the next, which waits half of its time
 	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests && suite build/gcc-thread "$threaded"
-	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"
+	fuzz "${FUZZ_SECONDS:-5}"
 	wait
 }
 
@@ -174,6 +192,7 @@ nightly() {
 		round=$((round + 1))
 		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-window'
 	done
+	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
 }
 

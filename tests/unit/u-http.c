@@ -464,6 +464,27 @@ static void who_had_an_answer_is_kept(void **state)
 	http_stop(server);
 }
 
+/* A client that sent its last request and said so: closed at once, not when its time is over. */
+static void an_end_behind_the_request_is_seen(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.kept_ms = 60000});
+	int64_t begin_ms = clock_mono_ms();
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		int fd = dial_and_say(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+		char block[1000];
+
+		shutdown(fd, SHUT_WR);
+		while (recv(fd, block, sizeof(block), 0) > 0)
+			;
+		close(fd);
+	}
+	assert_true(clock_mono_ms() - begin_ms < 30000);
+	http_stop(server);
+}
+
 static void numbers_of_connections_are_settings(void **state)
 {
 	struct http_server *server = start_with((struct http_settings){.connections = 1000, .per_address = 3});
@@ -590,6 +611,7 @@ int main(void)
 		cmocka_unit_test(a_stop_waits_for_handlers),
 		cmocka_unit_test(e8_a_byte_now_and_then_prolongs_nothing),
 		cmocka_unit_test(who_had_an_answer_is_kept),
+		cmocka_unit_test(an_end_behind_the_request_is_seen),
 		cmocka_unit_test(numbers_of_connections_are_settings),
 		cmocka_unit_test(a_reply_can_have_one_more_header),
 		cmocka_unit_test(each_later_answer_is_its_own),
