@@ -312,7 +312,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 /* The descriptor is open: it is closed after on_connection, which waits for us. */
 static void on_late(void *cls, struct deadline *entry)
 {
-	struct client *client = (struct client *)((char *)entry - offsetof(struct client, deadline));
+	struct client *client = (struct client *)(void *)((char *)entry - offsetof(struct client, deadline));
 
 	(void)cls;
 	shutdown(client->fd, SHUT_RDWR);
