@@ -558,6 +558,48 @@ static void each_later_answer_is_its_own(void **state)
 	assert_int_equal(atomic_load(&filled), 40 * 25);
 }
 
+/* One request after the other over one connection, until it is closed. */
+static void *ask_until_the_end(void *arg)
+{
+	static const char request[] = "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+	char block[1000];
+	int fd = *(int *)arg;
+
+	while (send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 && recv(fd, block, sizeof(block), 0) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+/* libmicrohttpd ends the process when it is stopped while a connection sleeps. */
+static void a_stop_in_the_midst_of_later_answers(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 10; round++) {
+		struct http_server *server = start("127.0.0.1:0");
+		pthread_t finisher, clients[4];
+		int fds[4];
+		size_t i;
+
+		atomic_store(&no_more, false);
+		assert_int_equal(pthread_create(&finisher, NULL, finish_in_any_order, NULL), 0);
+		for (i = 0; i < ARRAY_SIZE(clients); i++) {
+			fds[i] = dial(http_port(server));
+			assert_int_equal(pthread_create(&clients[i], NULL, ask_until_the_end, &fds[i]), 0);
+		}
+		usleep(20000 + rng_below(&rng, 30000));
+		http_stop(server);
+		atomic_store(&no_more, true);
+		pthread_join(finisher, NULL);
+		for (i = 0; i < ARRAY_SIZE(clients); i++)
+			pthread_join(clients[i], NULL);
+		assert_int_equal(atomic_load(&filled), atomic_load(&deferred));
+	}
+}
+
 /* Some clients are gone before it, some wait: each is filled once, and those who wait have their answer. */
 static void a_stop_waits_for_later_answers(void **state)
 {
@@ -615,6 +657,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_connections_are_settings),
 		cmocka_unit_test(a_reply_can_have_one_more_header),
 		cmocka_unit_test(each_later_answer_is_its_own),
+		cmocka_unit_test(a_stop_in_the_midst_of_later_answers),
 		cmocka_unit_test(a_stop_waits_for_later_answers),
 		cmocka_unit_test(the_fd_limit_is_never_lowered),
 	};
