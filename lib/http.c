@@ -27,7 +27,8 @@ struct http_server {
 	int port;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int unfinished, unsent;		/* of those that were deferred */
+	int unfinished, unsent;		/* handlers that run, and what they deferred; of the latter what is not answered */
+	bool stopping;			/* no handler begins any more: libmicrohttpd must not end with a connection that sleeps */
 };
 
 /* A connection. */
@@ -101,6 +102,27 @@ static enum MHD_Result send_text(struct http_later *x, int status, const char *t
 
 /* --- requests ----------------------------------------------------------------------------------------------------------- */
 
+static void count_deferred(struct http_server *server, int unfinished, int unsent)
+{
+	pthread_mutex_lock(&server->lock);
+	server->unfinished += unfinished;
+	server->unsent += unsent;
+	pthread_cond_signal(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* False: it is too late. */
+static bool begin_handler(struct http_server *server)
+{
+	bool begins;
+
+	pthread_mutex_lock(&server->lock);
+	begins = !server->stopping;
+	server->unfinished += begins;
+	pthread_mutex_unlock(&server->lock);
+	return begins;
+}
+
 /* A query as it came would need a look into the raw request; libmicrohttpd gives it decoded, argument by argument. */
 static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
 {
@@ -158,11 +180,14 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 	if (!route)
 		return send_text(x, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
 	MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
+	if (!begin_handler(x->server))
+		return send_text(x, 503, "the server is ending\n");
 	buf_add(&x->body, "", 0);
 	route->handler(arg,
 		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
 					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len, .later = x},
 		       &reply);
+	count_deferred(x->server, -1, 0);
 	if (!x->deferred)
 		return send_reply(x, &reply);
 	buf_free(&reply.body);
@@ -188,15 +213,6 @@ static int refusal_of(struct http_server *server, const struct http_later *x, si
 	if (clock_mono_ms() - x->begun_mono_ms > s->body_ms)
 		return 408;
 	return s->max_bodies_bytes && atomic_load(&server->bodies_bytes) + size > s->max_bodies_bytes ? 503 : 0;
-}
-
-static void count_deferred(struct http_server *server, int unfinished, int unsent)
-{
-	pthread_mutex_lock(&server->lock);
-	server->unfinished += unfinished;
-	server->unsent += unsent;
-	pthread_cond_signal(&server->changed);
-	pthread_mutex_unlock(&server->lock);
 }
 
 static void drop_body(struct http_server *server, struct http_later *x)
@@ -247,6 +263,18 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	return x->discarded > DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
 }
 
+/*
+ * libmicrohttpd misses an end that comes together with the last bytes of a request: epoll tells of it once, and it stops reading at what was asked for. Such a
+ * connection would be held until its time is over.
+ */
+static void notice_end(const struct client *client)
+{
+	char byte;
+
+	if (recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		shutdown(client->fd, SHUT_RDWR);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
 	struct http_server *server = cls;
@@ -264,6 +292,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 		buf_free(&unsent.body);
 	}
 	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
+	notice_end(x->client);
 	if (x->deferred)
 		count_deferred(server, 0, -1);
 	drop_body(server, x);
@@ -299,7 +328,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 /* The descriptor is open: it is closed after on_connection, which waits for us. */
 static void on_late(void *cls, struct deadline *entry)
 {
-	struct client *client = (struct client *)((char *)entry - offsetof(struct client, deadline));
+	struct client *client = (struct client *)(void *)((char *)entry - offsetof(struct client, deadline));
 
 	(void)cls;
 	shutdown(client->fd, SHUT_RDWR);
@@ -332,6 +361,7 @@ static void wait_for_deferred(struct http_server *server)
 	struct timespec until;
 
 	pthread_mutex_lock(&server->lock);
+	server->stopping = true;
 	while (server->unfinished)
 		pthread_cond_wait(&server->changed, &server->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);

@@ -42,7 +42,7 @@ static const struct option_spec specs[] = {
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
 	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
 	{"extender-listen", OPT_STRING, AT(extender_listen), "ADDR:PORT", NULL, 0,
-	 .help = "with --mode extender: serve /filter and /prioritize there; default: " EXTENDER_LISTEN},
+	 .help = "with --mode extender: serve /filter and /prioritize there, and what --listen serves; default: " EXTENDER_LISTEN},
 	{"extender-late", OPT_CHOICE, AT(extender_late), "ANSWER", "pass", 0, .choices = lates,
 	 .help = "when there is no decision within 1 s (or not yet): /filter passes all nodes, limits unchecked, or answers an error; /prioritize "
 		 "gives equal scores"},

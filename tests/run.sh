@@ -15,7 +15,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scan|scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
@@ -88,13 +88,28 @@ headers_alone() {
 	done
 }
 
-# fuzz SECONDS: each parser of outside input, mutated by libFuzzer from its own corpus
+# fuzz_one PROGRAM SECONDS: mutated by libFuzzer from its own corpus
+fuzz_one() {
+	step "fuzz $(basename "$1") for $2 s" $later "$1" -max_total_time="$2" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 -artifact_prefix="$logs/"
+}
+
+# What anybody who reaches the extender's port may send: fuzzed for longer.
+open_to_all='f-(extender|http)'
+
+# fuzz SECONDS: each of the other parsers of outside input
 fuzz() {
 	for program in build/clang-fuzzer-address-undefined/tests/f-*; do
 		[ -x "$program" ] && [ "${program%.*}" = "$program" ] || continue
-		step "fuzz $(basename "$program") for $1 s" $later "$program" -max_total_time="$1" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix="$logs/"
+		basename "$program" | grep -Eqx "$open_to_all" || fuzz_one "$program" "$1"
 	done
+}
+
+# fuzz_open SECONDS: those side by side
+fuzz_open() {
+	for program in $(ls build/clang-fuzzer-address-undefined/tests/f-* | grep -E "/$open_to_all\$"); do
+		fuzz_one "$program" "$1" &
+	done
+	wait
 }
 
 build() { # TITLE VARIABLES...
@@ -116,7 +131,12 @@ by_clang() {
 	build "clang, warning-free: programs, hardened, and the tests' sources" CC=clang all tests-checked
 	step "each header compiles alone" headers_alone
 }
-fuzzing() { build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers && fuzz "${FUZZ_SECONDS:-5}"; }
+fuzzing() {
+	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers || return 1
+	fuzz_open "${EXTENDER_FUZZ_SECONDS:-60}" &
+	fuzz "${FUZZ_SECONDS:-5}"
+	wait
+}
 
 # Tests wait half of their time and builds never do: while one suite runs, what comes after it is built. The fuzzers run beside the last.
 all() {
@@ -202,6 +222,7 @@ nightly() {
 		round=$((round + 1))
 		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-polarity|u-ranking|u-resources|u-snapshot|u-window'
 	done
+	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
 }
 

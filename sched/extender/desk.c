@@ -134,7 +134,7 @@ void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_
 
 static void on_late(void *arg, struct deadline *entry)
 {
-	struct desk_job *job = (struct desk_job *)((char *)entry - offsetof(struct desk_job, deadline));
+	struct desk_job *job = (struct desk_job *)(void *)((char *)entry - offsetof(struct desk_job, deadline));
 	struct desk *d = arg;
 
 	if (!claim(job))

@@ -1,5 +1,6 @@
 #include "sched/extender/wire.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,9 @@
 #include "lib/mem.h"
 #include "lib/names.h"
 #include "sched/extender/scan.h"
+
+#define RESTS 4			/* as many as are asked about at a time, about */
+#define REST_MAX_BYTES 65536	/* more is not remembered */
 
 /* --- members --------------------------------------------------------------------------------------------------------- */
 
@@ -172,7 +176,7 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 		return -1;
 	if (!pod)
 		return lm_fail(err, LM_DATA, "Pod is missing");
-	r->pod = pod_parse(pod, err);
+	r->pod = r->own_pod = pod_parse(pod, err);
 	return r->pod ? 0 : lm_wrap(err, "Pod");
 }
 
@@ -189,12 +193,91 @@ static int parse_whole(const char *text, size_t len, struct wire_request *out, s
 	return -1;
 }
 
+/* --- the request without its names --------------------------------------------------------------------------------------- */
+
+/* What a request is beside its list, by its bytes, and the pod that was read from them. */
+struct wire_rest {
+	int shares;			/* under rests_lock */
+	struct buf text;
+	struct pod *pod;
+};
+
+static pthread_mutex_t rests_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wire_rest *rests[RESTS];
+static unsigned next_rest;
+
+static bool is_last_share(struct wire_rest *rest)
+{
+	bool last;
+
+	pthread_mutex_lock(&rests_lock);
+	last = --rest->shares == 0;
+	pthread_mutex_unlock(&rests_lock);
+	return last;
+}
+
+static void release_rest(struct wire_rest *rest)
+{
+	if (!rest || !is_last_share(rest))
+		return;
+	pod_free(rest->pod);
+	buf_free(&rest->text);
+	free(rest);
+}
+
+/* A share of it; NULL: these bytes are new. */
+static struct wire_rest *find_rest(const struct buf *text)
+{
+	struct wire_rest *found = NULL;
+	unsigned i;
+
+	pthread_mutex_lock(&rests_lock);
+	for (i = 0; i < RESTS && !found; i++)
+		if (rests[i] && rests[i]->text.len == text->len && memcmp(rests[i]->text.data, text->data, text->len) == 0)
+			found = rests[i];
+	if (found)
+		found->shares++;
+	pthread_mutex_unlock(&rests_lock);
+	return found;
+}
+
+/* Takes both; the caller's share, and that of the list. */
+static struct wire_rest *add_rest(struct buf *text, struct pod *pod)
+{
+	struct wire_rest *rest = xcalloc(1, sizeof(*rest)), *oldest;
+
+	*rest = (struct wire_rest){.shares = 2, .text = *text, .pod = pod};
+	*text = (struct buf){0};
+	pthread_mutex_lock(&rests_lock);
+	oldest = rests[next_rest];
+	rests[next_rest] = rest;
+	next_rest = (next_rest + 1) % RESTS;
+	pthread_mutex_unlock(&rests_lock);
+	release_rest(oldest);
+	return rest;
+}
+
+/* NULL: it is no request, or none of names. */
+static struct wire_rest *read_rest(struct buf *text)
+{
+	struct wire_rest *rest = text->len <= REST_MAX_BYTES ? find_rest(text) : NULL;
+	struct wire_request r;
+	struct lm_err unsaid;
+
+	if (rest || parse_whole(text->data, text->len, &r, &unsaid) < 0)
+		return rest;
+	if (text->len > REST_MAX_BYTES)
+		buf_free(text);		/* found by nobody */
+	rest = add_rest(text, steal(&r.own_pod));
+	wire_free(&r);
+	return rest;
+}
+
 /* The names by the scanner, the rest as ever. False: *out is {0}, and parse_whole has the word. */
 static bool parse_scanned(const char *text, size_t len, struct wire_request *out)
 {
 	auto_buf struct buf rest = {0};
 	struct scan scan;
-	struct lm_err unsaid;
 	size_t before;
 
 	*out = (struct wire_request){0};
@@ -204,12 +287,12 @@ static bool parse_scanned(const char *text, size_t len, struct wire_request *out
 	buf_add(&rest, text, before);
 	buf_add(&rest, "[]", 2);
 	buf_add(&rest, scan.list + scan.list_len, len - before - scan.list_len);
-	if (parse_whole(rest.data, rest.len, out, &unsaid) < 0) {
+	out->rest = read_rest(&rest);
+	if (!out->rest) {
 		scan_free(&scan);
 		return false;
 	}
-	cJSON_Delete(steal(&out->tree));
-	free(out->nodes);
+	out->pod = out->rest->pod;
 	out->nodes = scan.nodes;
 	out->names = scan.names;
 	out->count = scan.count;
@@ -227,7 +310,8 @@ int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm
 
 void wire_free(struct wire_request *r)
 {
-	pod_free(r->pod);
+	pod_free(r->own_pod);
+	release_rest(r->rest);
 	free(r->nodes);
 	free(r->names);
 	cJSON_Delete(r->tree);

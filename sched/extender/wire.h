@@ -15,7 +15,7 @@
  *
  * The text has to outlive wire_print_*, which send bytes of it back as they came.
  *
- * No I/O, no clock, no state: any thread.
+ * No I/O, no clock: any thread. It remembers the last few pods that it read: a kube-scheduler asks twice about each, in the same bytes.
  */
 #ifndef SCHED_EXTENDER_WIRE_H
 #define SCHED_EXTENDER_WIRE_H
@@ -45,12 +45,14 @@ struct wire_node {
 };
 
 struct wire_request {
-	struct pod *pod;
+	const struct pod *pod;
 	struct wire_node *nodes;	/* in the request's order, each name once */
 	uint32_t count;
 	bool whole;			/* the form is Nodes */
 	cJSON *tree;			/* private: what names and objects point into; NULL when they were scanned */
 	char *names;			/* private: then it is this */
+	struct pod *own_pod;		/* private: the pod, or NULL: it is that of `rest`, which is shared */
+	struct wire_rest *rest;
 };
 
 /*

@@ -7,7 +7,7 @@ build=${BUILD:-build/gcc}
 results=$build/bench
 : >"$results"
 failed=0
-[ $# -gt 0 ] || set -- b-decide b-reload b-merge b-probe b-rate
+[ $# -gt 0 ] || set -- b-decide b-reload b-merge b-probe b-extender b-rate
 for name; do
 	echo "$name:"
 	# b-rate needs a control plane, which the first time is built.

@@ -464,6 +464,27 @@ static void who_had_an_answer_is_kept(void **state)
 	http_stop(server);
 }
 
+/* A client that sent its last request and said so: closed at once, not when its time is over. */
+static void an_end_behind_the_request_is_seen(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.kept_ms = 60000});
+	int64_t begin_ms = clock_mono_ms();
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		int fd = dial_and_say(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+		char block[1000];
+
+		shutdown(fd, SHUT_WR);
+		while (recv(fd, block, sizeof(block), 0) > 0)
+			;
+		close(fd);
+	}
+	assert_true(clock_mono_ms() - begin_ms < 30000);
+	http_stop(server);
+}
+
 static void numbers_of_connections_are_settings(void **state)
 {
 	struct http_server *server = start_with((struct http_settings){.connections = 1000, .per_address = 3});
@@ -537,6 +558,48 @@ static void each_later_answer_is_its_own(void **state)
 	assert_int_equal(atomic_load(&filled), 40 * 25);
 }
 
+/* One request after the other over one connection, until it is closed. */
+static void *ask_until_the_end(void *arg)
+{
+	static const char request[] = "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+	char block[1000];
+	int fd = *(int *)arg;
+
+	while (send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 && recv(fd, block, sizeof(block), 0) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+/* libmicrohttpd ends the process when it is stopped while a connection sleeps. */
+static void a_stop_in_the_midst_of_later_answers(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 10; round++) {
+		struct http_server *server = start("127.0.0.1:0");
+		pthread_t finisher, clients[4];
+		int fds[4];
+		size_t i;
+
+		atomic_store(&no_more, false);
+		assert_int_equal(pthread_create(&finisher, NULL, finish_in_any_order, NULL), 0);
+		for (i = 0; i < ARRAY_SIZE(clients); i++) {
+			fds[i] = dial(http_port(server));
+			assert_int_equal(pthread_create(&clients[i], NULL, ask_until_the_end, &fds[i]), 0);
+		}
+		usleep(20000 + rng_below(&rng, 30000));
+		http_stop(server);
+		atomic_store(&no_more, true);
+		pthread_join(finisher, NULL);
+		for (i = 0; i < ARRAY_SIZE(clients); i++)
+			pthread_join(clients[i], NULL);
+		assert_int_equal(atomic_load(&filled), atomic_load(&deferred));
+	}
+}
+
 /* Some clients are gone before it, some wait: each is filled once, and those who wait have their answer. */
 static void a_stop_waits_for_later_answers(void **state)
 {
@@ -590,9 +653,11 @@ int main(void)
 		cmocka_unit_test(a_stop_waits_for_handlers),
 		cmocka_unit_test(e8_a_byte_now_and_then_prolongs_nothing),
 		cmocka_unit_test(who_had_an_answer_is_kept),
+		cmocka_unit_test(an_end_behind_the_request_is_seen),
 		cmocka_unit_test(numbers_of_connections_are_settings),
 		cmocka_unit_test(a_reply_can_have_one_more_header),
 		cmocka_unit_test(each_later_answer_is_its_own),
+		cmocka_unit_test(a_stop_in_the_midst_of_later_answers),
 		cmocka_unit_test(a_stop_waits_for_later_answers),
 		cmocka_unit_test(the_fd_limit_is_never_lowered),
 	};
