@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/http_tls.h"
 #include "lib/mem.h"
 
 #define CONNECTIONS 256
@@ -39,7 +40,7 @@ struct exchange {
 	size_t discarded;	/* of a body that is refused: it is read to its end, so that the client sees the answer */
 };
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
+static enum MHD_Result send_reply(const struct http_server *server, struct MHD_Connection *connection, struct http_reply *reply)
 {
 	struct MHD_Response *response;
 	enum MHD_Result queued;
@@ -52,17 +53,19 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, private");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (server->settings.tls && http_tls_is_old(server->settings.tls, connection))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	queued = MHD_queue_response(connection, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
 	return queued;
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *connection, int status, const char *text)
+static enum MHD_Result send_text(const struct http_server *server, struct MHD_Connection *connection, int status, const char *text)
 {
 	struct http_reply reply = {.status = status, .content_type = "text/plain; charset=utf-8"};
 
 	buf_str(&reply.body, text);
-	return send_reply(connection, &reply);
+	return send_reply(server, connection, &reply);
 }
 
 /* A query as it came would need a look into the raw request; libmicrohttpd gives it decoded, argument by argument. */
@@ -99,7 +102,7 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	bool known = false;
 
 	if (x->refused)
-		return send_text(connection, x->refused, refusal_text(x->refused));
+		return send_text(server, connection, x->refused, refusal_text(x->refused));
 	for (; route < end; route++) {
 		bool same = is_path_of(route, path);
 
@@ -108,7 +111,7 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 			break;
 	}
 	if (route == end)
-		return send_text(connection, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
+		return send_text(server, connection, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
 	buf_add(&x->body, "", 0);
 	route->handler(server->settings.arg,
@@ -116,7 +119,7 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len},
 		       &reply);
 	buf_add(&reply.body, "", 0);
-	return send_reply(connection, &reply);
+	return send_reply(server, connection, &reply);
 }
 
 static int refusal_of(struct http_server *server, const struct exchange *x, size_t size)
@@ -283,6 +286,7 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 	auto_free struct http_server *server = xcalloc(1, sizeof(*server));
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD;
 	struct MHD_OptionItem threads = {MHD_OPTION_THREAD_POOL_SIZE, settings->threads ? (intptr_t)settings->threads : 2, NULL};
+	struct MHD_OptionItem tls[HTTP_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
 	int fd = open_socket(settings->listen, err);
 
 	if (fd < 0)
@@ -294,9 +298,13 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
 		threads = (struct MHD_OptionItem){MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)STACK_BYTES, NULL};
 	}
+	if (settings->tls) {
+		flags |= MHD_USE_TLS;
+		http_tls_options(settings->tls, tls);
+	}
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_ARRAY, (struct MHD_OptionItem[]){threads, {MHD_OPTION_END, 0, NULL}}, MHD_OPTION_CONNECTION_LIMIT,
+		MHD_OPTION_ARRAY, (struct MHD_OptionItem[]){threads, {MHD_OPTION_END, 0, NULL}}, MHD_OPTION_ARRAY, tls, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);

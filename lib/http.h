@@ -43,6 +43,8 @@ struct http_route {
 	http_handler *handler;
 };
 
+struct http_tls;
+
 struct http_settings {
 	const char *listen;		/* "ADDR:PORT", "[::1]:3000", ":3000" (all, IPv6 and IPv4); port 0: any */
 	const struct http_route *routes;
@@ -52,6 +54,7 @@ struct http_settings {
 	int64_t body_ms;		/* from a request's header to the end of its body, else 408; 0: no limit */
 	unsigned threads;		/* 0: 2 */
 	bool own_threads;		/* instead, a thread for each connection: a handler that waits holds up nobody else */
+	struct http_tls *tls;		/* NULL: plain; it must outlive the server (http_tls.h) */
 	void *arg;
 };
 

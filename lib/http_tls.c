@@ -1,0 +1,293 @@
+#include "lib/http_tls.h"
+
+#include <arpa/inet.h>
+#include <gnutls/abstract.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/http_keys.h"
+#include "lib/http_tls_client.h"
+#include "lib/http_tls_wire.h"
+#include "lib/mem.h"
+
+#define SETTLE_MS 1000
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+struct http_tls {
+	struct http_tls_settings settings;
+	pthread_mutex_t lock;		/* of `keys` */
+	struct http_keys *keys;		/* in use for new connections */
+	struct http_keys_stamp loaded, seen;	/* of the files: when they were loaded or refused; when they were looked at */
+	int64_t next_mono_ms;
+};
+
+/* A connection, from its start to its end. */
+struct guest {
+	const struct http_tls *tls;
+	struct http_keys *keys;
+	gnutls_session_t session;
+	struct http_tls_wire wire;
+	char peer[INET6_ADDRSTRLEN + 10];
+	unsigned hello_version;		/* legacy_version of ClientHello, 0x0303 for all since 1.2; 0: none came */
+	bool answered, verified, finished, told;
+};
+
+const char *const http_tls_reasons[] = {
+	[HTTP_TLS_NO_CERTIFICATE] = "no_certificate", [HTTP_TLS_UNKNOWN_CA] = "unknown_ca", [HTTP_TLS_EXPIRED] = "expired", [HTTP_TLS_USAGE] = "usage",
+	[HTTP_TLS_NAME] = "name", [HTTP_TLS_BAD_CERTIFICATE] = "bad_certificate", [HTTP_TLS_NOT_TLS] = "not_tls", [HTTP_TLS_PROTOCOL] = "protocol",
+	[HTTP_TLS_BY_CLIENT] = "by_client", [HTTP_TLS_BROKEN_OFF] = "broken_off", [HTTP_TLS_REASONS] = NULL,
+};
+
+/* --- the files ----------------------------------------------------------------------------------------------------------- */
+
+int http_tls_open(const struct http_tls_settings *settings, struct http_tls **out, struct lm_err *err)
+{
+	auto_free struct http_tls *tls = xcalloc(1, sizeof(*tls));
+
+	tls->settings = *settings;
+	http_keys_stamp(settings, &tls->loaded);
+	tls->seen = tls->loaded;
+	tls->keys = http_keys_load(settings, err);
+	if (!tls->keys)
+		return -1;
+	pthread_mutex_init(&tls->lock, NULL);
+	*out = steal(&tls);
+	return 0;
+}
+
+void http_tls_close(struct http_tls *tls)
+{
+	if (!tls)
+		return;
+	http_keys_drop(tls->keys);
+	pthread_mutex_destroy(&tls->lock);
+	free(tls);
+}
+
+int64_t http_tls_end_wall_s(const struct http_tls *tls)
+{
+	return tls->keys->end_wall_s;	/* only the caller's thread changes `keys` */
+}
+
+static struct http_keys *hold_keys(struct http_tls *tls)
+{
+	struct http_keys *keys;
+
+	pthread_mutex_lock(&tls->lock);
+	keys = tls->keys;
+	http_keys_hold(keys);
+	pthread_mutex_unlock(&tls->lock);
+	return keys;
+}
+
+static void use_keys(struct http_tls *tls, struct http_keys *keys)
+{
+	struct http_keys *before = tls->keys;
+
+	pthread_mutex_lock(&tls->lock);
+	tls->keys = keys;
+	pthread_mutex_unlock(&tls->lock);
+	http_keys_drop(before);
+}
+
+static int reload(struct http_tls *tls, struct lm_err *err)
+{
+	struct http_keys *keys = http_keys_load(&tls->settings, err);
+
+	if (!keys)
+		return -1;
+	if (memcmp(keys->digest, tls->keys->digest, sizeof(keys->digest)) == 0) {
+		http_keys_drop(keys);
+		return 0;
+	}
+	use_keys(tls, keys);
+	return 1;
+}
+
+int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err)
+{
+	struct http_keys_stamp now;
+	bool settled;
+
+	if (mono_ms < tls->next_mono_ms)
+		return 0;
+	http_keys_stamp(&tls->settings, &now);
+	settled = http_keys_same(&now, &tls->seen);
+	tls->seen = now;
+	tls->next_mono_ms = mono_ms + (settled ? HTTP_TLS_LOOK_MS : SETTLE_MS);
+	if (!settled || http_keys_same(&now, &tls->loaded))
+		return 0;
+	tls->loaded = now;
+	return reload(tls, err);
+}
+
+/* --- a handshake --------------------------------------------------------------------------------------------------------- */
+
+static void tell(struct guest *g, enum http_tls_reason reason, const char *text)
+{
+	struct http_tls_refusal refusal = {reason, g->peer, text};
+
+	if (!g->told && g->tls->settings.refused)
+		g->tls->settings.refused(g->tls->settings.arg, &refusal);
+	g->told = true;
+}
+
+/* The library does not send all alerts itself, and libmicrohttpd none: the client would see a connection that ends. */
+static int verify(gnutls_session_t session)
+{
+	struct guest *g = gnutls_session_get_ptr(session);
+	struct http_tls_verdict v = http_tls_judge(session, &g->tls->settings);
+
+	if (v.accepted) {
+		g->verified = true;
+		return 0;
+	}
+	tell(g, v.reason, v.text);
+	gnutls_alert_send(session, GNUTLS_AL_FATAL, v.alert);
+	http_tls_wire_finish(&g->wire);
+	return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+{
+	struct guest *g = gnutls_session_get_ptr(session);
+
+	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && message->size >= 2)
+		g->hello_version = (unsigned)message->data[0] << 8 | message->data[1];
+	if (type == GNUTLS_HANDSHAKE_SERVER_HELLO && !incoming)
+		g->answered = true;
+	if (type != GNUTLS_HANDSHAKE_FINISHED || !incoming || when != GNUTLS_HOOK_POST)
+		return 0;
+	/* verify has refused already; this holds even if a library did not call it */
+	if (g->tls->settings.client_ca_file && !g->verified)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	g->finished = true;
+	return 0;
+}
+
+/* What the client is told by an alert was told by `verify`; this is about the rest. */
+static void tell_end(struct guest *g)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(g->session);
+	auto_free char *text = NULL;
+
+	if (g->finished || g->told || g->wire.first_count == 0)
+		return;
+	if (http_tls_wire_is_other(&g->wire)) {
+		tell(g, HTTP_TLS_NOT_TLS, http_tls_wire_is_http(&g->wire) ? "plain HTTP on the port of TLS" : "what came is not TLS");
+	} else if (g->answered && alert != GNUTLS_A_CLOSE_NOTIFY) {
+		text = xasprintf("the client refuses our certificate or what we offer: %s", gnutls_alert_get_name(alert));
+		tell(g, HTTP_TLS_BY_CLIENT, text);
+	} else if (g->hello_version && !g->answered) {
+		text = xasprintf("the client offers no version or cipher that is taken (TLS 1.2 and 1.3 are)%s",
+				 g->hello_version < 0x0303 ? ": it has an older version alone" : "");
+		tell(g, HTTP_TLS_PROTOCOL, text);
+	} else {
+		tell(g, HTTP_TLS_BROKEN_OFF, "the client went away or fell silent in the handshake");
+	}
+}
+
+/* --- connections --------------------------------------------------------------------------------------------------------- */
+
+static void name_peer(const struct sockaddr *address, char *out, size_t size)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+	unsigned port = 0;
+
+	if (address && address->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const void *)address;
+
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+		port = ntohs(v4->sin_port);
+	} else if (address && address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const void *)address;
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+
+		inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &v6->sin6_addr.s6_addr[12] : v6->sin6_addr.s6_addr, text, sizeof(text));
+		port = ntohs(v6->sin6_port);
+	}
+	snprintf(out, size, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+/* Before the first byte: the session gets our certificates in place of the daemon's, which has none. */
+static struct guest *begin(struct http_tls *tls, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct guest *g;
+
+	if (!session || !session->tls_session || !fd)
+		return NULL;
+	g = xcalloc(1, sizeof(*g));
+	g->tls = tls;
+	g->session = session->tls_session;
+	g->keys = hold_keys(tls);
+	name_peer(address ? address->client_addr : NULL, g->peer, sizeof(g->peer));
+	gnutls_session_set_ptr(g->session, g);
+	gnutls_credentials_set(g->session, GNUTLS_CRD_CERTIFICATE, g->keys->credentials);
+	gnutls_handshake_set_hook_function(g->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
+	http_tls_wire_attach(&g->wire, g->session, fd->connect_fd);
+	if (tls->settings.client_ca_file) {
+		gnutls_certificate_server_set_request(g->session, GNUTLS_CERT_REQUEST);	/* `verify` requires it, and says so */
+		gnutls_certificate_send_x509_rdn_sequence(g->session, 1);		/* 1: no */
+		gnutls_session_set_verify_function(g->session, verify);
+	}
+	return g;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	struct guest *g = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = begin(cls, connection);
+	} else if (g) {
+		tell_end(g);
+		http_keys_drop(g->keys);
+		free(g);
+		*context = NULL;
+	}
+}
+
+/* Never called: each session has certificates of its own. A session that had not would have none. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca, int ca_count, const gnutls_pk_algorithm_t *algorithms,
+			  int algorithm_count, gnutls_pcert_st **certificates, unsigned *count, gnutls_privkey_t *key)
+{
+	(void)session;
+	(void)ca;
+	(void)ca_count;
+	(void)algorithms;
+	(void)algorithm_count;
+	(void)certificates;
+	(void)count;
+	(void)key;
+	return -1;
+}
+
+void http_tls_options(struct http_tls *tls, struct MHD_OptionItem *items)
+{
+	static char priorities[] = PRIORITIES;
+
+	items[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, priorities};
+	items[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)no_certificate};
+	items[2] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, tls};
+	items[3] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
+bool http_tls_is_old(struct http_tls *tls, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *context = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const struct guest *g = context ? context->socket_context : NULL;
+	bool old;
+
+	pthread_mutex_lock(&tls->lock);
+	old = g && g->keys != tls->keys;
+	pthread_mutex_unlock(&tls->lock);
+	return old;
+}

@@ -1,0 +1,86 @@
+#include "lib/http_tls_wire.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/mem.h"
+
+#define HANDSHAKE 22			/* the type of the first record */
+#define DRAIN_BLOCKS 32
+
+static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 46\r\n\r\n"
+				   "this port speaks TLS: https:// is wanted here\n";
+
+bool http_tls_wire_is_other(const struct http_tls_wire *wire)
+{
+	return wire->first_count > 0 && wire->first[0] != HANDSHAKE;
+}
+
+bool http_tls_wire_is_http(const struct http_tls_wire *wire)
+{
+	static const char *const methods[] = {"GET /", "POST ", "HEAD ", "PUT /", "OPTIO", "DELET", "PATCH", "PRI *"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(methods); i++)
+		if (wire->first_count == HTTP_TLS_WIRE_FIRST && memcmp(wire->first, methods[i], HTTP_TLS_WIRE_FIRST) == 0)
+			return true;
+	return false;
+}
+
+void http_tls_wire_finish(struct http_tls_wire *wire)
+{
+	char block[4096];
+	int left = DRAIN_BLOCKS;
+
+	while (left-- > 0 && recv(wire->fd, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void note_first(struct http_tls_wire *wire, const unsigned char *bytes, size_t count)
+{
+	size_t room = HTTP_TLS_WIRE_FIRST - wire->first_count, part = count < room ? count : room;
+
+	if (room == 0)
+		return;
+	memcpy(wire->first + wire->first_count, bytes, part);
+	wire->first_count += (unsigned)part;
+	if (!http_tls_wire_is_http(wire))
+		return;
+	send(wire->fd, plain_answer, strlen(plain_answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+	http_tls_wire_finish(wire);
+}
+
+static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
+{
+	struct http_tls_wire *wire = pointer;
+	ssize_t got = recv(wire->fd, data, size, 0);
+
+	if (got > 0)
+		note_first(wire, data, (size_t)got);
+	return got;
+}
+
+static ssize_t push(gnutls_transport_ptr_t pointer, const void *data, size_t size)
+{
+	const struct http_tls_wire *wire = pointer;
+
+	return send(wire->fd, data, size, MSG_NOSIGNAL);
+}
+
+static int wait_for_more(gnutls_transport_ptr_t pointer, unsigned timeout_ms)
+{
+	const struct http_tls_wire *wire = pointer;
+	struct pollfd fd = {.fd = wire->fd, .events = POLLIN};
+
+	return poll(&fd, 1, timeout_ms == GNUTLS_INDEFINITE_TIMEOUT ? -1 : (int)timeout_ms);
+}
+
+void http_tls_wire_attach(struct http_tls_wire *wire, gnutls_session_t session, int fd)
+{
+	*wire = (struct http_tls_wire){.fd = fd};
+	gnutls_transport_set_ptr(session, wire);
+	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_set_push_function(session, push);
+	gnutls_transport_set_pull_timeout_function(session, wait_for_more);
+}

@@ -1,0 +1,27 @@
+/*
+ * http_tls_wire.h - the bytes of a TLS session, to and from its socket; part of http_tls.h. It remembers how a connection began, which the TLS library does
+ * not tell, and answers who speaks plain HTTP there.
+ */
+#ifndef LIB_HTTP_TLS_WIRE_H
+#define LIB_HTTP_TLS_WIRE_H
+
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+
+#define HTTP_TLS_WIRE_FIRST 5		/* the header of a record */
+
+struct http_tls_wire {
+	int fd;				/* borrowed */
+	unsigned first_count;
+	unsigned char first[HTTP_TLS_WIRE_FIRST];
+};
+
+/* `wire` must live as long as the session. The socket does not block. */
+void http_tls_wire_attach(struct http_tls_wire *wire, gnutls_session_t session, int fd);
+/* What the peer sent and nobody will read is taken off the socket: else its close is a reset, which may overtake the alert before it. */
+void http_tls_wire_finish(struct http_tls_wire *wire);
+/* The first bytes are no record of a handshake. */
+bool http_tls_wire_is_other(const struct http_tls_wire *wire);
+bool http_tls_wire_is_http(const struct http_tls_wire *wire);
+
+#endif
