@@ -16,6 +16,7 @@
 #include "lib/mem.h"
 
 #define SETTLE_MS 1000
+#define TLS_1_2 0x0303
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct http_tls {
@@ -28,12 +29,12 @@ struct http_tls {
 
 /* A connection, from its start to its end. */
 struct guest {
-	const struct http_tls *tls;
+	struct http_tls *tls;
 	struct http_keys *keys;
 	gnutls_session_t session;
 	struct http_tls_wire wire;
 	char peer[INET6_ADDRSTRLEN + 10];
-	unsigned hello_version;		/* legacy_version of ClientHello, 0x0303 for all since 1.2; 0: none came */
+	unsigned hello_version;		/* legacy_version of ClientHello, TLS_1_2 for that and later ones; 0: none came */
 	bool answered, verified, finished, told;
 };
 
@@ -137,20 +138,46 @@ static void tell(struct guest *g, enum http_tls_reason reason, const char *text)
 	g->told = true;
 }
 
-/* The library does not send all alerts itself, and libmicrohttpd none: the client would see a connection that ends. */
+/*
+ * The library does not send all alerts itself, and libmicrohttpd none: the client would see a connection that ends. And an end at once would be a reset,
+ * for in TLS 1.3 the client's first request is on its way already: that overtakes the alert. So the session gets no further byte, and ends when the client goes.
+ */
+static void judge(struct guest *g)
+{
+	struct http_tls_verdict v = http_tls_judge(g->session, &g->tls->settings);
+
+	g->verified = v.accepted;
+	if (v.accepted)
+		return;
+	tell(g, v.reason, v.text);
+	gnutls_alert_send(g->session, GNUTLS_AL_FATAL, v.alert);
+	http_tls_wire_drain(&g->wire);
+}
+
+/* on_message lets no session finish that was not verified. */
 static int verify(gnutls_session_t session)
 {
 	struct guest *g = gnutls_session_get_ptr(session);
-	struct http_tls_verdict v = http_tls_judge(session, &g->tls->settings);
 
-	if (v.accepted) {
-		g->verified = true;
-		return 0;
-	}
-	tell(g, v.reason, v.text);
-	gnutls_alert_send(session, GNUTLS_AL_FATAL, v.alert);
-	http_tls_wire_finish(&g->wire);
-	return GNUTLS_E_CERTIFICATE_ERROR;
+	if (!g->verified && !g->told)
+		judge(g);
+	return 0;
+}
+
+/* The library refuses it too, but without an alert. */
+static int refuse_old(struct guest *g)
+{
+	tell(g, HTTP_TLS_PROTOCOL, "the client has no TLS 1.2 or later");
+	gnutls_alert_send(g->session, GNUTLS_AL_FATAL, GNUTLS_A_PROTOCOL_VERSION);
+	return GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
+}
+
+/* In TLS 1.3 the library checks the key usage before it calls `verify`, and would not say why. AGAIN: it waits for a message that does not come. */
+static int look_before_proof(struct guest *g)
+{
+	if (g->tls->settings.client_ca_file && !g->verified && !g->told)
+		judge(g);
+	return g->told ? GNUTLS_E_AGAIN : 0;
 }
 
 static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
@@ -159,11 +186,15 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
 
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && message->size >= 2)
 		g->hello_version = (unsigned)message->data[0] << 8 | message->data[1];
+	if (g->hello_version && g->hello_version < TLS_1_2 && !g->told)
+		return refuse_old(g);
 	if (type == GNUTLS_HANDSHAKE_SERVER_HELLO && !incoming)
 		g->answered = true;
+	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY && incoming && when == GNUTLS_HOOK_PRE)
+		return look_before_proof(g);
 	if (type != GNUTLS_HANDSHAKE_FINISHED || !incoming || when != GNUTLS_HOOK_POST)
 		return 0;
-	/* verify has refused already; this holds even if a library did not call it */
+	/* also when it had all of the handshake before it was refused, and when no library called `verify` */
 	if (g->tls->settings.client_ca_file && !g->verified)
 		return GNUTLS_E_CERTIFICATE_ERROR;
 	g->finished = true;
@@ -184,11 +215,9 @@ static void tell_end(struct guest *g)
 		text = xasprintf("the client refuses our certificate or what we offer: %s", gnutls_alert_get_name(alert));
 		tell(g, HTTP_TLS_BY_CLIENT, text);
 	} else if (g->hello_version && !g->answered) {
-		text = xasprintf("the client offers no version or cipher that is taken (TLS 1.2 and 1.3 are)%s",
-				 g->hello_version < 0x0303 ? ": it has an older version alone" : "");
-		tell(g, HTTP_TLS_PROTOCOL, text);
+		tell(g, HTTP_TLS_PROTOCOL, "the client offers no version, cipher or curve that is taken");
 	} else {
-		tell(g, HTTP_TLS_BROKEN_OFF, "the client went away or fell silent in the handshake");
+		tell(g, HTTP_TLS_BROKEN_OFF, "the handshake ended in the middle: the client went, fell silent, or does not trust our certificate");
 	}
 }
 

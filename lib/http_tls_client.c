@@ -63,9 +63,10 @@ static struct http_tls_verdict refuse_status(unsigned status, const struct who *
 
 	while (!(status & troubles[i].status))
 		i++;
-	gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &words, 0);
-	v = refuse(troubles[i].reason, troubles[i].alert, "the client's certificate %s: subject %s, issuer %s (%s)", troubles[i].text, w->subject,
-		   w->issuer, words.data ? (const char *)words.data : "");
+	if (i == ARRAY_SIZE(troubles) - 1)
+		gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &words, 0);
+	v = refuse(troubles[i].reason, troubles[i].alert, "the client's certificate %s: subject %s, issuer %s%s%s", troubles[i].text, w->subject,
+		   w->issuer, words.data ? ": " : "", words.data ? (const char *)words.data : "");
 	gnutls_free(words.data);
 	return v;
 }

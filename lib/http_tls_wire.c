@@ -4,10 +4,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 #define HANDSHAKE 22			/* the type of the first record */
-#define DRAIN_BLOCKS 32
 
 static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 46\r\n\r\n"
 				   "this port speaks TLS: https:// is wanted here\n";
@@ -28,13 +28,22 @@ bool http_tls_wire_is_http(const struct http_tls_wire *wire)
 	return false;
 }
 
-void http_tls_wire_finish(struct http_tls_wire *wire)
+void http_tls_wire_drain(struct http_tls_wire *wire)
+{
+	wire->drain_until_mono_ms = clock_mono_ms() + HTTP_TLS_WIRE_DRAIN_MS;
+	shutdown(wire->fd, SHUT_WR);
+}
+
+/* As recv, but that what comes is never seen. */
+static ssize_t drain(const struct http_tls_wire *wire)
 {
 	char block[4096];
-	int left = DRAIN_BLOCKS;
+	ssize_t got;
 
-	while (left-- > 0 && recv(wire->fd, block, sizeof(block), MSG_DONTWAIT) > 0)
-		;
+	do {
+		got = recv(wire->fd, block, sizeof(block), MSG_DONTWAIT);
+	} while (got > 0 && clock_mono_ms() < wire->drain_until_mono_ms);
+	return got > 0 ? 0 : got;
 }
 
 static void note_first(struct http_tls_wire *wire, const unsigned char *bytes, size_t count)
@@ -48,17 +57,17 @@ static void note_first(struct http_tls_wire *wire, const unsigned char *bytes, s
 	if (!http_tls_wire_is_http(wire))
 		return;
 	send(wire->fd, plain_answer, strlen(plain_answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-	http_tls_wire_finish(wire);
+	http_tls_wire_drain(wire);
 }
 
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
 {
 	struct http_tls_wire *wire = pointer;
-	ssize_t got = recv(wire->fd, data, size, 0);
+	ssize_t got = wire->drain_until_mono_ms ? drain(wire) : recv(wire->fd, data, size, 0);
 
 	if (got > 0)
 		note_first(wire, data, (size_t)got);
-	return got;
+	return got > 0 && wire->drain_until_mono_ms ? drain(wire) : got;
 }
 
 static ssize_t push(gnutls_transport_ptr_t pointer, const void *data, size_t size)

@@ -7,19 +7,22 @@
 
 #include <gnutls/gnutls.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define HTTP_TLS_WIRE_FIRST 5		/* the header of a record */
+#define HTTP_TLS_WIRE_DRAIN_MS 2000
 
 struct http_tls_wire {
 	int fd;				/* borrowed */
+	int64_t drain_until_mono_ms;	/* 0: it does not drain */
 	unsigned first_count;
 	unsigned char first[HTTP_TLS_WIRE_FIRST];
 };
 
 /* `wire` must live as long as the session. The socket does not block. */
 void http_tls_wire_attach(struct http_tls_wire *wire, gnutls_session_t session, int fd);
-/* What the peer sent and nobody will read is taken off the socket: else its close is a reset, which may overtake the alert before it. */
-void http_tls_wire_finish(struct http_tls_wire *wire);
+/* Nothing more is said, and what comes is read and thrown away until the peer ends, or for HTTP_TLS_WIRE_DRAIN_MS. */
+void http_tls_wire_drain(struct http_tls_wire *wire);
 /* The first bytes are no record of a handshake. */
 bool http_tls_wire_is_other(const struct http_tls_wire *wire);
 bool http_tls_wire_is_http(const struct http_tls_wire *wire);
