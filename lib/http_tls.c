@@ -46,16 +46,43 @@ const char *const http_tls_reasons[] = {
 
 /* --- the files ----------------------------------------------------------------------------------------------------------- */
 
+static struct http_tls_settings copy_settings(const struct http_tls_settings *from)
+{
+	struct http_tls_settings s = *from;
+	const char **names = xcalloc(from->client_name_count + 1, sizeof(*names));
+	size_t i;
+
+	for (i = 0; i < from->client_name_count; i++)
+		names[i] = xstrdup(from->client_names[i]);
+	s.cert_file = xstrdup(from->cert_file);
+	s.key_file = xstrdup(from->key_file);
+	s.client_ca_file = xstrdup(from->client_ca_file);
+	s.client_names = names;
+	return s;
+}
+
+static void free_settings(const struct http_tls_settings *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->client_name_count; i++)
+		free((void *)(uintptr_t)s->client_names[i]);
+	free((void *)(uintptr_t)s->client_names);
+	free((void *)(uintptr_t)s->cert_file);
+	free((void *)(uintptr_t)s->key_file);
+	free((void *)(uintptr_t)s->client_ca_file);
+}
+
 int http_tls_open(const struct http_tls_settings *settings, struct http_tls **out, struct lm_err *err)
 {
 	auto_free struct http_tls *tls = xcalloc(1, sizeof(*tls));
 
-	tls->settings = *settings;
 	http_keys_stamp(settings, &tls->loaded);
 	tls->seen = tls->loaded;
 	tls->keys = http_keys_load(settings, err);
 	if (!tls->keys)
 		return -1;
+	tls->settings = copy_settings(settings);
 	pthread_mutex_init(&tls->lock, NULL);
 	*out = steal(&tls);
 	return 0;
@@ -66,6 +93,7 @@ void http_tls_close(struct http_tls *tls)
 	if (!tls)
 		return;
 	http_keys_drop(tls->keys);
+	free_settings(&tls->settings);
 	pthread_mutex_destroy(&tls->lock);
 	free(tls);
 }

@@ -70,7 +70,7 @@ struct http_tls_settings {
 
 struct http_tls;
 
-/* `settings` is copied, its strings and the list must outlive it. LM_NOINPUT, LM_PERM, LM_DATA: the text names the file. */
+/* `settings` is copied whole. LM_NOINPUT, LM_PERM, LM_DATA: the text names the file. */
 int http_tls_open(const struct http_tls_settings *settings, struct http_tls **out, struct lm_err *err);
 /* 1: other files are in use from now on. -1: they are refused, once for each change, and the old ones stay. 0: nothing. */
 int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err);

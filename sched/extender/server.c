@@ -115,7 +115,8 @@ static void answer_prioritize(void *arg, const struct http_request *request, str
 	answer(arg, JUDGE_PRIORITIZE, request, reply);
 }
 
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err)
+int server_open(const char *listen, struct http_tls *tls, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out,
+		struct lm_err *err)
 {
 	static const struct http_route routes[] = {
 		{"POST", "/filter", answer_filter},
@@ -124,7 +125,7 @@ int server_open(const char *listen, enum server_late late, struct desk *desk, st
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
 	struct http_settings settings = {
 		.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .max_body_bytes = SERVER_BODY_BYTES,
-		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .own_threads = true, .arg = s,
+		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .own_threads = true, .tls = tls, .arg = s,
 	};
 
 	s->desk = desk;

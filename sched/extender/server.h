@@ -15,6 +15,7 @@
 #ifndef SCHED_EXTENDER_SERVER_H
 #define SCHED_EXTENDER_SERVER_H
 
+#include "lib/http_tls.h"
 #include "lib/metrics.h"
 #include "sched/extender/desk.h"
 
@@ -28,8 +29,9 @@ enum server_late { SERVER_LATE_PASS, SERVER_LATE_ERROR };	/* the choices of --ex
 
 struct server;
 
-/* `desk` and `stats` must outlive it. */
-int server_open(const char *listen, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out, struct lm_err *err);
+/* `desk`, `stats` and `tls` (NULL: none) must outlive it. */
+int server_open(const char *listen, struct http_tls *tls, enum server_late late, struct desk *desk, struct metrics *stats, struct server **out,
+		struct lm_err *err);
 int server_port(const struct server *s);
 int server_busy(const struct server *s);	/* requests that were read and are not answered */
 void server_close(struct server *s);		/* waits for those; close the desk first. NULL is fine */

@@ -33,7 +33,7 @@ static void open_server(enum server_late late)
 	stats_show_extender(stats);
 	desk = desk_new(&err);
 	assert_non_null(desk);
-	if (server_open("127.0.0.1:0", late, desk, stats, &server, &err) < 0)
+	if (server_open("127.0.0.1:0", NULL, late, desk, stats, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
