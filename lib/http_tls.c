@@ -229,13 +229,28 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
 	return 0;
 }
 
+/* Who refuses us closes at once, and libmicrohttpd may see that before it reads the alert. */
+static gnutls_alert_description_t last_alert(struct guest *g)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(g->session);
+
+	if (alert == GNUTLS_A_CLOSE_NOTIFY && g->answered) {
+		gnutls_handshake(g->session);
+		alert = gnutls_alert_get(g->session);
+	}
+	return alert;
+}
+
 /* What the client is told by an alert was told by `verify`; this is about the rest. */
 static void tell_end(struct guest *g)
 {
-	gnutls_alert_description_t alert = gnutls_alert_get(g->session);
+	gnutls_alert_description_t alert;
 	auto_free char *text = NULL;
 
 	if (g->finished || g->told || g->wire.first_count == 0)
+		return;
+	alert = last_alert(g);
+	if (g->told)
 		return;
 	if (http_tls_wire_is_other(&g->wire)) {
 		tell(g, HTTP_TLS_NOT_TLS, http_tls_wire_is_http(&g->wire) ? "plain HTTP on the port of TLS" : "what came is not TLS");
