@@ -40,6 +40,11 @@ struct exchange {
 	size_t discarded;	/* of a body that is refused: it is read to its end, so that the client sees the answer */
 };
 
+static struct http_tls_guest *guest_of(const struct http_server *server, struct MHD_Connection *connection)
+{
+	return server->settings.tls ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context : NULL;
+}
+
 static enum MHD_Result send_reply(const struct http_server *server, struct MHD_Connection *connection, struct http_reply *reply)
 {
 	struct MHD_Response *response;
@@ -53,7 +58,7 @@ static enum MHD_Result send_reply(const struct http_server *server, struct MHD_C
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, private");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (server->settings.tls && http_tls_is_old(server->settings.tls, connection))
+	if (http_tls_is_old(guest_of(server, connection)))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	queued = MHD_queue_response(connection, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
@@ -190,6 +195,18 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	*state = NULL;
 }
 
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	const struct http_server *server = cls;
+
+	if (!server->settings.tls)
+		return;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = http_tls_begin(server->settings.tls, connection);
+	else
+		http_tls_end(*context);
+}
+
 struct address {
 	union {
 		struct sockaddr any;
@@ -299,15 +316,15 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		threads = (struct MHD_OptionItem){MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)STACK_BYTES, NULL};
 	}
 	if (settings->tls) {
-		flags |= MHD_USE_TLS;
-		http_tls_options(settings->tls, tls);
+		flags = (flags & ~(unsigned)MHD_USE_EPOLL) | MHD_USE_POLL | MHD_USE_TLS;
+		http_tls_options(tls);
 	}
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_ARRAY, (struct MHD_OptionItem[]){threads, {MHD_OPTION_END, 0, NULL}}, MHD_OPTION_ARRAY, tls, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);
 		return lm_fail(err, LM_UNAVAILABLE, "listen on `%s`: the HTTP server does not start", settings->listen);

@@ -28,7 +28,7 @@ struct http_tls {
 };
 
 /* A connection, from its start to its end. */
-struct guest {
+struct http_tls_guest {
 	struct http_tls *tls;
 	struct http_keys *keys;
 	gnutls_session_t session;
@@ -157,7 +157,7 @@ int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err)
 
 /* --- a handshake --------------------------------------------------------------------------------------------------------- */
 
-static void tell(struct guest *g, enum http_tls_reason reason, const char *text)
+static void tell(struct http_tls_guest *g, enum http_tls_reason reason, const char *text)
 {
 	struct http_tls_refusal refusal = {reason, g->peer, text};
 
@@ -170,7 +170,7 @@ static void tell(struct guest *g, enum http_tls_reason reason, const char *text)
  * The library does not send all alerts itself, and libmicrohttpd none: the client would see a connection that ends. And an end at once would be a reset,
  * for in TLS 1.3 the client's first request is on its way already: that overtakes the alert. So the session gets no further byte, and ends when the client goes.
  */
-static void judge(struct guest *g)
+static void judge(struct http_tls_guest *g)
 {
 	struct http_tls_verdict v = http_tls_judge(g->session, &g->tls->settings);
 
@@ -185,7 +185,7 @@ static void judge(struct guest *g)
 /* on_message lets no session finish that was not verified. */
 static int verify(gnutls_session_t session)
 {
-	struct guest *g = gnutls_session_get_ptr(session);
+	struct http_tls_guest *g = gnutls_session_get_ptr(session);
 
 	if (!g->verified && !g->told)
 		judge(g);
@@ -193,7 +193,7 @@ static int verify(gnutls_session_t session)
 }
 
 /* The library refuses it too, but without an alert. */
-static int refuse_old(struct guest *g)
+static int refuse_old(struct http_tls_guest *g)
 {
 	tell(g, HTTP_TLS_PROTOCOL, "the client has no TLS 1.2 or later");
 	gnutls_alert_send(g->session, GNUTLS_AL_FATAL, GNUTLS_A_PROTOCOL_VERSION);
@@ -201,7 +201,7 @@ static int refuse_old(struct guest *g)
 }
 
 /* In TLS 1.3 the library checks the key usage before it calls `verify`, and would not say why. AGAIN: it waits for a message that does not come. */
-static int look_before_proof(struct guest *g)
+static int look_before_proof(struct http_tls_guest *g)
 {
 	if (g->tls->settings.client_ca_file && !g->verified && !g->told)
 		judge(g);
@@ -210,7 +210,7 @@ static int look_before_proof(struct guest *g)
 
 static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
 {
-	struct guest *g = gnutls_session_get_ptr(session);
+	struct http_tls_guest *g = gnutls_session_get_ptr(session);
 
 	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming && message->size >= 2)
 		g->hello_version = (unsigned)message->data[0] << 8 | message->data[1];
@@ -230,7 +230,7 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
 }
 
 /* Who refuses us closes at once, and libmicrohttpd may see that before it reads the alert. */
-static gnutls_alert_description_t last_alert(struct guest *g)
+static gnutls_alert_description_t last_alert(struct http_tls_guest *g)
 {
 	gnutls_alert_description_t alert = gnutls_alert_get(g->session);
 
@@ -242,7 +242,7 @@ static gnutls_alert_description_t last_alert(struct guest *g)
 }
 
 /* What the client is told by an alert was told by `verify`; this is about the rest. */
-static void tell_end(struct guest *g)
+static void tell_end(struct http_tls_guest *g)
 {
 	gnutls_alert_description_t alert;
 	auto_free char *text = NULL;
@@ -286,13 +286,12 @@ static void name_peer(const struct sockaddr *address, char *out, size_t size)
 	snprintf(out, size, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
 }
 
-/* Before the first byte: the session gets our certificates in place of the daemon's, which has none. */
-static struct guest *begin(struct http_tls *tls, struct MHD_Connection *connection)
+struct http_tls_guest *http_tls_begin(struct http_tls *tls, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	struct guest *g;
+	struct http_tls_guest *g;
 
 	if (!session || !session->tls_session || !fd)
 		return NULL;
@@ -313,18 +312,25 @@ static struct guest *begin(struct http_tls *tls, struct MHD_Connection *connecti
 	return g;
 }
 
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+void http_tls_end(struct http_tls_guest *guest)
 {
-	struct guest *g = *context;
+	if (!guest)
+		return;
+	tell_end(guest);
+	http_keys_drop(guest->keys);
+	free(guest);
+}
 
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = begin(cls, connection);
-	} else if (g) {
-		tell_end(g);
-		http_keys_drop(g->keys);
-		free(g);
-		*context = NULL;
-	}
+bool http_tls_is_old(const struct http_tls_guest *guest)
+{
+	bool old;
+
+	if (!guest)
+		return false;
+	pthread_mutex_lock(&guest->tls->lock);
+	old = guest->keys != guest->tls->keys;
+	pthread_mutex_unlock(&guest->tls->lock);
+	return old;
 }
 
 /* Never called: each session has certificates of its own. A session that had not would have none. */
@@ -342,24 +348,11 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca, in
 	return -1;
 }
 
-void http_tls_options(struct http_tls *tls, struct MHD_OptionItem *items)
+void http_tls_options(struct MHD_OptionItem *items)
 {
 	static char priorities[] = PRIORITIES;
 
 	items[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, priorities};
 	items[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)no_certificate};
-	items[2] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, tls};
-	items[3] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-}
-
-bool http_tls_is_old(struct http_tls *tls, struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *context = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	const struct guest *g = context ? context->socket_context : NULL;
-	bool old;
-
-	pthread_mutex_lock(&tls->lock);
-	old = g && g->keys != tls->keys;
-	pthread_mutex_unlock(&tls->lock);
-	return old;
+	items[2] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 }

@@ -83,10 +83,19 @@ void http_tls_close(struct http_tls *tls);	/* after the server's stop; NULL is f
 struct MHD_Connection;
 struct MHD_OptionItem;
 
-#define HTTP_TLS_OPTIONS 4				/* room that http_tls_options needs */
-/* The options of a daemon with MHD_USE_TLS, ended. MHD_OPTION_NOTIFY_CONNECTION is one of them, and its context of a connection is taken. */
-void http_tls_options(struct http_tls *tls, struct MHD_OptionItem *items);
-/* True: other files are in use, so the connection shall be closed after this answer. */
-bool http_tls_is_old(struct http_tls *tls, struct MHD_Connection *connection);
+#define HTTP_TLS_OPTIONS 3		/* room that http_tls_options needs */
+/*
+ * The options of a daemon with MHD_USE_TLS, ended. It must poll(): with epoll libmicrohttpd 0.9.75 spins on each connection whose handshake is not complete,
+ * which any client could make it do.
+ */
+void http_tls_options(struct MHD_OptionItem *items);
+
+struct http_tls_guest;			/* a connection */
+/* When a connection started (MHD_OPTION_NOTIFY_CONNECTION): it gets its certificates, which the daemon itself does not have. */
+struct http_tls_guest *http_tls_begin(struct http_tls *tls, struct MHD_Connection *connection);
+/* When it was closed: this is where a handshake that did not succeed is told. NULL is fine. */
+void http_tls_end(struct http_tls_guest *guest);
+/* True: other files are in use, so the connection shall be closed after this answer. NULL: false. */
+bool http_tls_is_old(const struct http_tls_guest *guest);
 
 #endif

@@ -12,9 +12,21 @@ static void set_verify(gnutls_session_t session, gnutls_certificate_verify_funct
 #define gnutls_session_set_verify_function set_verify
 #include "lib/http_tls.c"
 
-#include <curl/curl.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+
+static atomic_int looks;		/* at sockets */
+
+static ssize_t counted_recv(int fd, void *data, size_t size, int flags)
+{
+	atomic_fetch_add(&looks, 1);
+	return recv(fd, data, size, flags);
+}
+#define recv counted_recv
+#include "lib/http_tls_wire.c"
+#undef recv
+
+#include <curl/curl.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -364,16 +376,23 @@ static void e11_tls_1_1_is_refused(void **state)
 	site_close(&s);
 }
 
+static int dial(int port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
 /* Sends the text and reads until the server closes. */
 static char *talk(int port, const char *text, size_t len)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_close int fd = dial(port);
 	struct buf b = {0};
 	char block[4096];
 	ssize_t got;
 
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
 	while ((got = recv(fd, block, sizeof(block), 0)) > 0)
 		buf_add(&b, block, (size_t)got);
@@ -384,7 +403,6 @@ static char *talk(int port, const char *text, size_t len)
 static void e11_what_is_not_tls_is_refused(void **state)
 {
 	static const char http[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", rubbish[] = "SSH-2.0-OpenSSH_9.2\r\n";
-	static const char hello_torn[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 	auto_free char *answer = NULL, *none = NULL;
 	struct awaited http_told, other_told;
 	struct site s;
@@ -402,7 +420,6 @@ static void e11_what_is_not_tls_is_refused(void **state)
 	none = talk(s.port, rubbish, strlen(rubbish));
 	assert_true(test_wait(is_told, &other_told, WAIT_MS));
 	assert_string_equal(told.text, "what came is not TLS");
-	(void)hello_torn;
 	expect_works(s.port, "client", 13);
 	site_close(&s);
 }
@@ -433,6 +450,38 @@ static void e11_clients_refuse_a_wrong_or_expired_server(void **state)
 				assert_true(test_wait(is_told, &by_client, WAIT_MS));
 			site_close(&s);
 		}
+}
+
+/* Before the first byte, in the middle of the first message, and after an answer in plain text that they do not heed. Others are served meanwhile. */
+static void who_stalls_in_the_handshake_keeps_nobody_busy(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} begun[] = {{"", 0}, {"\x16\x03", 2}, {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11}, {"GET / HTTP/1.1\r\n\r\n", 18}};
+	int fds[40], threads;
+	size_t i;
+
+	(void)state;
+	for (threads = 0; threads <= 1; threads++) {
+		struct site s;
+		int before;
+
+		site_open(&s, "server", "ca", threads);
+		for (i = 0; i < ARRAY_SIZE(fds); i++) {
+			fds[i] = dial(s.port);
+			assert_int_equal(send(fds[i], begun[i % 4].bytes, begun[i % 4].len, MSG_NOSIGNAL), (ssize_t)begun[i % 4].len);
+		}
+		usleep(100000);
+		before = atomic_load(&looks);
+		usleep(500000);
+		printf("# %d looks at sockets of which nothing comes\n", atomic_load(&looks) - before);
+		assert_true(atomic_load(&looks) - before < (int)ARRAY_SIZE(fds));
+		expect_works(s.port, "client", 13);
+		for (i = 0; i < ARRAY_SIZE(fds); i++)
+			close(fds[i]);
+		site_close(&s);
+	}
 }
 
 static void a_chain_is_sent_whole(void **state)
@@ -723,6 +772,7 @@ int main(void)
 		cmocka_unit_test(e11_tls_1_1_is_refused),
 		cmocka_unit_test(e11_what_is_not_tls_is_refused),
 		cmocka_unit_test(e11_clients_refuse_a_wrong_or_expired_server),
+		cmocka_unit_test(who_stalls_in_the_handshake_keeps_nobody_busy),
 		cmocka_unit_test(a_chain_is_sent_whole),
 		cmocka_unit_test(names_let_in),
 		cmocka_unit_test(large_bodies_go_through),
