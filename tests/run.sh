@@ -15,7 +15,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
-threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
+threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
 waiting='e-elect|e-ops|e-wait'
