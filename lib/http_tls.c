@@ -225,42 +225,27 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
 	/* also when it had all of the handshake before it was refused, and when no library called `verify` */
 	if (g->tls->settings.client_ca_file && !g->verified)
 		return GNUTLS_E_CERTIFICATE_ERROR;
-	g->finished = true;
+	g->finished = g->wire.settled = true;
 	return 0;
 }
 
-/* Who refuses us closes at once, and libmicrohttpd may see that before it reads the alert. */
-static gnutls_alert_description_t last_alert(struct http_tls_guest *g)
-{
-	gnutls_alert_description_t alert = gnutls_alert_get(g->session);
-
-	if (alert == GNUTLS_A_CLOSE_NOTIFY && g->answered) {
-		gnutls_handshake(g->session);
-		alert = gnutls_alert_get(g->session);
-	}
-	return alert;
-}
-
-/* What the client is told by an alert was told by `verify`; this is about the rest. */
+/* The session is gone by now. What the client was told by an alert has been told here too; this is about the rest. */
 static void tell_end(struct http_tls_guest *g)
 {
-	gnutls_alert_description_t alert;
 	auto_free char *text = NULL;
 
 	if (g->finished || g->told || g->wire.first_count == 0)
 		return;
-	alert = last_alert(g);
-	if (g->told)
-		return;
 	if (http_tls_wire_is_other(&g->wire)) {
 		tell(g, HTTP_TLS_NOT_TLS, http_tls_wire_is_http(&g->wire) ? "plain HTTP on the port of TLS" : "what came is not TLS");
-	} else if (g->answered && alert != GNUTLS_A_CLOSE_NOTIFY) {
-		text = xasprintf("the client refuses our certificate or what we offer: %s", gnutls_alert_get_name(alert));
+	} else if (g->answered && g->wire.alert) {
+		text = xasprintf("the client refuses our certificate or what we offer%s%s", g->wire.alert_code ? ": " : "",
+				 g->wire.alert_code ? gnutls_alert_get_name((gnutls_alert_description_t)g->wire.alert_code) : "");
 		tell(g, HTTP_TLS_BY_CLIENT, text);
 	} else if (g->hello_version && !g->answered) {
 		tell(g, HTTP_TLS_PROTOCOL, "the client offers no version, cipher or curve that is taken");
 	} else {
-		tell(g, HTTP_TLS_BROKEN_OFF, "the handshake ended in the middle: the client went, fell silent, or does not trust our certificate");
+		tell(g, HTTP_TLS_BROKEN_OFF, "the handshake ended in the middle: the client went or fell silent");
 	}
 }
 

@@ -93,7 +93,7 @@ void http_tls_options(struct MHD_OptionItem *items);
 struct http_tls_guest;			/* a connection */
 /* When a connection started (MHD_OPTION_NOTIFY_CONNECTION): it gets its certificates, which the daemon itself does not have. */
 struct http_tls_guest *http_tls_begin(struct http_tls *tls, struct MHD_Connection *connection);
-/* When it was closed: this is where a handshake that did not succeed is told. NULL is fine. */
+/* When it was closed, its session is gone: this is where a handshake that did not succeed is told. NULL is fine. */
 void http_tls_end(struct http_tls_guest *guest);
 /* True: other files are in use, so the connection shall be closed after this answer. NULL: false. */
 bool http_tls_is_old(const struct http_tls_guest *guest);

@@ -7,7 +7,11 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
-#define HANDSHAKE 22			/* the type of the first record */
+#define ALERT 21			/* types of records */
+#define HANDSHAKE 22
+#define ENCRYPTED 23
+#define ALERT_BYTES 2
+#define ENCRYPTED_ALERT_BYTES 19	/* with its type and a tag of 16 bytes */
 
 static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 46\r\n\r\n"
 				   "this port speaks TLS: https:// is wanted here\n";
@@ -60,14 +64,41 @@ static void note_first(struct http_tls_wire *wire, const unsigned char *bytes, s
 	http_tls_wire_drain(wire);
 }
 
+/* In TLS 1.3 all records look alike but for their length, and no other message of a handshake is as short as an alert. */
+static void note_header(struct http_tls_wire *wire)
+{
+	const unsigned char *header = wire->record.header;
+
+	wire->record.count = 0;
+	wire->record.left = (unsigned)header[3] << 8 | header[4];
+	wire->alert |= header[0] == ALERT || (header[0] == ENCRYPTED && wire->record.left == ENCRYPTED_ALERT_BYTES);
+}
+
+/* Each record's header, and the second byte of a plain alert. */
+static void note_records(struct http_tls_wire *wire, const unsigned char *bytes, size_t count)
+{
+	for (; count > 0; bytes++, count--) {
+		if (wire->record.left) {
+			if (--wire->record.left == 0 && wire->record.header[0] == ALERT && wire->record.header[4] == ALERT_BYTES)
+				wire->alert_code = *bytes;
+			continue;
+		}
+		wire->record.header[wire->record.count++] = *bytes;
+		if (wire->record.count == HTTP_TLS_WIRE_FIRST)
+			note_header(wire);
+	}
+}
+
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
 {
 	struct http_tls_wire *wire = pointer;
 	ssize_t got = wire->drain_until_mono_ms ? drain(wire) : recv(wire->fd, data, size, 0);
 
-	if (got > 0)
-		note_first(wire, data, (size_t)got);
-	return got > 0 && wire->drain_until_mono_ms ? drain(wire) : got;
+	if (got <= 0 || wire->settled)
+		return got;
+	note_first(wire, data, (size_t)got);
+	note_records(wire, data, (size_t)got);
+	return wire->drain_until_mono_ms ? drain(wire) : got;
 }
 
 static ssize_t push(gnutls_transport_ptr_t pointer, const void *data, size_t size)

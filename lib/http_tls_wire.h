@@ -17,6 +17,14 @@ struct http_tls_wire {
 	int64_t drain_until_mono_ms;	/* 0: it does not drain */
 	unsigned first_count;
 	unsigned char first[HTTP_TLS_WIRE_FIRST];
+	bool settled;			/* the handshake is over: nothing is noted any more */
+	bool alert;			/* the peer sent one */
+	int alert_code;			/* 0: it is encrypted */
+	struct {
+		unsigned char header[HTTP_TLS_WIRE_FIRST];
+		unsigned count;		/* of its bytes */
+		unsigned left;		/* of the body */
+	} record;			/* that is being read */
 };
 
 /* `wire` must live as long as the session. The socket does not block. */

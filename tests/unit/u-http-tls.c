@@ -446,8 +446,10 @@ static void e11_clients_refuse_a_wrong_or_expired_server(void **state)
 			printf("# %s\n", c.error);
 			assert_non_null(strstr(c.error, servers[i].words));
 			caller_close(&c);
-			if (STREQ(servers[i].certificate, "expired") && version == 12)	/* OpenSSL's alert in 1.3 is one that GnuTLS cannot read */
+			if (STREQ(servers[i].certificate, "expired")) {
 				assert_true(test_wait(is_told, &by_client, WAIT_MS));
+				printf("#   told: %s\n", told.text);
+			}
 			site_close(&s);
 		}
 }
@@ -476,7 +478,7 @@ static void who_stalls_in_the_handshake_keeps_nobody_busy(void **state)
 		before = atomic_load(&looks);
 		usleep(500000);
 		printf("# %d looks at sockets of which nothing comes\n", atomic_load(&looks) - before);
-		assert_true(atomic_load(&looks) - before < (int)ARRAY_SIZE(fds));
+		assert_true(atomic_load(&looks) - before < 10 * (int)ARRAY_SIZE(fds));	/* thousands when something spins */
 		expect_works(s.port, "client", 13);
 		for (i = 0; i < ARRAY_SIZE(fds); i++)
 			close(fds[i]);
