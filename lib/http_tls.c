@@ -168,7 +168,8 @@ static void tell(struct http_tls_guest *g, enum http_tls_reason reason, const ch
 
 /*
  * The library does not send all alerts itself, and libmicrohttpd none: the client would see a connection that ends. And an end at once would be a reset,
- * for in TLS 1.3 the client's first request is on its way already: that overtakes the alert. So the session gets no further byte, and ends when the client goes.
+ * for in TLS 1.3 the client's first request is on its way already: that overtakes the alert. So the session gets no further byte, and ends when the
+ * client goes.
  */
 static void judge(struct http_tls_guest *g)
 {

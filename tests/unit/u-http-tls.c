@@ -85,7 +85,8 @@ static int setup(void **state)
 
 static struct {
 	pthread_mutex_t lock;
-	int count, by_reason[HTTP_TLS_REASONS];
+	atomic_int count;
+	int by_reason[HTTP_TLS_REASONS];
 	char text[500], peer[80];
 } told = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -93,7 +94,7 @@ static void note(void *arg, const struct http_tls_refusal *refusal)
 {
 	(void)arg;
 	pthread_mutex_lock(&told.lock);
-	told.count++;
+	atomic_fetch_add(&told.count, 1);
 	told.by_reason[refusal->reason]++;
 	snprintf(told.text, sizeof(told.text), "%s", refusal->text);
 	snprintf(told.peer, sizeof(told.peer), "%s", refusal->peer);
@@ -263,13 +264,13 @@ static void expect_answer(struct caller *c, int port, const char *path, const ch
 
 static void expect_works(int port, const char *certificate, int version)
 {
-	int count = told.count;
+	int count = atomic_load(&told.count);
 	struct caller c;
 
 	caller_open(&c, certificate, version);
 	expect_answer(&c, port, "/hello", "hello\n");
 	caller_close(&c);
-	assert_int_equal(told.count, count);
+	assert_int_equal(atomic_load(&told.count), count);
 }
 
 struct awaited {
@@ -288,7 +289,7 @@ static bool is_told(void *arg)
 static void expect_refused(int port, const char *certificate, int version, const char *alert, enum http_tls_reason reason, const char *text)
 {
 	struct awaited a = {reason, told_of(reason)};
-	int count = told.count;
+	int count = atomic_load(&told.count);
 	struct caller c;
 	CURLcode code;
 
@@ -305,7 +306,7 @@ static void expect_refused(int port, const char *certificate, int version, const
 	printf("#   told: %s from %s: %s\n", http_tls_reasons[reason], told.peer, told.text);
 	assert_non_null(strstr(told.text, text));
 	assert_int_equal(strncmp(told.peer, "127.0.0.1:", 10), 0);
-	assert_int_equal(told.count, count + 1);
+	assert_int_equal(atomic_load(&told.count), count + 1);
 }
 
 /* --- E11 ------------------------------------------------------------------------------------------------------------------ */
