@@ -13,7 +13,7 @@ ARG BASE=debian:12-slim
 FROM ${BASE} AS tools
 RUN apt-get update && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libcap2-bin libcjson-dev \
-		libcurl4-openssl-dev libmicrohttpd-dev liboping-dev libyaml-dev make pkg-config && \
+		libcurl4-openssl-dev libgnutls28-dev libmicrohttpd-dev liboping-dev libyaml-dev make pkg-config && \
 	rm -rf /var/lib/apt/lists/*
 
 # --- the root file systems of the images, in /image/TARGET ---------------------------------------------------------------

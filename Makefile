@@ -56,7 +56,7 @@ HARDEN := -fstack-protector-strong -fPIE -fno-delete-null-pointer-checks -fno-st
 HARDEN += $(foreach f,-fstack-clash-protection -fcf-protection=full -mbranch-protection=standard -ftrivial-auto-var-init=zero \
 	-fstrict-flex-arrays=3 -fzero-init-padding-bits=all,$(call try,$(f)))
 HARDEN_LINK := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed
-PACKAGES := libcjson libcurl libmicrohttpd yaml-0.1
+PACKAGES := gnutls libcjson libcurl libmicrohttpd yaml-0.1
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
 endif

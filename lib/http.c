@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/deadlines.h"
 #include "lib/http_socket.h"
+#include "lib/http_tls.h"
 #include "lib/mem.h"
 
 #define CONNECTION_MEMORY ((size_t)32 * 1024)
@@ -35,6 +36,7 @@ struct http_server {
 struct client {
 	struct deadline deadline;
 	int fd;
+	struct http_tls_guest *guest;	/* NULL: without TLS */
 	bool proven;			/* it had a success */
 };
 
@@ -83,6 +85,8 @@ static enum MHD_Result send_reply(struct http_later *x, struct http_reply *reply
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache, private");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (http_tls_is_old(x->client->guest))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (reply->header)
 		MHD_add_response_header(response, reply->header, reply->value);
 	x->client->proven |= reply->status < 400;
@@ -317,9 +321,12 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = client = xcalloc(1, sizeof(*client));
 		client->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		if (server->settings.tls)
+			client->guest = http_tls_begin(server->settings.tls, connection);
 		allow(server, client, server->settings.idle_ms);
 	} else {
 		deadlines_clear(server->deadlines, &client->deadline);
+		http_tls_end(client->guest);
 		free(client);
 		*context = NULL;
 	}
@@ -387,9 +394,13 @@ static void set_defaults(struct http_settings *s)
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
 	const struct http_settings *s = &server->settings;
+	struct MHD_OptionItem tls[HTTP_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
+	unsigned flags = s->tls ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS : MHD_USE_EPOLL_INTERNAL_THREAD;
 
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
-				server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections,
+	if (s->tls)
+		http_tls_options(tls);
+	return MHD_start_daemon(flags | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+				server->listen_fd, MHD_OPTION_ARRAY, tls, MHD_OPTION_THREAD_POOL_SIZE, s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections,
 				MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->per_address, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
 				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_line, server, MHD_OPTION_END);

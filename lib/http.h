@@ -41,6 +41,7 @@
 #define HTTP_STOP_MS 1000
 
 struct http_later;
+struct http_tls;
 
 struct http_request {
 	const char *method, *path, *query;	/* query without `?`, "" when none */
@@ -77,6 +78,7 @@ struct http_settings {
 	unsigned connections;		/* 0: HTTP_CONNECTIONS */
 	unsigned per_address;		/* 0: HTTP_CONNECTIONS_PER_ADDRESS */
 	unsigned threads;		/* 0: 2 */
+	struct http_tls *tls;		/* NULL: plain; it must outlive the server (http_tls.h) */
 	void *arg;
 	const struct http_route *more;	/* of another module, with an arg of its own; after `routes` */
 	size_t more_count;

@@ -46,6 +46,13 @@ static const struct option_spec specs[] = {
 	{"extender-late", OPT_CHOICE, AT(extender_late), "ANSWER", "pass", 0, .choices = lates,
 	 .help = "when there is no decision within 1 s (or not yet): /filter passes all nodes, limits unchecked, or answers an error; /prioritize "
 		 "gives equal scores"},
+	{"extender-tls-cert", OPT_STRING, AT(extender_tls_cert), "FILE", NULL, 0,
+	 .help = "the extender's port speaks TLS with this certificate (PEM, with those between it and its CA); read again when it changes"},
+	{"extender-tls-key", OPT_STRING, AT(extender_tls_key), "FILE", NULL, 0, .help = "its key, without passphrase"},
+	{"extender-client-ca", OPT_STRING, AT(extender_client_ca), "FILE", NULL, 0,
+	 .help = "only clients with a certificate of this CA are let in; without it any client is"},
+	{"extender-client-name", OPT_LIST, AT(extender_client_names), "NAME", NULL, 0,
+	 .help = "and only with this name in it (CN, DNS or URI: system:kube-scheduler); may be given several times"},
 	{"dump", OPT_STRING, AT(dump), "FOLDER", NULL, 0,
 	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 2 KB a pod"},
 	{"bindings", OPT_INTEGER, AT(bindings), "N", TEXT(BINDINGS), 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
@@ -152,6 +159,10 @@ static int check_mode(const struct settings *s, struct lm_err *err)
 	} options[] = {
 		{"extender-listen", MODE_EXTENDER, s->extender_listen != NULL},
 		{"extender-late", MODE_EXTENDER, s->extender_late != 0},
+		{"extender-tls-cert", MODE_EXTENDER, s->extender_tls_cert != NULL},
+		{"extender-tls-key", MODE_EXTENDER, s->extender_tls_key != NULL},
+		{"extender-client-ca", MODE_EXTENDER, s->extender_client_ca != NULL},
+		{"extender-client-name", MODE_EXTENDER, s->extender_client_names.count != 0},
 		{"dump", MODE_STANDALONE, s->dump != NULL},
 		{"bindings", MODE_STANDALONE, s->bindings != BINDINGS},
 		{"qps", MODE_STANDALONE, s->qps < QPS || s->qps > QPS},
@@ -164,6 +175,19 @@ static int check_mode(const struct settings *s, struct lm_err *err)
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		if (options[i].set && options[i].mode != s->mode)
 			return lm_fail(err, LM_USAGE, "--%s: not with --mode %s", options[i].name, modes[s->mode]);
+	return 0;
+}
+
+static int check_tls(const struct settings *s, struct lm_err *err)
+{
+	if (s->extender_tls_cert && !s->extender_tls_key)
+		return lm_fail(err, LM_USAGE, "--extender-tls-cert: --extender-tls-key is missing");
+	if (s->extender_tls_key && !s->extender_tls_cert)
+		return lm_fail(err, LM_USAGE, "--extender-tls-key: --extender-tls-cert is missing");
+	if (s->extender_client_ca && !s->extender_tls_cert)
+		return lm_fail(err, LM_USAGE, "--extender-client-ca: --extender-tls-cert and --extender-tls-key are missing");
+	if (s->extender_client_names.count && !s->extender_client_ca)
+		return lm_fail(err, LM_USAGE, "--extender-client-name: --extender-client-ca is missing");
 	return 0;
 }
 
@@ -184,7 +208,7 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 	}
 	if (s->options.done)
 		return s;
-	if (check_rest(s, err) < 0 || check_mode(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
+	if (check_rest(s, err) < 0 || check_mode(s, err) < 0 || check_tls(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
 		if (err->code == LM_CONFIG && s->options.config_path)
 			lm_wrap(err, "configuration: %s", s->options.config_path);
 		settings_free(s);
@@ -211,6 +235,15 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && STREQ(a, b));
 }
 
+static bool same_list(const struct option_list *a, const struct option_list *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->count && i < b->count && STREQ(a->items[i], b->items[i]); i++)
+		;
+	return i == a->count && i == b->count;
+}
+
 int settings_may_replace(const struct settings *old, const struct settings *new, struct lm_err *err)
 {
 	const struct {
@@ -224,6 +257,10 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 		{"listen", same(old->listen, new->listen)},
 		{"extender-listen", same(old->extender_listen, new->extender_listen)},
 		{"extender-late", old->extender_late == new->extender_late},
+		{"extender-tls-cert", same(old->extender_tls_cert, new->extender_tls_cert)},
+		{"extender-tls-key", same(old->extender_tls_key, new->extender_tls_key)},
+		{"extender-client-ca", same(old->extender_client_ca, new->extender_client_ca)},
+		{"extender-client-name", same_list(&old->extender_client_names, &new->extender_client_names)},
 		{"dump", same(old->dump, new->dump)},
 		{"poll", old->poll_ms == new->poll_ms},
 		{"mode", old->mode == new->mode},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/http_tls.h"
 #include "lib/mem.h"
 #include "sched/bind.h"
 #include "sched/queue.h"
@@ -96,6 +97,9 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_LEASE_RENEWED_SECONDS] = GAUGE("lease_renewal_age_seconds", "since the last renewal, of a leader"),
 	[STAT_EXTENDER] = COUNTERS("extender_requests_total", "verb,result", extender_ends,
 				   "requests of a kube-scheduler; declined: not ready or closing, late: no decision in time"),
+	[STAT_TLS_REFUSED] = COUNTERS("extender_tls_refused_total", "reason", http_tls_reasons, "connections to the extender's port that ended in the handshake"),
+	[STAT_TLS_RELOADS] = COUNTERS("extender_certificate_reloads_total", "result", configs, "changes of the extender's certificate, key or client CA"),
+	[STAT_TLS_END_SECONDS] = GAUGE("extender_certificate_expiry_seconds", "when the extender's certificate in use ends, since 1970"),
 };
 
 static void set_extender(struct metrics *m, double to)
@@ -106,6 +110,17 @@ static void set_extender(struct metrics *m, double to)
 		metrics_set(m, STAT_EXTENDER, i, to);
 }
 
+static void set_tls(struct metrics *m, double to)
+{
+	int i;
+
+	for (i = 0; http_tls_reasons[i]; i++)
+		metrics_set(m, STAT_TLS_REFUSED, i, to);
+	for (i = 0; configs[i]; i++)
+		metrics_set(m, STAT_TLS_RELOADS, i, to);
+	metrics_set(m, STAT_TLS_END_SECONDS, 0, to);
+}
+
 struct metrics *stats_new(void)
 {
 	struct metrics *m = metrics_new(specs, STAT_COUNT);
@@ -113,12 +128,18 @@ struct metrics *stats_new(void)
 	metrics_set(m, STAT_LEADER, 0, NAN); /* hidden without leader election */
 	metrics_set(m, STAT_LEASE_RENEWED_SECONDS, 0, NAN);
 	set_extender(m, NAN);
+	set_tls(m, NAN);
 	return m;
 }
 
 void stats_show_extender(struct metrics *stats)
 {
 	set_extender(stats, 0);
+}
+
+void stats_show_tls(struct metrics *stats)
+{
+	set_tls(stats, 0);
 }
 
 void stats_name_lease(const char *name)

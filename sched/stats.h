@@ -55,6 +55,9 @@ enum stat {
 	STAT_LEASE_FAILURES,
 	STAT_LEASE_RENEWED_SECONDS,
 	STAT_EXTENDER,			/* by stat_extender; hidden in another mode */
+	STAT_TLS_REFUSED,		/* by http_tls_reason; hidden without TLS, as are the next two */
+	STAT_TLS_RELOADS,		/* by stat_config */
+	STAT_TLS_END_SECONDS,
 	STAT_COUNT,
 };
 
@@ -70,6 +73,8 @@ extern const char *const stat_resource_names[];	/* as the API's paths have them:
 struct metrics *stats_new(void);
 /* STAT_EXTENDER is shown from now on. */
 void stats_show_extender(struct metrics *stats);
+/* So are those of TLS. */
+void stats_show_tls(struct metrics *stats);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
 void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */

@@ -2,7 +2,7 @@
 # deps.sh [PACKAGE...]: installs the Debian packages that are missing of the ones named, or of all that building and testing need.
 # As root, or by sudo when that asks no password or a terminal is there; else prints the one command to type and ends with 69.
 set -eu
-build="gcc clang libclang-rt-dev make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libcmocka-dev"
+build="gcc clang libclang-rt-dev make pkg-config libc6-dev libcjson-dev liboping-dev libcurl4-openssl-dev libgnutls28-dev libmicrohttpd-dev libyaml-dev libcmocka-dev"
 # the laboratory unpacks user-mode-linux into the build folder by itself
 lab="iproute2"
 test="valgrind openssl ca-certificates git"

@@ -17,7 +17,7 @@ later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scan|scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
-threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
+threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
 slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
@@ -27,7 +27,7 @@ slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-cra
 sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
-waiting='e-elect|e-ops|e-wait'
+waiting='e-elect|e-extender-tls|e-ops|e-wait'
 
 # one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
 one() {

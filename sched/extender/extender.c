@@ -12,6 +12,7 @@
 #include "lib/mem.h"
 #include "sched/conffile.h"
 #include "sched/extender/server.h"
+#include "sched/extender/tls.h"
 #include "sched/feed.h"
 #include "sched/intake.h"
 #include "sched/reload.h"
@@ -40,6 +41,7 @@ struct extender {
 	struct judge *judge;
 	struct desk *desk;
 	struct scores *scores;
+	struct tls *tls;		/* NULL: none */
 	struct server *server;
 	struct log_gate late_gate;
 	double late_before;
@@ -206,6 +208,7 @@ static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 		wait = 0;
 	status_beat(&x->status, mono_ms, &facts);
 	set_gauges(x, &facts);
+	tls_look(x->tls, mono_ms);
 	say_late(x);
 	wait = least(wait, reader_wait);
 	return x->drain_until_ms ? least(wait, 20) : wait;
@@ -253,11 +256,12 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	kube_observe(x->kube, stats_request, x->stats);
 	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
 	x->scores = scores_new();
-	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 ||
+	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0 ||
 	    server_open(&(struct server_settings){settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->scores, x->stats,
-						  &x->status}, &x->server, err) < 0)
+						  &x->status, tls_http(x->tls)},
+			&x->server, err) < 0)
 		return -1;
-	log_info("extender listening", FIELDS(LI("port", server_port(x->server))));
+	log_info("extender listening", FIELDS(LI("port", server_port(x->server)), LB("tls", x->tls != NULL)));
 	return 0;
 }
 
@@ -266,6 +270,7 @@ static void stop(struct extender *x)
 	if (x->desk)
 		desk_close(x->desk);
 	server_close(x->server);
+	tls_close(x->tls);
 	desk_free(x->desk);
 	scores_free(x->scores);
 	status_close(&x->status);

@@ -156,7 +156,7 @@ int server_open(const struct server_settings *settings, struct server **out, str
 	struct http_settings http = {
 		.listen = settings->listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s, .max_body_bytes = SERVER_BODY_BYTES,
 		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS, .connections = SERVER_CONNECTIONS,
-		.per_address = SERVER_CONNECTIONS_PER_ADDRESS,
+		.per_address = SERVER_CONNECTIONS_PER_ADDRESS, .tls = settings->tls,
 	};
 
 	s->settings = *settings;

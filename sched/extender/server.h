@@ -26,6 +26,7 @@
 #ifndef SCHED_EXTENDER_SERVER_H
 #define SCHED_EXTENDER_SERVER_H
 
+#include "lib/http_tls.h"
 #include "lib/metrics.h"
 #include "sched/extender/desk.h"
 #include "sched/extender/scores.h"
@@ -51,6 +52,7 @@ struct server_settings {		/* what it points to must outlive the server */
 	struct scores *scores;
 	struct metrics *stats;
 	struct status *status;		/* NULL: without its routes */
+	struct http_tls *tls;		/* NULL: none */
 };
 
 int server_open(const struct server_settings *settings, struct server **out, struct lm_err *err);

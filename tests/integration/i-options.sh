@@ -86,6 +86,11 @@ refuses 64 '--kubeconfig' latency-merge --dir volume --nodes nodes.json --kubeco
 refuses 64 '--latency-file' latency-sched
 refuses 64 'sideways' latency-sched --latency-file f --mode sideways
 refuses 64 'extender-listen' latency-sched --latency-file f --extender-listen :8080
+refuses 64 'extender-tls-cert' latency-sched --latency-file f --extender-tls-cert c --extender-tls-key k
+refuses 64 'extender-tls-key' latency-sched --latency-file f --mode extender --extender-tls-cert c
+refuses 64 'extender-client-ca' latency-sched --latency-file f --mode extender --extender-client-ca a
+refuses 66 'nowhere.crt' latency-sched --latency-file f --server http://127.0.0.1:9 --mode extender --extender-tls-cert nowhere.crt --extender-tls-key nowhere.key
+refuses 65 'nodes.json' latency-sched --latency-file f --server http://127.0.0.1:9 --mode extender --extender-tls-cert nodes.json --extender-tls-key nodes.json
 refuses 64 'bindings' latency-sched --latency-file f --mode extender --bindings 3
 refuses 64 '--bindings' latency-sched --latency-file f --bindings 0
 refuses 64 'nan' latency-sched --latency-file f --qps nan

@@ -33,7 +33,7 @@ static void open_server(enum server_late late)
 	stats = stats_new();
 	stats_show_extender(stats);
 	scores = scores_new();
-	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, scores, stats, NULL}, &server, &err) < 0)
+	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, scores, stats, NULL, NULL}, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 

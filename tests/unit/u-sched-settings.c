@@ -376,6 +376,14 @@ static void modes_refuse_each_others_options_by_name(void **state)
 		{"--mode=standalone", "--extender-late=error", "--extender-late: not with --mode standalone"},
 		{"--mode=standalone", "--extender-late=pass", NULL},
 		{"--mode=extender", "--extender-late=never", "--extender-late: \"never\""},
+		{"--mode=standalone", "--extender-tls-cert=x", "--extender-tls-cert: not with --mode standalone"},
+		{"--mode=standalone", "--extender-tls-key=x", "--extender-tls-key: not with --mode standalone"},
+		{"--mode=standalone", "--extender-client-ca=x", "--extender-client-ca: not with --mode standalone"},
+		{"--mode=standalone", "--extender-client-name=x", "--extender-client-name: not with --mode standalone"},
+		{"--mode=extender", "--extender-tls-cert=x", "--extender-tls-cert: --extender-tls-key is missing"},
+		{"--mode=extender", "--extender-tls-key=x", "--extender-tls-key: --extender-tls-cert is missing"},
+		{"--mode=extender", "--extender-client-ca=x", "--extender-client-ca: --extender-tls-cert and --extender-tls-key are missing"},
+		{"--mode=extender", "--extender-client-name=x", "--extender-client-name: --extender-client-ca is missing"},
 		{"--mode=both", NULL, "--mode: \"both\""},
 	};
 	struct lm_err err;
@@ -391,6 +399,35 @@ static void modes_refuse_each_others_options_by_name(void **state)
 			fail_msg("%s: %s", cases[i].option, err.msg);
 		settings_free(s);
 	}
+}
+
+static void options_of_tls_are_taken_together_and_stay(void **state)
+{
+	static const char *const with[] = {"--mode=extender", "--extender-tls-cert=c", "--extender-tls-key=k", "--extender-client-ca=a",
+					   "--extender-client-name=system:kube-scheduler", "--extender-client-name=other", NULL};
+	struct settings *s = want(NULL, with), *again;
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(s->extender_client_names.count, 2);
+	for (i = 1; i < ARRAY_SIZE(with) - 1; i++) {
+		const char *other[ARRAY_SIZE(with)];
+		auto_free char *changed = xasprintf("%sx", with[i]);
+
+		memcpy(other, with, sizeof(with));
+		other[i] = changed;
+		again = want(NULL, other);
+		assert_int_equal(settings_may_replace(s, again, &err), -1);
+		settings_free(again);
+	}
+	again = want(NULL, with);
+	assert_int_equal(settings_may_replace(s, again, &err), 0);
+	settings_free(again);
+	settings_free(s);
+	s = want(NULL, (const char *const[]){with[0], with[1], with[2], NULL});
+	assert_null(s->extender_client_ca);
+	settings_free(s);
 }
 
 static void the_extender_listens_on_8080_and_prints_a_configuration_that_it_takes(void **state)
@@ -419,6 +456,7 @@ int main(void)
 		cmocka_unit_test(names_come_from_flags_or_from_profiles),
 		cmocka_unit_test(the_lease_is_that_of_the_first_name),
 		cmocka_unit_test(modes_refuse_each_others_options_by_name),
+		cmocka_unit_test(options_of_tls_are_taken_together_and_stay),
 		cmocka_unit_test(the_extender_listens_on_8080_and_prints_a_configuration_that_it_takes),
 		cmocka_unit_test(a_reload_leaves_the_lease_as_it_is),
 		cmocka_unit_test(help_shows_what_is_on_by_default),

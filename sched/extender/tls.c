@@ -1,0 +1,107 @@
+#include "sched/extender/tls.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/stats.h"
+
+_Static_assert(HTTP_TLS_LOOK_MS + 5000 <= TLS_PICK_UP_MS, "a look, the files at rest, a loop that is busy");
+
+struct tls {
+	struct http_tls *http;
+	struct metrics *stats;
+	pthread_mutex_t lock;		/* of the gates: several threads of the server log */
+	struct log_gate gates[HTTP_TLS_REASONS];
+	int64_t warned_of_end_s;	/* of this certificate */
+};
+
+static void on_refused(void *arg, const struct http_tls_refusal *refusal)
+{
+	struct tls *t = arg;
+	int64_t held_back = 0;
+	bool now;
+
+	metrics_add(t->stats, STAT_TLS_REFUSED, (int)refusal->reason, 1);
+	pthread_mutex_lock(&t->lock);
+	now = log_gate_open(&t->gates[refusal->reason], TLS_LOG_MS, &held_back);
+	pthread_mutex_unlock(&t->lock);
+	if (now)
+		log_warn("a client was refused", FIELDS(LS("peer", refusal->peer), LS("reason", http_tls_reasons[refusal->reason]),
+							LS("error", refusal->text), LI("not_logged", held_back)));
+}
+
+static void warn_of_end(struct tls *t)
+{
+	int64_t end_s = http_tls_end_wall_s(t->http);
+	char text[CLOCK_TEXT];
+
+	if (end_s == t->warned_of_end_s || end_s * 1000 > clock_wall_ms())
+		return;
+	t->warned_of_end_s = end_s;
+	clock_format(end_s * 1000, text);
+	log_warn("the extender's certificate has expired: clients refuse it", FIELDS(LS("expired", text)));
+}
+
+static void note_loaded(struct tls *t, const char *message)
+{
+	int64_t end_s = http_tls_end_wall_s(t->http);
+	char text[CLOCK_TEXT];
+
+	metrics_set(t->stats, STAT_TLS_END_SECONDS, 0, (double)end_s);
+	clock_format(end_s * 1000, text);
+	log_info(message, FIELDS(LS("expires", text)));
+	warn_of_end(t);
+}
+
+int tls_open(const struct settings *settings, struct metrics *stats, struct tls **out, struct lm_err *err)
+{
+	auto_free struct tls *t = xcalloc(1, sizeof(*t));
+	struct http_tls_settings s = {.cert_file = settings->extender_tls_cert, .key_file = settings->extender_tls_key,
+				      .client_ca_file = settings->extender_client_ca, .client_names = settings->extender_client_names.items,
+				      .client_name_count = settings->extender_client_names.count, .refused = on_refused, .arg = t};
+
+	*out = NULL;
+	if (!s.cert_file)
+		return 0;
+	t->stats = stats;
+	if (http_tls_open(&s, &t->http, err) < 0)
+		return lm_wrap(err, "TLS of the extender");
+	pthread_mutex_init(&t->lock, NULL);
+	stats_show_tls(stats);
+	note_loaded(t, s.client_ca_file ? "TLS with client certificates" : "TLS; clients are not asked for certificates");
+	*out = steal(&t);
+	return 0;
+}
+
+struct http_tls *tls_http(struct tls *tls)
+{
+	return tls ? tls->http : NULL;
+}
+
+void tls_look(struct tls *tls, int64_t mono_ms)
+{
+	struct lm_err err;
+	int result = tls ? http_tls_look(tls->http, mono_ms, &err) : 0;
+
+	if (result > 0) {
+		metrics_add(tls->stats, STAT_TLS_RELOADS, CONFIG_LOADED, 1);
+		note_loaded(tls, "certificates loaded");
+	} else if (result < 0) {
+		metrics_add(tls->stats, STAT_TLS_RELOADS, CONFIG_REFUSED, 1);
+		log_warn("certificates refused: those in use stay", FIELDS(LS("error", err.msg)));
+	}
+	if (tls)
+		warn_of_end(tls);
+}
+
+void tls_close(struct tls *tls)
+{
+	if (!tls)
+		return;
+	http_tls_close(tls->http);
+	pthread_mutex_destroy(&tls->lock);
+	free(tls);
+}
