@@ -321,13 +321,18 @@ static void judge_prioritize(struct contract *c, const struct question *q, const
 
 /* --- all ----------------------------------------------------------------------------------------------------------------- */
 
+static bool asks_here(const struct contract *c, const struct wish *a)
+{
+	return STREQ(a->scheduler, c->alone) || STREQ(a->scheduler, c->among);
+}
+
 static bool read_question(struct contract *c, const cJSON *asked, struct question *q)
 {
 	static const char *const keys[] = {"Pod", "Nodes", "NodeNames", NULL};
 	int i;
 
 	q->is_filter = STREQ(q->talk->verb, "filter");
-	if (sscanf(text_at(asked, "Pod.metadata.name"), "p-%d", &q->pod) != 1 || q->pod < 0 || q->pod >= c->count)
+	if (sscanf(text_at(asked, "Pod.metadata.name"), "p-%d", &q->pod) != 1 || q->pod < 0 || q->pod >= c->count || !asks_here(c, &c->wish[q->pod]))
 		fail_msg("a request for \"%s\"", text_at(asked, "Pod.metadata.name"));
 	q->count = has_keys(asked, keys) ? read_nodes(c, asked, q->nodes) : -1;
 	if (q->count < 0 || (c->whole && raw_nodes(q->talk->asked, q->raw) != q->count)) {
@@ -375,7 +380,7 @@ static void judge_pod(struct contract *c, int i, int node)
 			least = last->score[k] < least ? last->score[k] : least;
 		}
 	c->chosen += least < best;
-	if (last->scored && last->score[node] != best && STREQ(wishes_scheduler(&c->wish[i]), c->alone))
+	if (last->scored && last->score[node] != best && STREQ(c->wish[i].scheduler, c->alone))
 		fault(c, &about, "it is on n-%02d with a score of %d, the best is %d", node, last->score[node], best);
 }
 
@@ -387,7 +392,7 @@ void contract_judge_placed(struct contract *c, const cJSON *pods)
 	cJSON_ArrayForEach(pod, json_get(pods, "items")) {
 		int node = node_of(text_at(pod, "spec.nodeName"));
 
-		if (sscanf(text_at(pod, "metadata.name"), "p-%d", &i) == 1 && node >= 0)
+		if (sscanf(text_at(pod, "metadata.name"), "p-%d", &i) == 1 && node >= 0 && asks_here(c, &c->wish[i]))
 			judge_pod(c, i, node);
 	}
 }

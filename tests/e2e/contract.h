@@ -26,7 +26,7 @@ struct contract {
 	const struct wish *wish;	/* by pod */
 	int count;
 	bool whole;			/* nodeCacheCapable: false */
-	const char *alone;		/* a schedulerName by which nothing else ranks: its pods are on a node of the best score */
+	const char *alone, *among;	/* schedulerNames that ask here; by the first nothing else ranks: its pods are on a node of the best score */
 
 	int filtered, prioritized;	/* answers that were judged */
 	int ranked;			/* of the latter, those whose pod says near: for others form and range alone are judged */

@@ -18,11 +18,19 @@
 #include "tests/e2e/contract.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
-#define ALONE WISHES_NAME		/* nothing else ranks */
-#define AMONG "latency-kube-among"	/* kube-scheduler's own scores do too */
-#define COUNT 1000			/* 500 of each */
+#define WITHOUT_NODE "?fieldSelector=spec.nodeName%3D"
+#define COUNT 2000			/* 500 by each of the profiles */
+#define SOME 160			/* enough that both generations are asked */
 #define SEEN_S 120
 #define NEARLY 1e-3			/* of a score 0..10: the program counts in floats */
+
+/* Two kube-schedulers; one sends names, the other objects. Each has a profile in which nothing else ranks, and one with all its own scores. */
+static const char *const profiles[2][2] = {{"names-alone", "names-among"}, {"objects-alone", "objects-among"}};
+
+static bool is_alone(const struct wish *a)
+{
+	return STREQ(a->scheduler, profiles[0][0]) || STREQ(a->scheduler, profiles[1][0]);
+}
 
 /* --- where the pods are -------------------------------------------------------------------------------------------------- */
 
@@ -63,7 +71,7 @@ static void judge_bound(const struct wishes *m, const struct wish *a, int node, 
 		buf_printf(&t->faults, "%s is on n-%02d: %s%s\n", name, node, why, a->within[item].called);
 	else if (!feasible[node])
 		buf_printf(&t->faults, "%s is on n-%02d, which it does not fit\n", name, node);
-	else if (a->near_count && STREQ(wishes_scheduler(a), ALONE))
+	else if (a->near_count && is_alone(a))
 		judge_best(m, a, feasible, node, name, t);
 }
 
@@ -129,13 +137,14 @@ static cJSON *until_decided(struct sched *s)
 	int64_t end = clock_mono_ms() + SEEN_S * 1000;
 	cJSON *pods;
 
-	while (undecided(pods = standin_want(&s->api, 200, "GET", PODS, NULL)) > 0) {
+	while (undecided(pods = standin_want(&s->api, 200, "GET", PODS WITHOUT_NODE, NULL)) > 0) {
 		if (clock_mono_ms() > end)
 			fail_msg("%d pods have neither node nor condition after %d s", undecided(pods), SEEN_S);
 		cJSON_Delete(pods);
 		usleep(200000);
 	}
-	return pods;
+	cJSON_Delete(pods);
+	return standin_want(&s->api, 200, "GET", PODS, NULL);
 }
 
 /* --- the same question again --------------------------------------------------------------------------------------------- */
@@ -194,91 +203,188 @@ static void assert_same_again(const struct tap_talk *talks, size_t count)
 	}
 }
 
-/* --- 500 pods with kube-scheduler's scores among ours, 500 with ours alone -------------------------------------------------- */
+/* --- two kube-schedulers at once ----------------------------------------------------------------------------------------- */
 
-static void start_both_profiles(struct beside *b, bool cache_capable)
+struct both {
+	struct sched s;
+	struct rival rivals[2];
+	struct tap *taps[2];
+	struct wishes m[2];		/* generations */
+	struct wish *wish;
+	int count;
+};
+
+/* Pods that wait are not tried again within the test: else each binding of another pod asks for all of them anew, which only costs time. */
+static void start_rival(struct both *b, int which)
 {
-	auto_free char *extender = beside_extender(tap_url(b->tap), cache_capable, true, "");
-	auto_free char *config = xasprintf("profiles:\n- schedulerName: " ALONE "\n  plugins: {score: {disabled: [{name: '*'}]}}\n"
-					   "- schedulerName: " AMONG "\npodInitialBackoffSeconds: 60\npodMaxBackoffSeconds: 60\n%s", extender);
+	auto_free char *extender = beside_extender(tap_url(b->taps[which]), which == 0, true, "");
+	auto_free char *config = xasprintf("leaderElection: {leaderElect: true, resourceName: latency-%d}\nprofiles:\n- schedulerName: %s\n"
+					   "  plugins: {score: {disabled: [{name: '*'}]}}\n- schedulerName: %s\npodInitialBackoffSeconds: 60\n"
+					   "podMaxBackoffSeconds: 60\n%s", which, profiles[which][0], profiles[which][1], extender);
 
-	rival_start(&b->rival, config);
+	rival_start_with(&b->rivals[which], config, "--feature-gates=SchedulerPopFromBackoffQ=false");
 }
 
-static void judge_talks(struct contract *c, struct tap *tap, const cJSON *pods)
+static void restart_rival(struct both *b, int which)
 {
-	size_t count;
-	const struct tap_talk *talks = tap_talks(tap, &count);
-
-	contract_judge(c, talks, count);
-	contract_judge_placed(c, pods);
-	printf("# %d answers of /filter, %d of /prioritize; %d pods had a choice\n", c->filtered, c->prioritized, c->chosen);
-	if (c->fault_count)
-		fail_msg("%d faults:\n%s", c->fault_count, c->faults.data);
-	assert_true(c->filtered > 0 && c->prioritized > 0 && c->chosen > 0);
+	rival_stop(&b->rivals[which]);
+	start_rival(b, which);
 }
 
-static void random_pods(bool cache_capable)
+/* system:kube-scheduler may use a Lease of the name kube-scheduler alone. */
+static void allow_leases(struct sched *s)
 {
-	struct rng rng = rng_make(test_seed() + cache_capable);
-	static struct wish wish[COUNT];
-	auto_json cJSON *pods = NULL;
-	struct contract c = {.model_count = 1, .wish = wish, .count = COUNT, .whole = !cache_capable, .alone = ALONE};
-	struct beside b = {0};
-	struct tally t = {0};
-	struct wishes m;
-	const struct tap_talk *talks;
-	size_t count;
+	static const char *const objects[][2] = {
+		{"roles", "{\"metadata\":{\"name\":\"latency-leases\"},\"rules\":[{\"apiGroups\":[\"coordination.k8s.io\"],\"resources\":[\"leases\"],\"verbs\":[\"*\"]}]}"},
+		{"rolebindings", "{\"metadata\":{\"name\":\"latency-leases\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"Role\",\"name\":\"latency-leases\"},"
+				 "\"subjects\":[{\"kind\":\"User\",\"name\":\"system:kube-scheduler\"}]}"},
+	};
+	size_t i;
+	int status;
+
+	for (i = 0; i < ARRAY_SIZE(objects); i++) {
+		auto_free char *path = xasprintf("/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/%s", objects[i][0]);
+
+		cJSON_Delete(standin_call(&s->api, "POST", path, objects[i][1], &status));
+		assert_true(status == 201 || status == 409);
+	}
+}
+
+static void begin(struct both *b, struct rng *rng, int count)
+{
 	int i;
 
-	e2e_begin(&b.s);
-	wishes_model(&m, &rng);
-	wishes_cluster(&b.s, &m);
-	wishes_publish(&b.s, &m);
-	sched_start(&b.s, beside_lenient);
-	b.tap = tap_start(BESIDE_URL);
-	start_both_profiles(&b, cache_capable);
-	for (i = 0; i < COUNT; i++) {
-		wishes_ask(&wish[i], &m, &rng);
-		wish[i].scheduler = i % 2 ? AMONG : ALONE;
+	*b = (struct both){.wish = xcalloc((size_t)count, sizeof(*b->wish)), .count = count};
+	e2e_begin(&b->s);
+	allow_leases(&b->s);
+	wishes_model(&b->m[0], rng);
+	wishes_cluster(&b->s, &b->m[0]);
+	wishes_publish(&b->s, &b->m[0]);
+	sched_start(&b->s, beside_lenient);
+	for (i = 0; i < count; i++) {
+		wishes_ask(&b->wish[i], &b->m[0], rng);
+		b->wish[i].scheduler = profiles[i / 2 % 2][i % 2];
 	}
-	e2e_all(&b.s, "POST", COUNT, wishes_pod, wish);
-	pods = until_decided(&b.s);
-	rival_stop(&b.rival);
-	judge(&m, wish, pods, &t);
+	for (i = 0; i < 2; i++) {
+		b->taps[i] = tap_start(BESIDE_URL);
+		start_rival(b, i);
+	}
+}
+
+static void end(struct both *b)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		tap_stop(b->taps[i]);
+	free(b->wish);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
+	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
+	e2e_end(&b->s);
+}
+
+/* What was said on one tap. Nobody asks any more. */
+static struct contract judge_tap(struct both *b, int which, int generations, const cJSON *pods)
+{
+	struct contract c = {.models = b->m, .model_count = generations, .wish = b->wish, .count = b->count, .whole = which == 1,
+			     .alone = profiles[which][0], .among = profiles[which][1]};
+	size_t count;
+	const struct tap_talk *talks = tap_talks(b->taps[which], &count);
+
+	contract_judge(&c, talks, count);
+	contract_judge_placed(&c, pods);
+	printf("# by %s: %d answers of /filter, %d of /prioritize, ranks of %d judged; %d pods had a choice\n", which ? "objects" : "names", c.filtered,
+	       c.prioritized, c.ranked, c.chosen);
+	if (c.fault_count)
+		fail_msg("%d faults:\n%s", c.fault_count, c.faults.data);
+	assert_true(c.filtered > 0 && c.ranked > 0 && c.chosen > 0);
+	return c;
+}
+
+static void make_late_pod(void *arg, int i, char **path, char **body)
+{
+	const struct both *b = arg;
+
+	wishes_pod(b->wish, b->count / 2 + i, path, body);
+}
+
+static void assert_where_pods_are(struct both *b, const cJSON *pods)
+{
+	struct tally t = {0};
+
+	judge(&b->m[0], b->wish, pods, &t);
 	printf("# %d pods bound, %d wait (%d by a limit); %d with ours alone, for %d of them it matters\n", t.bound, t.pending, t.refused, t.near, t.matters);
-	c.models = &m;
-	judge_talks(&c, b.tap, pods);
 	if (t.faults.len)
 		fail_msg("\n%s", t.faults.data);
-	assert_int_equal(t.bound + t.pending, COUNT);
+	assert_int_equal(t.bound + t.pending, b->count);
 	assert_true(t.refused > 0 && t.matters > 0);
-	talks = tap_talks(b.tap, &count);
-	assert_same_again(talks, count);
-	assert_true(sched_metric(&b.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
-	assert_true(sched_metric(&b.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
-	contract_free(&c);
 	buf_free(&t.faults);
-	beside_end(&b);
 }
 
-static void e6_e7_pods_go_where_both_say_by_names(void **state)
+/* Both forms, both kinds of profiles, and a kube-scheduler that is started anew while the other one goes on to ask. */
+static void e6_e7_e17_pods_go_where_both_say(void **state)
 {
+	struct rng rng = rng_make(test_seed());
+	auto_json cJSON *pods = NULL;
+	struct both b;
+	int i;
+
 	(void)state;
-	random_pods(true);
+	begin(&b, &rng, COUNT);
+	e2e_all(&b.s, "POST", COUNT / 2, wishes_pod, b.wish);
+	restart_rival(&b, (int)rng_below(&rng, 2));
+	e2e_all(&b.s, "POST", COUNT - COUNT / 2, make_late_pod, &b);
+	pods = until_decided(&b.s);
+	for (i = 0; i < 2; i++)
+		rival_stop(&b.rivals[i]);
+	for (i = 0; i < 2; i++) {
+		struct contract c = judge_tap(&b, i, 1, pods);
+		size_t count;
+		const struct tap_talk *talks = tap_talks(b.taps[i], &count);
+
+		assert_same_again(talks, count);
+		contract_free(&c);
+	}
+	assert_where_pods_are(&b, pods);
+	end(&b);
 }
 
-static void e6_e7_pods_go_where_both_say_by_objects(void **state)
+/* Each answer is of one generation as a whole, and each of them is seen. */
+static void e13_the_matrix_changes_while_they_ask(void **state)
 {
+	struct rng rng = rng_make(test_seed() + 1);
+	auto_json cJSON *pods = NULL;
+	int i, seen[2] = {0};
+	struct both b;
+
 	(void)state;
-	random_pods(false);
+	begin(&b, &rng, SOME);
+	e2e_all(&b.s, "POST", SOME / 2, wishes_pod, b.wish);
+	b.m[1] = b.m[0];
+	wishes_move(&b.m[1], &rng);
+	wishes_publish(&b.s, &b.m[1]);
+	e2e_all(&b.s, "POST", SOME - SOME / 2, make_late_pod, &b);
+	pods = until_decided(&b.s);
+	for (i = 0; i < 2; i++)
+		rival_stop(&b.rivals[i]);
+	for (i = 0; i < 2; i++) {
+		struct contract c = judge_tap(&b, i, 2, pods);
+
+		seen[0] += c.of_model[0];
+		seen[1] += c.of_model[1];
+		contract_free(&c);
+	}
+	printf("# %d answers of the first generation alone, %d of the second\n", seen[0], seen[1]);
+	assert_true(seen[0] > 0 && seen[1] > 0);
+	end(&b);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(e6_e7_pods_go_where_both_say_by_names),
-		cmocka_unit_test(e6_e7_pods_go_where_both_say_by_objects),
+		cmocka_unit_test(e13_the_matrix_changes_while_they_ask),
+		cmocka_unit_test(e6_e7_e17_pods_go_where_both_say),
 	};
 
 	return cmocka_run_group_tests_name("extender", tests, NULL, NULL);

@@ -38,7 +38,7 @@ static bool is_ready(void *arg)
 	return status == 200;
 }
 
-void rival_launch(struct rival *r, const char *profiles)
+static void launch_with(struct rival *r, const char *profiles, const char *flag)
 {
 	auto_free char *kubeconfig = xasprintf("%s/kube-scheduler.kubeconfig", e2e_out()), *text = NULL, *port = NULL;
 	static int starts;
@@ -51,18 +51,33 @@ void rival_launch(struct rival *r, const char *profiles)
 	test_write(r->config, text);
 	port = xasprintf("--secure-port=%d", r->port);
 	r->pid = test_spawn((const char *const[]){"kube-scheduler", "--config", r->config, port, "--bind-address=127.0.0.1", "--cert-dir",
-						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", NULL},
+						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", flag, NULL},
 			    NULL, r->log);
 }
 
-void rival_start(struct rival *r, const char *profiles)
+static void await_ready(struct rival *r)
 {
-	rival_launch(r, profiles);
 	if (!test_wait(is_ready, r, READY_MS)) {
 		auto_free char *log = test_read(r->log);
 
 		fail_msg("kube-scheduler does not get ready:\n%.4000s", log);
 	}
+}
+
+void rival_launch(struct rival *r, const char *profiles)
+{
+	launch_with(r, profiles, NULL);
+}
+
+void rival_start(struct rival *r, const char *profiles)
+{
+	rival_start_with(r, profiles, NULL);
+}
+
+void rival_start_with(struct rival *r, const char *profiles, const char *flag)
+{
+	launch_with(r, profiles, flag);
+	await_ready(r);
 }
 
 void rival_stop(struct rival *r)

@@ -25,6 +25,8 @@ struct rival {
  * has no Lease. Ready when it returns.
  */
 void rival_start(struct rival *r, const char *profiles);
+/* The same with an option of its command line ("--feature-gates=..."). */
+void rival_start_with(struct rival *r, const char *profiles, const char *flag);
 /* The same without waiting. */
 void rival_launch(struct rival *r, const char *profiles);
 /* A client's rates are part of clientConnection: 5000 and 5000, so that they do not limit. */

@@ -183,8 +183,8 @@ static int make_items(struct item items[2], const struct wishes *m, struct rng *
 
 void wishes_ask(struct wish *a, const struct wishes *m, struct rng *rng)
 {
-	*a = (struct wish){.tolerant = rng_chance(rng, 0.4), .big = rng_chance(rng, 0.2), .ssd = rng_chance(rng, 0.2), .allow = rng_chance(rng, 0.2),
-			  .label = rng_chance(rng, 0.3)};
+	*a = (struct wish){.scheduler = WISHES_NAME, .tolerant = rng_chance(rng, 0.4), .big = rng_chance(rng, 0.2), .ssd = rng_chance(rng, 0.2),
+			  .allow = rng_chance(rng, 0.2), .label = rng_chance(rng, 0.3)};
 	if (a->label) {
 		make_item(&a->within[0], m, rng, true);
 		a->within_count = 1;
@@ -209,11 +209,6 @@ static void add_annotations(struct buf *b, const struct wish *a)
 	buf_str(b, i ? "\"" : "");
 }
 
-const char *wishes_scheduler(const struct wish *a)
-{
-	return a->scheduler ? a->scheduler : WISHES_NAME;
-}
-
 void wishes_pod(void *arg, int i, char **path, char **body)
 {
 	const struct wish *a = &((const struct wish *)arg)[i];
@@ -223,7 +218,7 @@ void wishes_pod(void *arg, int i, char **path, char **body)
 	add_annotations(&annotations, a);
 	*path = xstrdup(PODS_PATH);
 	*body = xasprintf("{\"metadata\":{\"name\":\"p-%d\",\"labels\":{%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\"%s%s,\"containers\":"
-			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}", i, labels, annotations.data, wishes_scheduler(a),
+			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}", i, labels, annotations.data, a->scheduler,
 			  a->tolerant ? ",\"tolerations\":[{\"key\":\"t\",\"operator\":\"Exists\"}]" : "",
 			  a->ssd ? ",\"nodeSelector\":{\"disk\":\"ssd\"}" : "", a->big ? "2" : "1m");
 }

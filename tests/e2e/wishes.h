@@ -35,7 +35,7 @@ struct item {
 };
 
 struct wish {
-	const char *scheduler;		/* NULL: WISHES_NAME */
+	const char *scheduler;		/* WISHES_NAME, until one sets another */
 	bool tolerant, big, ssd, allow, label;	/* label: the one limit is a label delay_ */
 	struct item within[2], near[2];
 	int within_count, near_count;
@@ -47,7 +47,6 @@ void wishes_move(struct wishes *m, struct rng *rng);
 void wishes_cluster(struct sched *s, const struct wishes *m);
 void wishes_publish(struct sched *s, const struct wishes *m);
 void wishes_ask(struct wish *a, const struct wishes *m, struct rng *rng);
-const char *wishes_scheduler(const struct wish *a);
 void wishes_pod(void *wishes, int i, char **path, char **body);		/* e2e_make; an array of struct wish */
 
 /* By kube-scheduler's rules: taints, selector, resources. */
