@@ -348,7 +348,8 @@ void contract_judge(struct contract *c, const struct tap_talk *talks, size_t cou
 {
 	size_t i;
 
-	c->last = xcalloc((size_t)c->count + 1, sizeof(*c->last));
+	if (!c->last)
+		c->last = xcalloc((size_t)c->count + 1, sizeof(*c->last));
 	for (i = 0; i < count; i++) {
 		struct question q = {.talk = &talks[i], .pod = -1};
 		auto_json cJSON *asked = NULL, *said = NULL;

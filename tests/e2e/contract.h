@@ -3,7 +3,7 @@
  * each offer and each answer. It shares no code with sched/extender.
  *
  *	struct contract c = {.models = &m, .model_count = 1, .wish = wish, .count = 500, .whole = false};
- *	contract_judge(&c, talks, count);
+ *	contract_judge(&c, talks, count);	as often as there is more
  *	contract_judge_placed(&c, pods);	a PodList: each pod is where the last answers about it let it be
  *	if (c.faults.len) fail_msg(...)
  *	contract_free(&c);

@@ -20,7 +20,7 @@
 #define PODS "/api/v1/namespaces/default/pods"
 #define WITHOUT_NODE "?fieldSelector=spec.nodeName%3D"
 #define COUNT 2000			/* 500 by each of the profiles */
-#define SOME 160			/* enough that both generations are asked */
+#define SOME 200			/* of them, while the matrix changes */
 #define SEEN_S 120
 #define NEARLY 1e-3			/* of a score 0..10: the program counts in floats */
 
@@ -184,8 +184,10 @@ static void *ask_again(void *arg)
 	return NULL;
 }
 
-static void assert_same_again(const struct tap_talk *talks, size_t count)
+static void assert_same_again(struct tap *tap)
 {
+	size_t count;
+	auto_free struct tap_talk *talks = tap_talks(tap, &count);
 	struct asker askers[ASKERS];
 	pthread_t threads[ASKERS];
 	int i;
@@ -209,9 +211,11 @@ struct both {
 	struct sched s;
 	struct rival rivals[2];
 	struct tap *taps[2];
+	struct contract contracts[2];
+	size_t judged[2];		/* talks of each tap */
 	struct wishes m[2];		/* generations */
-	struct wish *wish;
-	int count;
+	struct wish wish[COUNT];
+	int made;			/* pods */
 };
 
 /* Pods that wait are not tried again within the test: else each binding of another pod asks for all of them anew, which only costs time. */
@@ -250,66 +254,81 @@ static void allow_leases(struct sched *s)
 	}
 }
 
-static void begin(struct both *b, struct rng *rng, int count)
+static int begin(void **state)
 {
+	static struct both both;
+	struct both *b = *state = &both;
+	struct rng rng = rng_make(test_seed());
 	int i;
 
-	*b = (struct both){.wish = xcalloc((size_t)count, sizeof(*b->wish)), .count = count};
 	e2e_begin(&b->s);
 	allow_leases(&b->s);
-	wishes_model(&b->m[0], rng);
+	wishes_model(&b->m[0], &rng);
 	wishes_cluster(&b->s, &b->m[0]);
 	wishes_publish(&b->s, &b->m[0]);
 	sched_start(&b->s, beside_lenient);
-	for (i = 0; i < count; i++) {
-		wishes_ask(&b->wish[i], &b->m[0], rng);
+	for (i = 0; i < COUNT; i++) {
+		wishes_ask(&b->wish[i], &b->m[0], &rng);
 		b->wish[i].scheduler = profiles[i / 2 % 2][i % 2];
 	}
 	for (i = 0; i < 2; i++) {
 		b->taps[i] = tap_start(BESIDE_URL);
+		b->contracts[i] = (struct contract){.models = b->m, .model_count = 1, .wish = b->wish, .count = COUNT, .whole = i == 1,
+						    .alone = profiles[i][0], .among = profiles[i][1]};
 		start_rival(b, i);
 	}
+	return 0;
 }
 
-static void end(struct both *b)
+static int end(void **state)
+{
+	struct both *b = *state;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		rival_stop(&b->rivals[i]);
+		tap_stop(b->taps[i]);
+		contract_free(&b->contracts[i]);
+	}
+	e2e_end(&b->s);
+	return 0;
+}
+
+/* What was said since the last time. */
+static void judge_talks(struct both *b, const cJSON *pods)
 {
 	int i;
 
-	for (i = 0; i < 2; i++)
-		tap_stop(b->taps[i]);
-	free(b->wish);
-	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
-	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
-	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
-	e2e_end(&b->s);
+	for (i = 0; i < 2; i++) {
+		struct contract *c = &b->contracts[i];
+		size_t count;
+		auto_free struct tap_talk *talks = tap_talks(b->taps[i], &count);
+
+		contract_judge(c, talks + b->judged[i], count - b->judged[i]);
+		b->judged[i] = count;
+		contract_judge_placed(c, pods);
+		printf("# by %s: %d answers of /filter, %d of /prioritize, ranks of %d judged; %d pods had a choice\n", c->whole ? "objects" : "names",
+		       c->filtered, c->prioritized, c->ranked, c->chosen);
+		if (c->fault_count)
+			fail_msg("%d faults:\n%s", c->fault_count, c->faults.data);
+		assert_true(c->filtered > 0 && c->ranked > 0 && c->chosen > 0);
+	}
 }
 
-/* What was said on one tap. Nobody asks any more. */
-static struct contract judge_tap(struct both *b, int which, int generations, const cJSON *pods)
+static void make_pod(void *arg, int i, char **path, char **body)
 {
-	struct contract c = {.models = b->m, .model_count = generations, .wish = b->wish, .count = b->count, .whole = which == 1,
-			     .alone = profiles[which][0], .among = profiles[which][1]};
-	size_t count;
-	const struct tap_talk *talks = tap_talks(b->taps[which], &count);
+	struct both *b = arg;
 
-	contract_judge(&c, talks, count);
-	contract_judge_placed(&c, pods);
-	printf("# by %s: %d answers of /filter, %d of /prioritize, ranks of %d judged; %d pods had a choice\n", which ? "objects" : "names", c.filtered,
-	       c.prioritized, c.ranked, c.chosen);
-	if (c.fault_count)
-		fail_msg("%d faults:\n%s", c.fault_count, c.faults.data);
-	assert_true(c.filtered > 0 && c.ranked > 0 && c.chosen > 0);
-	return c;
+	wishes_pod(b->wish, b->made + i, path, body);
 }
 
-static void make_late_pod(void *arg, int i, char **path, char **body)
+static void make_pods(struct both *b, int count)
 {
-	const struct both *b = arg;
-
-	wishes_pod(b->wish, b->count / 2 + i, path, body);
+	e2e_all(&b->s, "POST", count, make_pod, b);
+	b->made += count;
 }
 
-static void assert_where_pods_are(struct both *b, const cJSON *pods)
+static void judge_places(struct both *b, const cJSON *pods)
 {
 	struct tally t = {0};
 
@@ -317,7 +336,7 @@ static void assert_where_pods_are(struct both *b, const cJSON *pods)
 	printf("# %d pods bound, %d wait (%d by a limit); %d with ours alone, for %d of them it matters\n", t.bound, t.pending, t.refused, t.near, t.matters);
 	if (t.faults.len)
 		fail_msg("\n%s", t.faults.data);
-	assert_int_equal(t.bound + t.pending, b->count);
+	assert_int_equal(t.bound + t.pending, b->made);
 	assert_true(t.refused > 0 && t.matters > 0);
 	buf_free(&t.faults);
 }
@@ -325,29 +344,24 @@ static void assert_where_pods_are(struct both *b, const cJSON *pods)
 /* Both forms, both kinds of profiles, and a kube-scheduler that is started anew while the other one goes on to ask. */
 static void e6_e7_e17_pods_go_where_both_say(void **state)
 {
-	struct rng rng = rng_make(test_seed());
 	auto_json cJSON *pods = NULL;
-	struct both b;
+	struct both *b = *state;
+
+	make_pods(b, (COUNT - SOME) / 2);
+	restart_rival(b, (int)(test_seed() % 2));
+	make_pods(b, COUNT - SOME - b->made);
+	pods = until_decided(&b->s);
+	judge_talks(b, pods);
+	judge_places(b, pods);
+}
+
+static void e6_the_same_question_has_the_same_answer(void **state)
+{
+	struct both *b = *state;
 	int i;
 
-	(void)state;
-	begin(&b, &rng, COUNT);
-	e2e_all(&b.s, "POST", COUNT / 2, wishes_pod, b.wish);
-	restart_rival(&b, (int)rng_below(&rng, 2));
-	e2e_all(&b.s, "POST", COUNT - COUNT / 2, make_late_pod, &b);
-	pods = until_decided(&b.s);
 	for (i = 0; i < 2; i++)
-		rival_stop(&b.rivals[i]);
-	for (i = 0; i < 2; i++) {
-		struct contract c = judge_tap(&b, i, 1, pods);
-		size_t count;
-		const struct tap_talk *talks = tap_talks(b.taps[i], &count);
-
-		assert_same_again(talks, count);
-		contract_free(&c);
-	}
-	assert_where_pods_are(&b, pods);
-	end(&b);
+		assert_same_again(b->taps[i]);
 }
 
 /* Each answer is of one generation as a whole, and each of them is seen. */
@@ -355,37 +369,38 @@ static void e13_the_matrix_changes_while_they_ask(void **state)
 {
 	struct rng rng = rng_make(test_seed() + 1);
 	auto_json cJSON *pods = NULL;
+	struct both *b = *state;
 	int i, seen[2] = {0};
-	struct both b;
 
-	(void)state;
-	begin(&b, &rng, SOME);
-	e2e_all(&b.s, "POST", SOME / 2, wishes_pod, b.wish);
-	b.m[1] = b.m[0];
-	wishes_move(&b.m[1], &rng);
-	wishes_publish(&b.s, &b.m[1]);
-	e2e_all(&b.s, "POST", SOME - SOME / 2, make_late_pod, &b);
-	pods = until_decided(&b.s);
-	for (i = 0; i < 2; i++)
-		rival_stop(&b.rivals[i]);
 	for (i = 0; i < 2; i++) {
-		struct contract c = judge_tap(&b, i, 2, pods);
-
-		seen[0] += c.of_model[0];
-		seen[1] += c.of_model[1];
-		contract_free(&c);
+		b->contracts[i].model_count = 2;
+		b->contracts[i].of_model[0] = 0;
 	}
+	make_pods(b, SOME / 2);
+	b->m[1] = b->m[0];
+	wishes_move(&b->m[1], &rng);
+	wishes_publish(&b->s, &b->m[1]);
+	make_pods(b, SOME / 2);
+	pods = until_decided(&b->s);
+	judge_talks(b, pods);
+	for (i = 0; i < 4; i++)
+		seen[i % 2] += b->contracts[i / 2].of_model[i % 2];
 	printf("# %d answers of the first generation alone, %d of the second\n", seen[0], seen[1]);
 	assert_true(seen[0] > 0 && seen[1] > 0);
-	end(&b);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
+	for (i = 0; i < 2; i++)
+		rival_stop(&b->rivals[i]);
+	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(e13_the_matrix_changes_while_they_ask),
 		cmocka_unit_test(e6_e7_e17_pods_go_where_both_say),
+		cmocka_unit_test(e6_the_same_question_has_the_same_answer),
+		cmocka_unit_test(e13_the_matrix_changes_while_they_ask),
 	};
 
-	return cmocka_run_group_tests_name("extender", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("extender", tests, begin, end);
 }

@@ -250,13 +250,15 @@ void tap_set(struct tap *t, const struct tap_rule *rule)
 	pthread_mutex_unlock(&t->lock);
 }
 
-const struct tap_talk *tap_talks(struct tap *t, size_t *count)
+struct tap_talk *tap_talks(struct tap *t, size_t *count)
 {
-	const struct tap_talk *talks;
+	struct tap_talk *talks;
 
 	pthread_mutex_lock(&t->lock);
 	*count = t->count;
-	talks = t->talks;
+	talks = xcalloc(t->count + 1, sizeof(*talks));
+	if (t->count)
+		memcpy(talks, t->talks, t->count * sizeof(*talks));
 	pthread_mutex_unlock(&t->lock);
 	return talks;
 }

@@ -7,10 +7,10 @@
  *	... urlPrefix: tap_url(t)
  *	tap_set(t, &(struct tap_rule){.way = TAP_500});		for requests that come from now on
  *	tap_set(t, &(struct tap_rule){0});			as the extender has it
- *	const struct tap_talk *talks = tap_talks(t, &count);	in the order of the answers
+ *	struct tap_talk *talks = tap_talks(t, &count);		in the order of the answers
  *	tap_stop(t);
  *
- * Threads of its own. Talks stay until tap_stop; read them when nobody asks any more.
+ * Threads of its own. What was said is kept until tap_stop.
  */
 #ifndef TESTS_E2E_TAP_H
 #define TESTS_E2E_TAP_H
@@ -45,7 +45,8 @@ struct tap;
 struct tap *tap_start(const char *to);			/* "http://127.0.0.1:8080"; need not listen yet */
 const char *tap_url(const struct tap *t);
 void tap_set(struct tap *t, const struct tap_rule *rule);
-const struct tap_talk *tap_talks(struct tap *t, size_t *count);
+/* A copy of the list as it is now, which the caller frees; its texts stay the tap's. */
+struct tap_talk *tap_talks(struct tap *t, size_t *count);
 void tap_stop(struct tap *t);				/* NULL is fine */
 
 #endif
