@@ -224,6 +224,12 @@ static void e14_or_are_errors_by_option(void **state)
 	beside_waits(&b, "late", "latency-sched: there was no decision in time");
 	assert_int_equal(ptrace(PTRACE_DETACH, b.s.pid, NULL, NULL), 0);
 	beside_goes_to(&b, "late", "a");
+	rival_stop(&b.rival);
+	beside_start_rival(&b, true, true);
+	hang_thread(b.s.pid);
+	post_torn(&b, "passed-over");
+	beside_goes_to(&b, "passed-over", "b");
+	assert_int_equal(ptrace(PTRACE_DETACH, b.s.pid, NULL, NULL), 0);
 	beside_end(&b);
 }
 
@@ -286,8 +292,11 @@ static bool is_there(struct beside *b, const char *pod)
 	return status == 200;
 }
 
-/* FailedAndUnresolvableNodes: b has room and is too far, so nobody is evicted there, but on a. */
-static void nobody_is_evicted_on_a_node_that_latency_refuses(void **state)
+/*
+ * FailedAndUnresolvableNodes: b has room and is too far, so nobody is evicted there, but on a. A full node is another matter: kube-scheduler does not ask
+ * about it before it evicts.
+ */
+static void nobody_is_evicted_on_a_node_that_latency_refused(void **state)
 {
 	struct beside b;
 	int status;
@@ -300,6 +309,7 @@ static void nobody_is_evicted_on_a_node_that_latency_refuses(void **state)
 	sched_pod_of(&b.s, "hand", "small", "", "", ",\"nodeName\":\"b\",\"terminationGracePeriodSeconds\":0");
 	sched_pod_of(&b.s, WISHES_NAME, "torn", WITHIN_A, "", ON_B ",\"priorityClassName\":\"high\"");
 	beside_waits(&b, "torn", TOO_FAR);
+	beside_waits(&b, "torn", "3 Preemption is not helpful for scheduling");
 	sched_pod_of(&b.s, WISHES_NAME, "high", WITHIN_A, "", ",\"priorityClassName\":\"high\",\"affinity\":{\"nodeAffinity\":"
 		     "{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"kubernetes.io/hostname\",\"operator\":\"In\",\"values\":[\"a\",\"b\"]}]}]}}}");
 	beside_goes_to(&b, "high", "a");
@@ -320,7 +330,7 @@ int main(void)
 		cmocka_unit_test(e14_or_are_errors_by_option),
 		cmocka_unit_test(a_wrong_annotation_waits_for_its_correction),
 		cmocka_unit_test(other_pods_are_placed_without_us),
-		cmocka_unit_test(nobody_is_evicted_on_a_node_that_latency_refuses),
+		cmocka_unit_test(nobody_is_evicted_on_a_node_that_latency_refused),
 	};
 
 	return cmocka_run_group_tests_name("away", tests, NULL, NULL);
