@@ -1,8 +1,9 @@
 /*
- * latency-sched --mode extender beside a real kube-scheduler: pods go only where both say so, to the node that the extender ranks best where nothing
- * else ranks, and what refuses a pod stands in its condition. And what becomes of pods while the extender is away or hangs.
+ * latency-sched --mode extender beside a real kube-scheduler: every request and every answer between them is judged, pods go only where both say so, to
+ * the node that the extender ranks best where nothing else ranks, and what refuses a pod stands in its condition.
  */
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,45 +14,31 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/mem.h"
-#include "tests/e2e/rival.h"
-#include "tests/e2e/wishes.h"
+#include "tests/e2e/beside.h"
+#include "tests/e2e/contract.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
-#define COUNT 250
+#define WITHOUT_NODE "?fieldSelector=spec.nodeName%3D"
+#define COUNT 2000			/* 500 by each of the profiles */
+#define SOME 200			/* of them, while the matrix changes */
 #define SEEN_S 120
 #define NEARLY 1e-3			/* of a score 0..10: the program counts in floats */
 
-static const char *const lenient[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", NULL};
-static const char *const strict[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", "--extender-late", "error", NULL};
+/* Two kube-schedulers; one sends names, the other objects. Each has a profile in which nothing else ranks, and one with all its own scores. */
+static const char *const profiles[2][2] = {{"names-alone", "names-among"}, {"objects-alone", "objects-among"}};
 
-/* As README has it, but that nothing else ranks. */
-static void start_rival(struct rival *r, bool cache_capable, bool ignorable)
+static bool is_alone(const struct wish *a)
 {
-	auto_free char *config = xasprintf("profiles:\n- schedulerName: " WISHES_NAME "\n  plugins: {score: {disabled: [{name: '*'}]}}\n"
-					   "extenders:\n- urlPrefix: http://127.0.0.1:8080\n  filterVerb: filter\n  prioritizeVerb: prioritize\n"
-					   "  weight: 12\n  nodeCacheCapable: %s\n  httpTimeout: 2s\n  ignorable: %s\n",
-					   cache_capable ? "true" : "false", ignorable ? "true" : "false");
-
-	rival_start(r, config);
+	return STREQ(a->scheduler, profiles[0][0]) || STREQ(a->scheduler, profiles[1][0]);
 }
 
-/* --- random pods --------------------------------------------------------------------------------------------------------- */
+/* --- where the pods are -------------------------------------------------------------------------------------------------- */
 
 struct tally {
 	int bound, pending, refused;	/* refused: by a limit */
 	int near, matters;		/* with a best node; where not all are the best */
 	struct buf faults;
 };
-
-static const char *pending_message(const cJSON *pod)
-{
-	const cJSON *condition;
-
-	cJSON_ArrayForEach(condition, item_at(pod, "status.conditions"))
-		if (STREQ(text_at(condition, "type"), "PodScheduled") && STREQ(text_at(condition, "status"), "False"))
-			return text_at(condition, "message");
-	return NULL;
-}
 
 static void judge_best(const struct wishes *m, const struct wish *a, const bool feasible[WISHES_NODES], int node, const char *name, struct tally *t)
 {
@@ -84,7 +71,7 @@ static void judge_bound(const struct wishes *m, const struct wish *a, int node, 
 		buf_printf(&t->faults, "%s is on n-%02d: %s%s\n", name, node, why, a->within[item].called);
 	else if (!feasible[node])
 		buf_printf(&t->faults, "%s is on n-%02d, which it does not fit\n", name, node);
-	else if (a->near_count)
+	else if (a->near_count && is_alone(a))
 		judge_best(m, a, feasible, node, name, t);
 }
 
@@ -131,7 +118,7 @@ static void judge(const struct wishes *m, const struct wish *wish, const cJSON *
 		if (sscanf(text_at(pod, "spec.nodeName"), "n-%d", &node) == 1)
 			judge_bound(m, &wish[i], node, name, t);
 		else
-			judge_pending(m, &wish[i], pending_message(pod), name, t);
+			judge_pending(m, &wish[i], beside_pending(pod), name, t);
 	}
 }
 
@@ -141,7 +128,7 @@ static int undecided(const cJSON *pods)
 	int count = 0;
 
 	cJSON_ArrayForEach(pod, item_at(pods, "items"))
-		count += !*text_at(pod, "spec.nodeName") && !pending_message(pod);
+		count += !*text_at(pod, "spec.nodeName") && !beside_pending(pod);
 	return count;
 }
 
@@ -150,202 +137,270 @@ static cJSON *until_decided(struct sched *s)
 	int64_t end = clock_mono_ms() + SEEN_S * 1000;
 	cJSON *pods;
 
-	while (undecided(pods = standin_want(&s->api, 200, "GET", PODS, NULL)) > 0) {
+	while (undecided(pods = standin_want(&s->api, 200, "GET", PODS WITHOUT_NODE, NULL)) > 0) {
 		if (clock_mono_ms() > end)
 			fail_msg("%d pods have neither node nor condition after %d s", undecided(pods), SEEN_S);
 		cJSON_Delete(pods);
 		usleep(200000);
 	}
-	return pods;
+	cJSON_Delete(pods);
+	return standin_want(&s->api, 200, "GET", PODS, NULL);
 }
 
-static void random_pods(bool cache_capable)
+/* --- the same question again --------------------------------------------------------------------------------------------- */
+
+#define ASKERS 8
+#define AGAIN 400
+
+struct asker {
+	const struct tap_talk *talks;
+	size_t count, from;
+	int asked;
+	char *differs;
+};
+
+/* Some of the questions of before, from another place each, while the other askers do the same. */
+static void *ask_again(void *arg)
 {
-	struct rng rng = rng_make(test_seed() + cache_capable);
-	static struct wish wish[COUNT];
-	auto_json cJSON *pods = NULL;
-	struct tally t = {0};
-	struct rival rival;
-	struct wishes m;
-	struct sched s;
+	struct kube_config config = {.server = (char[]){BESIDE_URL}};
+	struct asker *a = arg;
+	struct lm_err err;
+	struct kube *k = kube_new(&config, "latency-test", &err);
+	size_t i;
+
+	for (i = 0; k && !a->differs && i < AGAIN / ASKERS; i++) {
+		const struct tap_talk *talk = &a->talks[(a->from + i * 37) % a->count];
+		auto_free char *path = xasprintf("/%s", talk->verb), *body = NULL;
+		int status = 0;
+
+		if (talk->spoiled)
+			continue;
+		if (kube_call_wait(k, &(struct kube_request){.method = "POST", .path = path, .body = talk->asked, .timeout_ms = 5000}, &status, &body, &err) < 0 ||
+		    status != 200 || !STREQ(body, talk->said))
+			a->differs = xasprintf("status %d\n%s\ninstead of\n%s\nfor\n%s", status, body, talk->said, talk->asked);
+		a->asked++;
+	}
+	kube_free(k);
+	return NULL;
+}
+
+static void assert_same_again(struct tap *tap)
+{
+	size_t count;
+	auto_free struct tap_talk *talks = tap_talks(tap, &count);
+	struct asker askers[ASKERS];
+	pthread_t threads[ASKERS];
 	int i;
 
-	e2e_begin(&s);
-	wishes_model(&m, &rng);
-	wishes_cluster(&s, &m);
-	wishes_publish(&s, &m);
-	sched_start(&s, lenient);
-	start_rival(&rival, cache_capable, true);
-	for (i = 0; i < COUNT; i++)
-		wishes_ask(&wish[i], &m, &rng);
-	e2e_all(&s, "POST", COUNT, wishes_pod, wish);
-	pods = until_decided(&s);
-	judge(&m, wish, pods, &t);
-	printf("# %d pods bound, %d wait (%d by a limit); %d with near, for %d of them it matters\n", t.bound, t.pending, t.refused, t.near, t.matters);
+	for (i = 0; i < ASKERS; i++) {
+		askers[i] = (struct asker){.talks = talks, .count = count, .from = count / ASKERS * (size_t)i};
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_again, &askers[i]), 0);
+	}
+	for (i = 0; i < ASKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < ASKERS; i++) {
+		if (askers[i].differs)
+			fail_msg("another answer to the same question: %s", askers[i].differs);
+		assert_true(askers[i].asked > 0);
+	}
+}
+
+/* --- two kube-schedulers at once ----------------------------------------------------------------------------------------- */
+
+struct both {
+	struct sched s;
+	struct rival rivals[2];
+	struct tap *taps[2];
+	struct contract contracts[2];
+	size_t judged[2];		/* talks of each tap */
+	struct wishes m[2];		/* generations */
+	struct wish wish[COUNT];
+	int made;			/* pods */
+};
+
+/* Pods that wait are not tried again within the test: else each binding of another pod asks for all of them anew, which only costs time. */
+static void start_rival(struct both *b, int which)
+{
+	auto_free char *extender = beside_extender(tap_url(b->taps[which]), which == 0, true, "");
+	auto_free char *config = xasprintf("leaderElection: {leaderElect: true, resourceName: latency-%d}\nprofiles:\n- schedulerName: %s\n"
+					   "  plugins: {score: {disabled: [{name: '*'}]}}\n- schedulerName: %s\npodInitialBackoffSeconds: 60\n"
+					   "podMaxBackoffSeconds: 60\n%s", which, profiles[which][0], profiles[which][1], extender);
+
+	rival_start_with(&b->rivals[which], config, "--feature-gates=SchedulerPopFromBackoffQ=false");
+}
+
+static void restart_rival(struct both *b, int which)
+{
+	rival_stop(&b->rivals[which]);
+	start_rival(b, which);
+}
+
+/* system:kube-scheduler may use a Lease of the name kube-scheduler alone. */
+static void allow_leases(struct sched *s)
+{
+	static const char *const objects[][2] = {
+		{"roles", "{\"metadata\":{\"name\":\"latency-leases\"},\"rules\":[{\"apiGroups\":[\"coordination.k8s.io\"],\"resources\":[\"leases\"],\"verbs\":[\"*\"]}]}"},
+		{"rolebindings", "{\"metadata\":{\"name\":\"latency-leases\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"Role\",\"name\":\"latency-leases\"},"
+				 "\"subjects\":[{\"kind\":\"User\",\"name\":\"system:kube-scheduler\"}]}"},
+	};
+	size_t i;
+	int status;
+
+	for (i = 0; i < ARRAY_SIZE(objects); i++) {
+		auto_free char *path = xasprintf("/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/%s", objects[i][0]);
+
+		cJSON_Delete(standin_call(&s->api, "POST", path, objects[i][1], &status));
+		assert_true(status == 201 || status == 409);
+	}
+}
+
+static int begin(void **state)
+{
+	static struct both both;
+	struct both *b = *state = &both;
+	struct rng rng = rng_make(test_seed());
+	int i;
+
+	e2e_begin(&b->s);
+	allow_leases(&b->s);
+	wishes_model(&b->m[0], &rng);
+	wishes_cluster(&b->s, &b->m[0]);
+	wishes_publish(&b->s, &b->m[0]);
+	sched_start(&b->s, beside_lenient);
+	for (i = 0; i < COUNT; i++) {
+		wishes_ask(&b->wish[i], &b->m[0], &rng);
+		b->wish[i].scheduler = profiles[i / 2 % 2][i % 2];
+	}
+	for (i = 0; i < 2; i++) {
+		b->taps[i] = tap_start(BESIDE_URL);
+		b->contracts[i] = (struct contract){.models = b->m, .model_count = 1, .wish = b->wish, .count = COUNT, .whole = i == 1,
+						    .alone = profiles[i][0], .among = profiles[i][1]};
+		start_rival(b, i);
+	}
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct both *b = *state;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		rival_stop(&b->rivals[i]);
+		tap_stop(b->taps[i]);
+		contract_free(&b->contracts[i]);
+	}
+	e2e_end(&b->s);
+	return 0;
+}
+
+/* What was said since the last time. */
+static void judge_talks(struct both *b, const cJSON *pods)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct contract *c = &b->contracts[i];
+		size_t count;
+		auto_free struct tap_talk *talks = tap_talks(b->taps[i], &count);
+
+		contract_judge(c, talks + b->judged[i], count - b->judged[i]);
+		b->judged[i] = count;
+		contract_judge_placed(c, pods);
+		printf("# by %s: %d answers of /filter, %d of /prioritize, ranks of %d judged; %d pods had a choice\n", c->whole ? "objects" : "names",
+		       c->filtered, c->prioritized, c->ranked, c->chosen);
+		if (c->fault_count)
+			fail_msg("%d faults:\n%s", c->fault_count, c->faults.data);
+		assert_true(c->filtered > 0 && c->ranked > 0 && c->chosen > 0);
+	}
+}
+
+static void make_pod(void *arg, int i, char **path, char **body)
+{
+	struct both *b = arg;
+
+	wishes_pod(b->wish, b->made + i, path, body);
+}
+
+static void make_pods(struct both *b, int count)
+{
+	e2e_all(&b->s, "POST", count, make_pod, b);
+	b->made += count;
+}
+
+static void judge_places(struct both *b, const cJSON *pods)
+{
+	struct tally t = {0};
+
+	judge(&b->m[0], b->wish, pods, &t);
+	printf("# %d pods bound, %d wait (%d by a limit); %d with ours alone, for %d of them it matters\n", t.bound, t.pending, t.refused, t.near, t.matters);
 	if (t.faults.len)
 		fail_msg("\n%s", t.faults.data);
-	assert_int_equal(t.bound + t.pending, COUNT);
+	assert_int_equal(t.bound + t.pending, b->made);
 	assert_true(t.refused > 0 && t.matters > 0);
-	assert_true(sched_metric(&s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
-	assert_true(sched_metric(&s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
-	rival_stop(&rival);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
 	buf_free(&t.faults);
-	e2e_end(&s);
 }
 
-static void pods_go_where_both_say_by_names(void **state)
+/* Both forms, both kinds of profiles, and a kube-scheduler that is started anew while the other one goes on to ask. */
+static void e6_e7_e17_pods_go_where_both_say(void **state)
 {
-	(void)state;
-	random_pods(true);
+	auto_json cJSON *pods = NULL;
+	struct both *b = *state;
+
+	make_pods(b, (COUNT - SOME) / 2);
+	restart_rival(b, (int)(test_seed() % 2));
+	make_pods(b, COUNT - SOME - b->made);
+	pods = until_decided(&b->s);
+	judge_talks(b, pods);
+	judge_places(b, pods);
 }
 
-static void pods_go_where_both_say_by_objects(void **state)
+static void e6_the_same_question_has_the_same_answer(void **state)
 {
-	(void)state;
-	random_pods(false);
+	struct both *b = *state;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		assert_same_again(b->taps[i]);
 }
 
-/* --- away, and hanging --------------------------------------------------------------------------------------------------- */
-
-#define WITHIN_A "\"latency-mesh.io/within\":\"node/a<=1ms\""
-#define ON_B ",\"nodeSelector\":{\"kubernetes.io/hostname\":\"b\"}"
-#define TOO_FAR "node(s) exceeded the latency limit to node/a"
-
-struct beside {
-	struct sched s;
-	struct rival rival;
-};
-
-static void begin(struct beside *b, bool ignorable, const char *const *options)
+/* Each answer is of one generation as a whole, and each of them is seen. */
+static void e13_the_matrix_changes_while_they_ask(void **state)
 {
-	e2e_begin(&b->s);
-	sched_nodes(&b->s, "a b c");
-	sched_matrix(&b->s, 1, "0 5 9  5 0 9  9 9 0");
-	sched_hold(&b->s, true);
-	sched_start(&b->s, options);
-	start_rival(&b->rival, true, ignorable);
-}
+	struct rng rng = rng_make(test_seed() + 1);
+	auto_json cJSON *pods = NULL;
+	struct both *b = *state;
+	int i, seen[2] = {0};
 
-static void end(struct beside *b)
-{
-	rival_stop(&b->rival);
-	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
-	e2e_end(&b->s);
-}
-
-/* A pod that may go to b alone by kube-scheduler and to a alone by us. */
-static void post_torn(struct beside *b, const char *name)
-{
-	sched_pod_of(&b->s, WISHES_NAME, name, WITHIN_A, "", ON_B);
-}
-
-static void post_near(struct beside *b, const char *name)
-{
-	sched_pod_of(&b->s, WISHES_NAME, name, WITHIN_A, "", "");
-}
-
-struct words {
-	struct sched *s;
-	const char *pod, *text;
-};
-
-static bool is_said(void *arg)
-{
-	const struct words *w = arg;
-	auto_json cJSON *pod = sched_get(w->s, w->pod);
-	const char *message = pending_message(pod);
-
-	return message && strstr(message, w->text);
-}
-
-/* It waits, and says so; kube-scheduler tries again after at most 10 s. */
-static void assert_waits(struct beside *b, const char *pod, const char *text)
-{
-	if (!test_wait(is_said, &(struct words){&b->s, pod, text}, 30000)) {
-		auto_json cJSON *object = sched_get(&b->s, pod);
-
-		fail_msg("%s is on \"%s\", it does not say \"%s\" but: %s", pod, text_at(object, "spec.nodeName"), text, pending_message(object));
+	for (i = 0; i < 2; i++) {
+		b->contracts[i].model_count = 2;
+		b->contracts[i].of_model[0] = 0;
 	}
-	assert_string_equal(sched_node_now(&b->s, pod), "");
-}
-
-static void assert_goes_to(struct beside *b, const char *pod, const char *node)
-{
-	int64_t start_ms = clock_mono_ms();
-	const char *where;
-
-	while (!*(where = sched_where(&b->s, pod)) && clock_mono_ms() - start_ms < 30000)
-		;
-	printf("# %s on \"%s\" after %.1f s\n", pod, where, (double)(clock_mono_ms() - start_ms) / 1e3);
-	assert_string_equal(where, node);
-}
-
-static void ignorable_pods_go_on_without_their_limits(void **state)
-{
-	struct beside b;
-
-	(void)state;
-	begin(&b, true, lenient);
-	post_torn(&b, "asked");
-	assert_waits(&b, "asked", TOO_FAR);
-	assert_int_equal(sched_stop(&b.s, SIGKILL), 128 + SIGKILL);
-	post_torn(&b, "killed");
-	assert_goes_to(&b, "killed", "b");
-	sched_start(&b.s, lenient);
-	post_torn(&b, "back");
-	assert_waits(&b, "back", TOO_FAR);
-	assert_int_equal(kill(b.s.pid, SIGSTOP), 0);
-	post_torn(&b, "hangs");
-	assert_goes_to(&b, "hangs", "b");
-	assert_int_equal(kill(b.s.pid, SIGCONT), 0);
-	post_torn(&b, "goes-on");
-	assert_waits(&b, "goes-on", TOO_FAR);
-	end(&b);
-}
-
-static void others_wait_and_keep_their_limits(void **state)
-{
-	struct beside b;
-
-	(void)state;
-	begin(&b, false, strict);
-	assert_int_equal(sched_stop(&b.s, SIGKILL), 128 + SIGKILL);
-	post_near(&b, "killed");
-	post_torn(&b, "killed-torn");
-	assert_waits(&b, "killed", "127.0.0.1:8080");
-	assert_waits(&b, "killed-torn", "127.0.0.1:8080");
-	sched_start(&b.s, strict);
-	assert_goes_to(&b, "killed", "a");
-	assert_waits(&b, "killed-torn", TOO_FAR);
-	assert_int_equal(kill(b.s.pid, SIGSTOP), 0);
-	post_near(&b, "hangs");
-	assert_waits(&b, "hangs", "127.0.0.1:8080");
-	assert_int_equal(kill(b.s.pid, SIGCONT), 0);
-	assert_goes_to(&b, "hangs", "a");
-	end(&b);
-}
-
-static void a_wrong_annotation_waits_for_its_correction(void **state)
-{
-	struct beside b;
-
-	(void)state;
-	begin(&b, true, lenient);
-	sched_pod_of(&b.s, WISHES_NAME, "wrong", "\"latency-mesh.io/near\":\"nowhere\"", "", "");
-	assert_waits(&b, "wrong", "annotation latency-mesh.io/near");
-	end(&b);
+	make_pods(b, SOME / 2);
+	b->m[1] = b->m[0];
+	wishes_move(&b->m[1], &rng);
+	wishes_publish(&b->s, &b->m[1]);
+	make_pods(b, SOME / 2);
+	pods = until_decided(&b->s);
+	judge_talks(b, pods);
+	for (i = 0; i < 4; i++)
+		seen[i % 2] += b->contracts[i / 2].of_model[i % 2];
+	printf("# %d answers of the first generation alone, %d of the second\n", seen[0], seen[1]);
+	assert_true(seen[0] > 0 && seen[1] > 0);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"late\"}") < 0.5);
+	assert_true(sched_metric(&b->s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") < 0.5);
+	for (i = 0; i < 2; i++)
+		rival_stop(&b->rivals[i]);
+	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pods_go_where_both_say_by_names),
-		cmocka_unit_test(pods_go_where_both_say_by_objects),
-		cmocka_unit_test(ignorable_pods_go_on_without_their_limits),
-		cmocka_unit_test(others_wait_and_keep_their_limits),
-		cmocka_unit_test(a_wrong_annotation_waits_for_its_correction),
+		cmocka_unit_test(e6_e7_e17_pods_go_where_both_say),
+		cmocka_unit_test(e6_the_same_question_has_the_same_answer),
+		cmocka_unit_test(e13_the_matrix_changes_while_they_ask),
 	};
 
-	return cmocka_run_group_tests_name("extender", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("extender", tests, begin, end);
 }

@@ -13,10 +13,10 @@
 #define READY_MS 60000
 
 /* Its port has a certificate of its own making; the paths are open without an account. */
-static char *fetch(const char *path, int *status)
+static char *fetch(const struct rival *r, const char *path, int *status)
 {
 	struct kube_config config = {.insecure = true};
-	auto_free char *url = xasprintf("https://127.0.0.1:%d", RIVAL_PORT);
+	auto_free char *url = xasprintf("https://127.0.0.1:%d", r->port);
 	char *body = NULL;
 	struct lm_err err;
 	struct kube *k;
@@ -34,33 +34,50 @@ static bool is_ready(void *arg)
 {
 	int status;
 
-	(void)arg;
-	free(fetch("/readyz", &status));
+	free(fetch(arg, "/readyz", &status));
 	return status == 200;
 }
 
-void rival_launch(struct rival *r, const char *profiles)
+static void launch_with(struct rival *r, const char *profiles, const char *flag)
 {
 	auto_free char *kubeconfig = xasprintf("%s/kube-scheduler.kubeconfig", e2e_out()), *text = NULL, *port = NULL;
+	static int starts;
 
-	*r = (struct rival){.log = xasprintf("%s/kube-scheduler.log", test_folder()), .config = xasprintf("%s/kube-scheduler.yaml", test_folder())};
-	text = xasprintf("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nleaderElection: {leaderElect: false}\n"
-			 "clientConnection: {kubeconfig: \"%s\", qps: 5000, burst: 5000}\n%s", kubeconfig, profiles ? profiles : "");
+	*r = (struct rival){.port = RIVAL_PORT + starts++ % RIVAL_PORTS, .log = xasprintf("%s/kube-scheduler.log", test_folder()),
+			    .config = xasprintf("%s/kube-scheduler.yaml", test_folder())};
+	text = xasprintf("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n%s"
+			 "clientConnection: {kubeconfig: \"%s\", qps: 5000, burst: 5000}\n%s",
+			 profiles && strstr(profiles, "leaderElection:") ? "" : "leaderElection: {leaderElect: false}\n", kubeconfig, profiles ? profiles : "");
 	test_write(r->config, text);
-	port = xasprintf("--secure-port=%d", RIVAL_PORT);
+	port = xasprintf("--secure-port=%d", r->port);
 	r->pid = test_spawn((const char *const[]){"kube-scheduler", "--config", r->config, port, "--bind-address=127.0.0.1", "--cert-dir",
-						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", NULL},
+						  test_folder(), "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics", flag, NULL},
 			    NULL, r->log);
 }
 
-void rival_start(struct rival *r, const char *profiles)
+static void await_ready(struct rival *r)
 {
-	rival_launch(r, profiles);
-	if (!test_wait(is_ready, NULL, READY_MS)) {
+	if (!test_wait(is_ready, r, READY_MS)) {
 		auto_free char *log = test_read(r->log);
 
 		fail_msg("kube-scheduler does not get ready:\n%.4000s", log);
 	}
+}
+
+void rival_launch(struct rival *r, const char *profiles)
+{
+	launch_with(r, profiles, NULL);
+}
+
+void rival_start(struct rival *r, const char *profiles)
+{
+	rival_start_with(r, profiles, NULL);
+}
+
+void rival_start_with(struct rival *r, const char *profiles, const char *flag)
+{
+	launch_with(r, profiles, flag);
+	await_ready(r);
 }
 
 void rival_stop(struct rival *r)
@@ -75,7 +92,7 @@ void rival_stop(struct rival *r)
 double rival_metric(const struct rival *r, const char *name)
 {
 	int status;
-	auto_free char *body = fetch("/metrics", &status);
+	auto_free char *body = fetch(r, "/metrics", &status);
 	size_t len = strlen(name);
 	const char *at = body, *value;
 

@@ -34,7 +34,6 @@ static void make_links(struct wishes *m, struct rng *rng)
 		x[a] = rng_unit(rng);
 		y[a] = rng_unit(rng);
 		m->milan[a] = a >= IN_MATRIX || rng_chance(rng, 0.1) ? NAN : around(rng, 1000, 20000);
-		m->cpu[a] = a >= IN_MATRIX || rng_chance(rng, 0.03) ? NAN : rng_unit(rng);
 	}
 	for (a = 0; a < WISHES_NODES; a++)
 		for (b = 0; b < a; b++) {
@@ -50,15 +49,22 @@ void wishes_model(struct wishes *m, struct rng *rng)
 {
 	int i;
 
-	*m = (struct wishes){0};
+	*m = (struct wishes){.generation = 1};
 	make_links(m, rng);
 	for (i = 0; i < WISHES_NODES; i++) {
+		m->cpu[i] = i >= IN_MATRIX || rng_chance(rng, 0.03) ? NAN : rng_unit(rng);
 		m->tainted[i] = rng_chance(rng, 0.25);
 		m->small[i] = rng_chance(rng, 0.3);
 		m->ssd[i] = rng_chance(rng, 0.5);
 	}
 	for (i = 0; i < 4; i++)
 		m->redis[rng_below(rng, WISHES_NODES)]++;
+}
+
+void wishes_move(struct wishes *m, struct rng *rng)
+{
+	m->generation++;
+	make_links(m, rng);
 }
 
 static void add_number(struct buf *b, int i, double value, int decimals)
@@ -77,7 +83,7 @@ void wishes_publish(struct sched *s, const struct wishes *m)
 	int i, k;
 
 	clock_format(clock_wall_ms(), now);
-	buf_printf(&b, "{\"version\":1,\"epoch\":\"e\",\"generation\":1,\"written\":\"%s\",\"period_s\":60,\"nodes\":[", now);
+	buf_printf(&b, "{\"version\":1,\"epoch\":\"e\",\"generation\":%d,\"written\":\"%s\",\"period_s\":60,\"nodes\":[", m->generation, now);
 	for (i = 0; i < IN_MATRIX; i++)
 		buf_printf(&b, "%s\"n-%02d\"", i ? "," : "", i);
 	buf_str(&b, "],\"age_s\":[");
@@ -177,8 +183,8 @@ static int make_items(struct item items[2], const struct wishes *m, struct rng *
 
 void wishes_ask(struct wish *a, const struct wishes *m, struct rng *rng)
 {
-	*a = (struct wish){.tolerant = rng_chance(rng, 0.4), .big = rng_chance(rng, 0.2), .ssd = rng_chance(rng, 0.2), .allow = rng_chance(rng, 0.2),
-			  .label = rng_chance(rng, 0.3)};
+	*a = (struct wish){.scheduler = WISHES_NAME, .tolerant = rng_chance(rng, 0.4), .big = rng_chance(rng, 0.2), .ssd = rng_chance(rng, 0.2),
+			  .allow = rng_chance(rng, 0.2), .label = rng_chance(rng, 0.3)};
 	if (a->label) {
 		make_item(&a->within[0], m, rng, true);
 		a->within_count = 1;
@@ -211,8 +217,8 @@ void wishes_pod(void *arg, int i, char **path, char **body)
 
 	add_annotations(&annotations, a);
 	*path = xstrdup(PODS_PATH);
-	*body = xasprintf("{\"metadata\":{\"name\":\"p-%d\",\"labels\":{%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"" WISHES_NAME "\"%s%s,\"containers\":"
-			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}", i, labels, annotations.data,
+	*body = xasprintf("{\"metadata\":{\"name\":\"p-%d\",\"labels\":{%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\"%s%s,\"containers\":"
+			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}", i, labels, annotations.data, a->scheduler,
 			  a->tolerant ? ",\"tolerations\":[{\"key\":\"t\",\"operator\":\"Exists\"}]" : "",
 			  a->ssd ? ",\"nodeSelector\":{\"disk\":\"ssd\"}" : "", a->big ? "2" : "1m");
 }

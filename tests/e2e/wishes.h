@@ -19,6 +19,7 @@
 #define WISHES_NODES 20
 
 struct wishes {
+	int generation;					/* of the file */
 	bool tainted[WISHES_NODES], small[WISHES_NODES], ssd[WISHES_NODES];
 	int redis[WISHES_NODES];			/* pods with app=redis */
 	double sent[WISHES_NODES][WISHES_NODES];		/* us as the file has it, from and to; NaN unknown */
@@ -34,12 +35,15 @@ struct item {
 };
 
 struct wish {
+	const char *scheduler;		/* WISHES_NAME, until one sets another */
 	bool tolerant, big, ssd, allow, label;	/* label: the one limit is a label delay_ */
 	struct item within[2], near[2];
 	int within_count, near_count;
 };
 
 void wishes_model(struct wishes *m, struct rng *rng);
+/* The next generation: the same nodes, other ways between them. Load stays, for whether a CPU is full depends on what it was before. */
+void wishes_move(struct wishes *m, struct rng *rng);
 void wishes_cluster(struct sched *s, const struct wishes *m);
 void wishes_publish(struct sched *s, const struct wishes *m);
 void wishes_ask(struct wish *a, const struct wishes *m, struct rng *rng);
