@@ -94,6 +94,40 @@ asks() {
 		    {matchExpressions: [{key: kubernetes.io/hostname, operator: NotIn, values: [n1]}]}]}}}
 	Y
 }
+# a claim that waits for its pod, and a volume for it; nobody binds them to the end here, so the pod waits for that
+asks_volume() {
+	kubectl apply -f - <<-Y
+		apiVersion: storage.k8s.io/v1
+		kind: StorageClass
+		metadata: {name: local}
+		provisioner: kubernetes.io/no-provisioner
+		volumeBindingMode: WaitForFirstConsumer
+		---
+		apiVersion: v1
+		kind: PersistentVolume
+		metadata: {name: local}
+		spec:
+		  capacity: {storage: 1Gi}
+		  accessModes: [ReadWriteOnce]
+		  storageClassName: local
+		  local: {path: /mnt}
+		  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [n2]}]}]}}
+		---
+		apiVersion: v1
+		kind: PersistentVolumeClaim
+		metadata: {name: local, namespace: other}
+		spec: {storageClassName: local, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+		---
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: volume, namespace: other}
+		spec:
+		  schedulerName: my-latency-scheduler
+		  containers: [{name: c, image: i}]
+		  volumes: [{name: v, persistentVolumeClaim: {claimName: local}}]
+	Y
+}
+volume_taken() { kubectl get persistentvolume local --output 'jsonpath={.spec.claimRef.name}' | grep '^local$'; }
 pod_has() { kubectl --namespace other get pod "$1" --output "jsonpath=$2" | grep -E -- "$3"; }
 start_programs() {
 	local token folder arguments
@@ -123,11 +157,15 @@ extender_places() {
 	does "a limit that no node meets: kube-scheduler says why" eventually 20 pod_has hopeless '{.status.conditions[*].message}' \
 		'^0/3 nodes are available: .*2 node\(s\) exceeded the latency limit to app=redis'
 	[ "$(field lease/my-latency-scheduler '{.spec.holderIdentity}')" != "" ]; report "it leads by the release's Lease" $?
+	does "a claim that waits for its pod" asks_volume
+	does "gets a volume from kube-scheduler" eventually 30 volume_taken
 	stop_programs
 	by_account | grep '/pods/near/binding' >/dev/null; report "the account did the work" $?
 	! refused_account >"$work/log"; report "and nothing was refused" $?
 	kubectl --namespace other delete pods --all --force --grace-period=0 >/dev/null 2>&1
 	kubectl delete nodes --all >/dev/null
+	kubectl delete storageclass,persistentvolume local --wait=false >/dev/null
+	kubectl --namespace other delete persistentvolumeclaim local --wait=false >/dev/null
 }
 
 # --- life of a release ---------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ equal "a kube-scheduler is in the pods" "$(programs)" "kube-scheduler latency-sc
 check "the target runs on uml-1" redis
 begin=$(clock)
 check "helm test places a pod" helm test "$release" -n "$namespace" --filter name=latency-test-placement --logs
-note "$(since "$begin") s" "$(cat "$scratch/check")"
+note "$(since "$begin") s; $(grep -m 1 assigned "$scratch/check")"
 
 check "a Deployment near redis runs" near_deployment
 equal "next to its target" "$(nodes_of_near)" "2 uml-1"
