@@ -94,7 +94,7 @@ asks() {
 		    {matchExpressions: [{key: kubernetes.io/hostname, operator: NotIn, values: [n1]}]}]}}}
 	Y
 }
-# a claim that waits for its pod, and a volume for it; nobody binds them to the end here, so the pod waits for that
+# a claim that waits for its pod, and a volume for it; nobody here binds them to the end, so the pod waits on
 asks_volume() {
 	kubectl apply -f - <<-Y
 		apiVersion: storage.k8s.io/v1
@@ -126,6 +126,8 @@ asks_volume() {
 		  containers: [{name: c, image: i}]
 		  volumes: [{name: v, persistentVolumeClaim: {claimName: local}}]
 	Y
+	# as a controller manager would
+	kubectl patch persistentvolume local --subresource=status --patch '{"status": {"phase": "Available"}}'
 }
 volume_taken() { kubectl get persistentvolume local --output 'jsonpath={.spec.claimRef.name}' | grep '^local$'; }
 pod_has() { kubectl --namespace other get pod "$1" --output "jsonpath=$2" | grep -E -- "$3"; }
