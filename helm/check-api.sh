@@ -131,6 +131,7 @@ asks_volume() {
 }
 volume_taken() { kubectl get persistentvolume local --output 'jsonpath={.spec.claimRef.name}' | grep '^local$'; }
 pod_has() { kubectl --namespace other get pod "$1" --output "jsonpath=$2" | grep -E -- "$3"; }
+sched_ready() { (exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3 | grep ' 200 '); }
 start_programs() {
 	local token folder arguments
 	folder=$(dirname "$KUBECONFIG")
@@ -142,7 +143,7 @@ start_programs() {
 		sed "s|/latency/|$work/|; s|/etc/latency-sched/|$work/|; s|--listen=:8080|--listen=127.0.0.1:8080|")
 	"${BUILD:-build/gcc}/latency-sched" "${arguments[@]}" --kubeconfig "$folder/account.kubeconfig" >"$folder/latency-sched.log" 2>&1 &
 	programs+=($!)
-	eventually 20 bash -c '(: </dev/tcp/127.0.0.1/8090)' || return 1
+	eventually 20 sched_ready || return 1
 	# kube-scheduler looks for the latter two in the pod
 	kube-scheduler --config "$work/kube-scheduler.yaml" --authentication-kubeconfig "$folder/account.kubeconfig" --authorization-kubeconfig "$folder/account.kubeconfig" \
 		>"$folder/kube-scheduler.log" 2>&1 &
@@ -201,6 +202,8 @@ does "upgrade to mode: extender" helm upgrade "$release" "$chart" --reuse-values
 [ "$(names_of)" = "kube-scheduler latency-sched" ]; report "a kube-scheduler is there, in the same Deployment" $?
 refuses '"my-latency-scheduler" is served by the release latency-aware-scheduler' "a second release of the same scheduler name is refused still" \
 	"$HELM" --namespace other upgrade second "$chart" --reuse-values --set 'scheduler.names={my-latency-scheduler}'
+does "latency-sched alone, for a kube-scheduler elsewhere, claims no name" "$HELM" --namespace other install third "$chart" --dry-run=server \
+	--set mode=extender,extender.kubeScheduler.enabled=false,extender.tls.secretName=certs
 extender_places
 does "upgrade back to standalone" helm upgrade "$release" "$chart" --reuse-values --set mode=standalone
 [ "$(names_of)" = latency-sched ] && [ "$(of_kube_scheduler)" = "" ]; report "nothing of kube-scheduler is left" $?
