@@ -63,7 +63,8 @@ stop_programs() {
 	programs=()
 }
 of_kube_scheduler() {
-	kubectl get clusterrolebindings,rolebindings,configmaps --all-namespaces --selector app.kubernetes.io/part-of=latency-mesh --output name | grep -E 'kube-scheduler|volume-scheduler' | xargs
+	kubectl get clusterrolebindings,rolebindings,configmaps --all-namespaces --selector app.kubernetes.io/part-of=latency-mesh --output name |
+		grep -E 'kube-scheduler|volume-scheduler' | xargs
 }
 eventually() { # SECONDS COMMAND...
 	local end=$((SECONDS + $1)); shift
@@ -135,8 +136,10 @@ sched_ready() { (exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0
 start_programs() {
 	local token folder arguments
 	folder=$(dirname "$KUBECONFIG")
-	token=$(kubectl --namespace "$namespace" create token latency-sched) && sed "s/token: .*}}/token: $token}}/" "$KUBECONFIG" >"$folder/account.kubeconfig" || return 1
-	{ field configmap/latency-kube-scheduler '{.data.config\.yaml}' && echo && echo "clientConnection: {kubeconfig: $folder/account.kubeconfig}"; } >"$work/kube-scheduler.yaml" || return 1
+	token=$(kubectl --namespace "$namespace" create token latency-sched) || return 1
+	sed "s/token: .*}}/token: $token}}/" "$KUBECONFIG" >"$folder/account.kubeconfig"
+	field configmap/latency-kube-scheduler '{.data.config\.yaml}' >"$work/kube-scheduler.yaml" || return 1
+	printf '\nclientConnection: {kubeconfig: %s}\n' "$folder/account.kubeconfig" >>"$work/kube-scheduler.yaml"
 	field configmap/latency-sched '{.data.config\.yaml}' >"$work/config.yaml" || return 1
 	echo '{"n1":{"n2":40,"n3":0.4},"n2":{"n1":40,"n3":40},"n3":{"n1":0.4,"n2":40}}' >"$work/cluster-latency.json"
 	mapfile -t arguments < <(field deployment/my-latency-scheduler '{range .spec.template.spec.containers[?(@.name=="latency-sched")].args[*]}{@}{"\n"}{end}' |

@@ -260,10 +260,12 @@ REFUSED = [                     # the value, what the message names
     ("persistence.existingClaim=a,persistence.nfs.server=b", "persistence.existingClaim"), ("persistence.storageClass=a,persistence.nfs.server=b", "persistence.storageClass"),
     ("persistence.existingClaim=a,persistence.snapshot.existingClaim=a", "persistence.snapshot.existingClaim"),
     ("clients.milan=203.0.113.7", "/clients/milan"), ("clients.milan={milan.example.com}", "/clients/milan/0"),
-    ("mode=sidecar", "/mode"), ("extender.wait=1", "wait"), ("extender.kubeScheduler.image.pullPolicy=Always", "pullPolicy"), ("extender.defaultScores=some", "/extender/defaultScores"),
-    ("extender.ignorable=1", "/extender/ignorable"), ("extender.weight=0", "/extender/weight"), ("extender.weight=1.5", "/extender/weight"), ("extender.late=never", "/extender/late"),
-    ("extender.percentageOfNodesToScore=101", "/extender/percentageOfNodesToScore"), ("extender.managedResources[0].name=cpu", "/extender/managedResources/0/name"),
-    ("extender.managedResources[0].name=kubernetes.io/latency", "/extender/managedResources/0/name"), ("extender.managedResources[0].ignoredByScheduler=true", "/extender/managedResources/0"),
+    ("mode=sidecar", "/mode"), ("extender.wait=1", "wait"), ("extender.kubeScheduler.image.pullPolicy=Always", "pullPolicy"),
+    ("extender.defaultScores=some", "/extender/defaultScores"), ("extender.ignorable=1", "/extender/ignorable"), ("extender.late=never", "/extender/late"),
+    ("extender.weight=0", "/extender/weight"), ("extender.weight=1.5", "/extender/weight"), ("extender.percentageOfNodesToScore=101", "/extender/percentageOfNodesToScore"),
+    ("extender.managedResources[0].name=cpu", "/extender/managedResources/0/name"),
+    ("extender.managedResources[0].name=kubernetes.io/latency", "/extender/managedResources/0/name"),
+    ("extender.managedResources[0].ignoredByScheduler=true", "/extender/managedResources/0"),
     ("extender.kubeScheduler.image.tag=a b", "/extender/kubeScheduler/image/tag"), ("extender.kubeScheduler.extraArgs={v=2}", "/extender/kubeScheduler/extraArgs/0"),
     ("mode=extender,scheduler.dump=true", "scheduler.dump"), ("mode=extender,scheduler.config.qps=5", "scheduler.config.qps"),
     ("mode=extender,extender.kubeScheduler.enabled=false", "extender.tls.secretName: wanted"), ("mode=extender,extender.insecure=true", "extender.insecure"),
@@ -456,13 +458,14 @@ def check_configuration():
         with tempfile.TemporaryDirectory() as folder:
             with open(f"{folder}/in.yaml", "w") as f:
                 f.write(text)
-            status, _, err = run("timeout", "30", os.environ["KUBE_SCHEDULER"], f"--config={folder}/in.yaml", "--master=http://127.0.0.1:1", f"--write-config-to={folder}/out.yaml")
+            status, _, err = run("timeout", "30", os.environ["KUBE_SCHEDULER"], f"--config={folder}/in.yaml", f"--write-config-to={folder}/out.yaml",
+                                 "--master=http://127.0.0.1:1")
             if status:
                 raise RuntimeError(err.strip().splitlines()[-1])
             return load(f"{folder}/out.yaml")
     with open(CONFIGURATION) as f:
         texts = {CONFIGURATION: f.read()}
-    texts |= {path: configuration(template("--values", path)) for path in ci_files() if load(path).get("mode") == "extender" and "insecure" not in load(path)["extender"]}
+    texts["helm/ci/extender.yaml"] = configuration(template("--values", "helm/ci/extender.yaml"))
     texts["mode=extender"] = configuration(template(*EXTENDER))
     for path, text in texts.items():
         problems = []
@@ -514,7 +517,8 @@ def check_extender():
     report("mode extender: two containers in the same Deployment, the verbs on loopback", problems)
 
     problems, secret = [], [v for v in pod_spec(tls)["volumes"] if v["name"] == "tls"]
-    if secret != [{"name": "tls", "secret": {"secretName": "certs", "defaultMode": 0o440}}] or {"name": "tls", "mountPath": "/tls", "readOnly": True} not in containers(tls)[0]["volumeMounts"]:
+    mount = {"name": "tls", "mountPath": "/tls", "readOnly": True}
+    if secret != [{"name": "tls", "secret": {"secretName": "certs", "defaultMode": 0o440}}] or mount not in containers(tls)[0]["volumeMounts"]:
         problems.append(f"mounts {secret}")
     problems += [a for a in ("--extender-listen=:8090", "--extender-tls-cert=/tls/tls.crt", "--extender-tls-key=/tls/tls.key", "--extender-client-ca=/tls/ca.crt")
                  if a not in args(tls, "latency-sched")]
