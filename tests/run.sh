@@ -203,6 +203,7 @@ on_kubelets() {
 	all)
 		aboard failure c-failure
 		aboard release c-release c-trouble
+		aboard extender c-extender
 		with_nfs_server aboard nfs c-nfs ;;
 	*c-nfs*) with_nfs_server aboard some "$@" ;;
 	*) aboard some "$@" ;;

@@ -22,6 +22,7 @@
 {{- if le (mul 10 (include "latency.ms" $lease.renewDeadline | int64)) (mul 12 (include "latency.ms" $lease.retryPeriod | int64)) }}
 {{- fail (printf "scheduler.leaderElection.renewDeadline: %s is not longer than 1.2 times retryPeriod (%s)" $lease.renewDeadline $lease.retryPeriod) }}
 {{- end }}
+{{- include "latency.checkExtender" . }}
 {{- $seconds := div (include "latency.ms" .Values.merge.interval | int64) 1000 | int }}
 {{- if eq .Values.merge.kind "CronJob" }}
 {{- $period := include "latency.cronSeconds" . | int }}
@@ -31,6 +32,23 @@
 {{- if ge (.Values.merge.activeDeadlineSeconds | int) $seconds }}
 {{- fail (printf "merge.activeDeadlineSeconds: %v is not below merge.interval (%s): a hung run would hold up the next" .Values.merge.activeDeadlineSeconds .Values.merge.interval) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "latency.checkExtender" -}}
+{{- $x := .Values.extender }}
+{{- if eq .Values.mode "extender" }}
+{{- if .Values.scheduler.dump }}{{ fail "scheduler.dump: not with mode: extender" }}{{ end }}
+{{- range $key := list "bindings" "qps" "burst" }}
+{{- if hasKey $.Values.scheduler.config $key }}{{ fail (printf "scheduler.config.%s: not with mode: extender, kube-scheduler binds" $key) }}{{ end }}
+{{- end }}
+{{- if and $x.kubeScheduler.enabled (or $x.tls.secretName $x.insecure) }}
+{{- fail (printf "extender.%s: only with extender.kubeScheduler.enabled: false; beside it requests do not leave the pod" (ternary "tls.secretName" "insecure" (ne $x.tls.secretName ""))) }}
+{{- end }}
+{{- if not (or $x.kubeScheduler.enabled $x.tls.secretName $x.insecure) }}
+{{- fail "extender.tls.secretName: wanted where extender.kubeScheduler.enabled is false: requests come over the network (extender.insecure: true goes without)" }}
+{{- end }}
+{{- if and $x.tls.secretName $x.insecure }}{{ fail "extender.tls.secretName and extender.insecure: only one of them" }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -53,6 +71,7 @@ Two schedulers of one name would decide about the same pods, each unaware of wha
 and nothing is refused.
 */}}
 {{- define "latency.refuseTwin" -}}
+{{- if include "latency.serves" . }}
 {{- range $other := (lookup "apps/v1" "Deployment" "" "").items }}
 {{- $namespace := $other.metadata.namespace }}
 {{- $release := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $other }}
@@ -62,6 +81,7 @@ and nothing is refused.
 {{- $owner := printf "the Deployment %s" $other.metadata.name }}
 {{- if $release }}{{ $owner = printf "the release %s" $release }}{{ end }}
 {{- fail (printf "scheduler.names: %q is served by %s in the namespace %s already; choose another name" $name $owner $namespace) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

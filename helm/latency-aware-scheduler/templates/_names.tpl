@@ -74,11 +74,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* The body of metadata. (dict "root" . "component" "probe" "name" NAME "annotations" DICT "cluster" BOOL) */}}
+{{/* The body of metadata. (dict "root" . "component" "probe" "name" NAME "annotations" DICT "cluster" BOOL "namespace" ANOTHER) */}}
 {{- define "latency.metadata" -}}
 name: {{ .name }}
 {{- if not .cluster }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .namespace | default .root.Release.Namespace }}
 {{- end }}
 labels:
   {{- include "latency.labels" (list .root .component) | nindent 2 }}
