@@ -28,7 +28,7 @@ struct lookup {
 	uint8_t *load;			/* enum load_class by view node, as expected */
 	uint32_t full_count;		/* nodes of LOAD_FULL */
 	bool without_cpu;		/* some node lacks it */
-	float *expected;		/* what is expected of pods, as a part of the node's CPU; may be above 1. 0 where there is no row */
+	float *expected;		/* what is expected of pods, as a part of the node's CPU; may be above 1. 0 where cpu is unknown */
 	float *cpu_score, *cpu_minus;	/* 100 x (1 - cpu), NaN without data; points that a busy node loses */
 	uint32_t *beside;		/* nodes for which the last decision had something beside */
 	size_t beside_room;

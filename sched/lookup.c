@@ -36,13 +36,12 @@ static void look_at_load(struct lookup *l, const struct decision_input *in, uint
 {
 	const struct mesh *mesh = in->mesh;
 	uint32_t row = l->row_of_node[node];
+	float cpu = row == NAMES_NONE ? NAN : matrix_cpu(mesh->matrix)[row];
 	int64_t units;
-	float cpu;
 
-	if (row == NAMES_NONE)
+	if (isnan(cpu))
 		return;
 	units = expected_on(&in->view->nodes[node], mesh_load_ms(mesh, row)) + more;
-	cpu = matrix_cpu(mesh->matrix)[row];
 	l->expected[node] = units ? expected_part(units, in->view->per_cpu_milli[node]) : 0;
 	if (cpu + l->expected[node] > 1)
 		cpu = 1;

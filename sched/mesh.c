@@ -32,7 +32,7 @@ double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms)
 
 double mesh_load_ms(const struct mesh *mesh, uint32_t node)
 {
-	return (double)mesh->seen_mono_ms - (mesh->base_s + (double)matrix_age_s(mesh->matrix)[node]) * 1e3;
+	return (double)mesh->seen_mono_ms - round(mesh->base_s * 1e3) - round((double)matrix_age_s(mesh->matrix)[node] * 1e3);
 }
 
 double mesh_fresh_s(const struct mesh *mesh)

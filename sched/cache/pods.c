@@ -204,6 +204,12 @@ static unsigned replace_uid(struct cache *c, struct entry *e)
 	return wake;
 }
 
+/* When a pod was placed that is seen on a node where it was not. */
+static int64_t first_seen_ms(const struct cache *c)
+{
+	return c->pods_listed ? cache_now_ms(c) : PLACED_LONG_AGO;
+}
+
 static unsigned put_new(struct cache *c, struct pod *pod)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
@@ -215,7 +221,7 @@ static unsigned put_new(struct cache *c, struct pod *pod)
 	table_put(&c->by_name, name_hash(pod->namespace_, pod->name), e);
 	list_add(&c->all, LIST_ALL, e);
 	if (pod->node[0] && !pod->terminal)
-		attach(c, e, place_need(c, pod->node), false, c->pods_listed ? cache_now_ms(c) : PLACED_LONG_AGO);
+		attach(c, e, place_need(c, pod->node), false, first_seen_ms(c));
 	note_pending(c, e);
 	return e->at ? WAKE_POD_ADDED : 0;
 }
@@ -261,8 +267,7 @@ static unsigned put_known(struct cache *c, struct entry *e, struct pod *pod)
 	const char *next = whereabouts(e, pod);
 	auto_free char *from = e->at ? xstrdup(e->at->name) : NULL, *to = xstrdup(next);
 	unsigned wake = wake_of(e->pod, pod, from, to, was_assumed);
-	bool stays = from && to && STREQ(from, to);
-	int64_t placed_mono_ms = stays ? e->pub.placed_mono_ms : cache_now_ms(c);
+	int64_t placed_mono_ms = from && to && STREQ(from, to) ? e->pub.placed_mono_ms : first_seen_ms(c);
 
 	detach(c, e);
 	pod_free(e->pod);
