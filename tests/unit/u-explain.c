@@ -472,7 +472,7 @@ static void assume_some(int64_t mono_ms)
 	}
 }
 
-/* Loads that come down a little: hysteresis keeps some classes. */
+/* Loads that come down a little, so that hysteresis keeps some classes, and a link that is another one. */
 static void second_generation(struct rng *r, bool edit)
 {
 	uint32_t i;
@@ -482,6 +482,10 @@ static void second_generation(struct rng *r, bool edit)
 	for (i = 0; i < w.snapshot.nodes.count; i++)
 		if (w.snapshot.load[i].cpu < 0)
 			w.snapshot.load[i].cpu = 0;
+	for (i = 1; i <= w.snapshot.nodes.count; i += w.snapshot.nodes.count - 1) {	/* in both directions */
+		w.snapshot.link.rtt_us[i] = 777;
+		w.snapshot.link.jitter_us[i] = w.snapshot.link.loss[i] = 0;
+	}
 	w.snapshot.generation += !edit;
 }
 
