@@ -1,5 +1,5 @@
 /*
- * A burst of 200 pods on 20 equal nodes, whose load is that of a minute ago all the time: no node gets more than twice the mean. By decide and assume, and by
+ * A burst of 200 pods on 20 equal nodes of 4 CPUs, whose load is that of a minute ago all the time: no node gets more than twice the mean. By decide and assume, and by
  * judge beside a kube-scheduler that takes one of the best at random and whose bindings are seen some pods later. Beside each figure stands that
  * of the same burst without the load that is expected.
  */
@@ -44,6 +44,7 @@ static void begin(const struct burst *b, struct rng *r, bool expect)
 	world_begin(&w, names, "milan");
 	for (i = 0; i < NODES; i++) {
 		node_name(i, name);
+		world_node_of(&w, name, "", "", "\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"110\"");
 		world_client(&w, name, "milan", 5000);
 		world_cpu(&w, name, (i ? b->cpu : b->calm) + rng_unit(r) * 0.02 - 0.01);
 		for (k = 0; k < i; k++) {
