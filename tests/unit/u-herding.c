@@ -207,7 +207,6 @@ static const struct burst equal[] = {
 };
 static const struct burst calm[] = {
 	{"one is calmer", 0.30, 0.25, true, false, true, 5},
-	{"one is calmer, 250m each", 0.30, 0.25, true, true, true, 5},
 };
 
 static int worse(int a, int b)
