@@ -27,7 +27,10 @@ static void print_time(const char *key, int64_t wall_ms, struct buf *out)
 	buf_printf(out, "\"%s\":\"%s\"", key, text);
 }
 
-/* From which a reader of the file gets the ages that this scheduler has: what it adds to those of the file. Under hold they say when loads were measured. */
+/*
+ * From which a reader of the file gets the ages that this scheduler has: what it adds to those of the file. Under hold they say when loads were
+ * measured.
+ */
 static int64_t written_ms(const struct dump_input *in)
 {
 	if (matrix_is_plain(in->mesh->matrix))

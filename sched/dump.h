@@ -9,7 +9,8 @@
  *	"latencyMesh":{"version":1, "now":"2026-11-21T21:00:00.000Z", "assumed":["default/web"], "placed_ms_ago":{"default/web":1200},
  *		"matrix":{"epoch":"..", "generation":4182, "written":"..", "taken":"..", "hold":false, "classes":{"edge-1":"busy"}}}
  *
- * now: the time of the dump; placed_ms_ago: pods of which a part of the load was expected (expected.h), with the time since they were placed; taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
+ * now: the time of the dump; placed_ms_ago: pods of which a part of the load was expected (expected.h), with the time since they were placed;
+ * taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
  * not age (the plain form never does); classes: nodes whose load alone would
  * put them into another class. `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
  * decides, not the writer's. Both files are published atomically, the matrix first.

@@ -12,11 +12,11 @@
  * ignored with `ignorable: true`); /prioritize is neutral. A limit whose target is missing: all nodes fail with that reason, unless the pod says
  * `missing: allow`. Nothing to say (no matrix, no data of worth): neutral.
  *
- * One thing is kept from one request to another, and no more: after /prioritize the pod's load counts as expected where our answer sends it, until the pod is
- * seen there (pledges.h). /filter leaves nothing. But for these pledges an answer is a function of its request and the judge_input.
+ * One thing is kept from one request to another, and no more: after /prioritize the pod's load counts as expected where our answer sends it, until
+ * the pod is seen there (pledges.h). /filter leaves nothing. But for these pledges an answer is a function of its request and the judge_input.
  *
- * A score is a step of ten points, and a kube-scheduler takes one of the best at random: where a pod's load is small against a node's CPU, a burst is spread
- * by that chance alone until the nodes differ by a step.
+ * A score is a step of ten points, and a kube-scheduler takes one of the best at random: where a pod's load is small against a node's CPU, a burst
+ * is spread by that chance alone until the nodes differ by a step.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
  */

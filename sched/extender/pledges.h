@@ -1,12 +1,12 @@
 /*
- * pledges.h - what a kube-scheduler was told to be best, and nobody has seen happen yet. Its binding comes by the watch some milliseconds after the answer: all
- * of a burst would see the same load until then.
+ * pledges.h - what a kube-scheduler was told to be best, and nobody has seen happen yet. Its binding comes by the watch some milliseconds after the
+ * answer: all of a burst would see the same load until then.
  *
  *	/prioritize for a pod -> pledge: its expected load (expected.h), in equal parts on the nodes with the highest score of the answer
  *	the pod asks again, is seen on a node or deleted, or PLEDGE_MS have passed -> the pledge goes
  *
- * More than PLEDGE_NODES nodes of one score: each part would be next to nothing, so none is kept. At most PLEDGES_MAX; the oldest goes. Node indices are those of
- * the cache: all pledges go when these change (a node came or went).
+ * More than PLEDGE_NODES nodes of one score: each part would be next to nothing, so none is kept. At most PLEDGES_MAX; the oldest goes. Node indices
+ * are those of the cache: all pledges go when these change (a node came or went).
  *
  * Owned by the scheduling thread. Time is given by the caller: no clock.
  */

@@ -160,9 +160,10 @@ static void expect(const char *pod, const char *scores)
 /* a: 70 + 21 = 91, b: 58.3 + 21 = 79.3; 2 of 8 CPUs are 7.5 points of the total. */
 static void the_next_pod_sees_it_and_its_own_does_not_count(void **state)
 {
-	auto_free char *filtered = ask(JUDGE_FILTER, "first");
+	auto_free char *passed = ask(JUDGE_FILTER, "first");
 
 	(void)state;
+	assert_string_equal(passed, "a:5 b:5 c:5");	/* and it leaves nothing */
 	expect("p", "a:9 b:8 c:3");
 	expect("p", "a:9 b:8 c:3");			/* asks again: the same answer */
 	expect("q", "a:8 b:8 c:3");
