@@ -24,6 +24,7 @@
 #define REPORT_MAX_BYTES(nodes) ((size_t)64 * 1024 + (size_t)512 * (nodes))
 #define REPORT_RTT_MAX_US 60e6		/* a minute; more is nonsense */
 #define REPORT_BOOT_ID_MAX 64
+#define REPORT_LOAD_TAU_S 60.0		/* time constant of `cpu`, an average (probe/load.h): the probe's --window, as it is unless it was set */
 
 /* One measured link. Unknown is NaN, never 0. */
 struct report_link {

@@ -21,10 +21,7 @@ void decider_free(struct decider *d)
 	if (!d)
 		return;
 	arena_free(&d->arena);
-	free(d->lookup.row_of_node);
-	free(d->lookup.load);
-	free(d->lookup.cpu_score);
-	free(d->lookup.cpu_minus);
+	lookup_free(&d->lookup);
 	free(d);
 }
 
@@ -46,53 +43,6 @@ void cycle_fail(struct cycle *c, const char *text)
 	c->failed = true;
 	if (!c->pod_reason)
 		c->pod_reason = arena_printf(&c->decider->arena, "running \"%s\" filter plugin: %s", filter_table[c->decider->running - 1]->name, text);
-}
-
-/* --- look-ups -------------------------------------------------------------------------------------------------------- */
-
-static void lookup_reserve(struct lookup *l, size_t count)
-{
-	if (count + LANES <= l->room)
-		return;
-	l->room = count + LANES + count / 4;
-	l->row_of_node = xrealloc(l->row_of_node, l->room, sizeof(*l->row_of_node));
-	l->load = xrealloc(l->load, l->room, sizeof(*l->load));
-	l->cpu_score = xrealloc(l->cpu_score, l->room, sizeof(*l->cpu_score));
-	l->cpu_minus = xrealloc(l->cpu_minus, l->room, sizeof(*l->cpu_minus));
-	memset(l->cpu_score + count, 0, (l->room - count) * sizeof(*l->cpu_score));	/* what pads the last lanes */
-	memset(l->cpu_minus + count, 0, (l->room - count) * sizeof(*l->cpu_minus));
-}
-
-static void lookup_node(struct lookup *l, const struct view *view, const struct mesh *mesh, uint32_t node)
-{
-	uint32_t row = mesh ? matrix_find_node(mesh->matrix, view->nodes[node].node->name) : NAMES_NONE;
-	bool there = row != NAMES_NONE;
-
-	l->row_of_node[node] = row;
-	l->load[node] = there ? mesh->load[row] : LOAD_UNKNOWN;
-	l->cpu_score[node] = there ? 100 * (1 - matrix_cpu(mesh->matrix)[row]) : NAN;
-	l->cpu_minus[node] = l->load[node] >= LOAD_BUSY ? (float)CPU_BUSY_POINTS : 0;
-	l->without_cpu |= isnan(l->cpu_score[node]);
-}
-
-void lookup_update(struct decider *d, const struct decision_input *in)
-{
-	const struct view *view = in->view;
-	struct lookup *l = &d->lookup;
-	uint64_t serial = in->mesh ? in->mesh->serial : 0;
-	uint32_t i;
-
-	if (d->looked_up && l->cache == view->cache && l->node_epoch == view->node_epoch && l->serial == serial && l->count == view->count)
-		return;
-	lookup_reserve(l, view->count);
-	l->without_cpu = false;
-	for (i = 0; i < view->count; i++)
-		lookup_node(l, view, in->mesh, i);
-	l->cache = view->cache;
-	l->node_epoch = view->node_epoch;
-	l->serial = serial;
-	l->count = view->count;
-	d->looked_up = true;
 }
 
 static const struct row_age *look_at_ages(struct decider *d, const struct decision_input *in)
@@ -290,6 +240,10 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	lookup_update(d, in);
 	d->ages = look_at_ages(d, in);
 	c.row_of_node = in->mesh ? d->lookup.row_of_node : NULL;
+	if (in->mesh) {
+		out->load = d->lookup.load;
+		out->expected = d->lookup.expected;
+	}
 	c.verdicts = arena_alloc(&d->arena, (in->view->count + 1) * sizeof(*c.verdicts));
 	targets_resolve(in, &d->arena, &targets);
 	refuse_others(&c);

@@ -20,6 +20,7 @@
 
 #include "lib/buf.h"
 #include "sched/cache/cache.h"
+#include "sched/expected.h"
 #include "sched/mesh.h"
 #include "sched/profile.h"
 
@@ -35,6 +36,9 @@ struct decision_input {
 	 * -1 even when some are feasible), and of the view nothing but names, zones and the pods on nodes is read. NULL: the whole decision.
 	 */
 	const bool *offered;
+	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
+	const struct expected_load *beside;
+	uint32_t beside_count;
 };
 
 #define VERDICT_NOT_OFFERED 255		/* for a verdict's filter; there is no reason beside */
@@ -56,6 +60,8 @@ struct decision {
 	const float *score[SCORE_COUNT];	/* by node and term; NaN: none. score[i] NULL: the term dropped */
 	const float *cost_us;		/* what the latency term saw for each node (weighted mean); NaN unknown; NULL: dropped */
 	const float *rtt_us;		/* the plain median to the first target, for tables and events; NaN unknown; NULL: none */
+	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */
+	const float *expected;		/* of it the part that is expected beside what was measured, of the node's CPU (expected.h); NULL with load */
 	int32_t runner_up;		/* the best of the others; -1: none */
 };
 

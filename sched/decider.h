@@ -14,16 +14,25 @@
 #include "sched/lanes.h"
 #include "sched/target.h"
 
-/* What follows from (cache, nodes, mesh) alone and is kept until one of them changes. */
+/*
+ * What follows from (cache, nodes, mesh) alone and is kept until one of them changes; of nodes where pods came or went the load is looked at again. cpu is
+ * what is measured and what is expected beside it (expected.h).
+ */
 struct lookup {
 	const struct cache *cache;
 	uint64_t node_epoch, serial;	/* serial 0: no mesh */
+	uint64_t placed_epoch;
 	uint32_t count;
 	size_t room;
 	uint32_t *row_of_node;		/* view's node -> the mesh's row; NAMES_NONE */
-	uint8_t *load;			/* enum load_class by view node */
+	uint8_t *load;			/* enum load_class by view node, as expected */
+	uint32_t full_count;		/* nodes of LOAD_FULL */
 	bool without_cpu;		/* some node lacks it */
+	float *expected;		/* what is expected of pods, as a part of the node's CPU; may be above 1. 0 where cpu is unknown */
 	float *cpu_score, *cpu_minus;	/* 100 x (1 - cpu), NaN without data; points that a busy node loses */
+	uint32_t *beside;		/* nodes for which the last decision had something beside */
+	size_t beside_room;
+	uint32_t beside_count;
 };
 
 struct decider {
@@ -42,6 +51,7 @@ struct decider {
 
 /* Brings `lookup` up to date. */
 void lookup_update(struct decider *d, const struct decision_input *in);
+void lookup_free(struct lookup *l);
 
 /* The share of cpu and memory that is free with the pod on it, 0..100. */
 float free_score_of(const struct view *view, const struct pod *pod, uint32_t node);

@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/cache/read.h"
+#include "sched/expected.h"
 
 /* --- texts ----------------------------------------------------------------------------------------------------------- */
 
@@ -26,15 +27,13 @@ static void print_time(const char *key, int64_t wall_ms, struct buf *out)
 	buf_printf(out, "\"%s\":\"%s\"", key, text);
 }
 
-static bool never_ages(const struct mesh *mesh)
-{
-	return mesh->hold || matrix_is_plain(mesh->matrix);
-}
-
-/* From which a reader of the file gets the ages that this scheduler has: what it adds to those of the file. */
+/*
+ * From which a reader of the file gets the ages that this scheduler has: what it adds to those of the file. Under hold they say when loads were
+ * measured.
+ */
 static int64_t written_ms(const struct dump_input *in)
 {
-	if (never_ages(in->mesh))
+	if (matrix_is_plain(in->mesh->matrix))
 		return in->wall_ms;
 	return in->wall_ms - (in->mono_ms - in->mesh->seen_mono_ms) - (int64_t)(in->mesh->base_s * 1e3 + 0.5);
 }
@@ -64,7 +63,7 @@ static void print_past(const struct dump_input *in, struct buf *out)
 	print_time("written", written_ms(in), out);
 	buf_char(out, ',');
 	print_time("taken", in->wall_ms - (in->mono_ms - in->mesh->taken_mono_ms), out);
-	buf_printf(out, ",\"hold\":%s,\"classes\":", never_ages(in->mesh) ? "true" : "false");
+	buf_printf(out, ",\"hold\":%s,\"classes\":", in->mesh->hold || matrix_is_plain(in->mesh->matrix) ? "true" : "false");
 	print_classes(in->mesh, out);
 	buf_char(out, '}');
 }
@@ -150,6 +149,35 @@ static void print_assumptions(const struct dump_input *in, struct archived *cons
 	}
 }
 
+/* Does a part of its load count as expected? */
+static bool is_expected(const struct dump_input *in, const struct cached_pod *pod, const struct view *view)
+{
+	uint32_t row = in->mesh && pod->node >= 0 ? matrix_find_node(in->mesh->matrix, view->nodes[pod->node].node->name) : NAMES_NONE;
+
+	return row != NAMES_NONE && expected_share(pod->placed_mono_ms, mesh_load_ms(in->mesh, row)) > 0;
+}
+
+/* Of the archived pods that were just placed: how long ago. */
+static void print_placed(const struct dump_input *in, struct archived *const *items, size_t count, struct buf *out)
+{
+	const struct view *view = cache_view(in->cache);
+	const char *separator = "";
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct cached_pod *pod = items[i]->kind == CLUSTER_POD ? pod_of(in->cache, items[i]) : NULL;
+		auto_free char *key = NULL;
+
+		if (!pod || !is_expected(in, pod, view))
+			continue;
+		key = xasprintf("%s/%s", items[i]->namespace_, items[i]->name);
+		buf_str(out, separator);
+		buf_json_string(out, key);
+		buf_printf(out, ":%lld", (long long)(in->mono_ms - pod->placed_mono_ms));
+		separator = ",";
+	}
+}
+
 static void print_matrix(const struct dump_input *in, struct buf *out)
 {
 	struct snapshot snapshot;
@@ -157,7 +185,7 @@ static void print_matrix(const struct dump_input *in, struct buf *out)
 
 	matrix_unfold(in->mesh->matrix, &snapshot);
 	snapshot.written_ms = written_ms(in);
-	for (i = 0; never_ages(in->mesh) && i < snapshot.nodes.count; i++)
+	for (i = 0; matrix_is_plain(in->mesh->matrix) && i < snapshot.nodes.count; i++)
 		snapshot.age_s[i] = 0;
 	snapshot_write_exact(&snapshot, out);
 	snapshot_free(&snapshot);
@@ -175,7 +203,9 @@ uint32_t dump_text(const struct dump_input *in, struct buf *cluster, struct buf 
 	print_time("now", in->wall_ms, cluster);
 	buf_str(cluster, ",\"assumed\":[");
 	print_assumptions(in, items, count, cluster);
-	buf_str(cluster, "],\"matrix\":");
+	buf_str(cluster, "],\"placed_ms_ago\":{");
+	print_placed(in, items, count, cluster);
+	buf_str(cluster, "},\"matrix\":");
 	if (in->mesh)
 		print_past(in, cluster);
 	else

@@ -6,10 +6,11 @@
  *
  * The list has a member DUMP_NOTE beside its items, which kubectl ignores:
  *
- *	"latencyMesh":{"version":1, "now":"2026-11-21T21:00:00.000Z", "assumed":["default/web"],
+ *	"latencyMesh":{"version":1, "now":"2026-11-21T21:00:00.000Z", "assumed":["default/web"], "placed_ms_ago":{"default/web":1200},
  *		"matrix":{"epoch":"..", "generation":4182, "written":"..", "taken":"..", "hold":false, "classes":{"edge-1":"busy"}}}
  *
- * now: the time of the dump; taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
+ * now: the time of the dump; placed_ms_ago: pods of which a part of the load was expected (expected.h), with the time since they were placed;
+ * taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
  * not age (the plain form never does); classes: nodes whose load alone would
  * put them into another class. `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
  * decides, not the writer's. Both files are published atomically, the matrix first.
@@ -26,6 +27,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "sched/archive.h"
+#include "sched/cache/cache.h"
 #include "sched/mesh.h"
 
 #define DUMP_NOTE "latencyMesh"
@@ -64,9 +66,10 @@ struct dump_past {
 	bool hold;
 };
 int dump_note_check(const cJSON *note, struct lm_err *err);
-/* These three want a note that was checked. */
+/* These want a note that was checked. */
 int64_t dump_note_now(const cJSON *note);
 bool dump_note_past(const cJSON *note, const struct matrix *matrix, struct dump_past *out);	/* false: of another matrix */
 void dump_note_classes(const cJSON *note, struct mesh *mesh);
+void dump_note_placed(const cJSON *note, struct cache *cache);	/* pods that are not in the cache are passed over */
 
 #endif

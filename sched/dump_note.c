@@ -1,4 +1,5 @@
 /* What a dump says of the time and of the matrix's past, read back. */
+#include <math.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -29,13 +30,26 @@ static int check_past(const cJSON *past, struct lm_err *err)
 	return json_want_object(past, "classes", &classes, err);
 }
 
+/* Below 0: in the turn of the loop in which the dump was asked for, and after that. */
+static int check_placed(const cJSON *placed, struct lm_err *err)
+{
+	const double most = 9e15;
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, placed)
+		if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= most) || floor(item->valuedouble) < item->valuedouble)
+			return lm_fail(err, LM_DATA, "placed_ms_ago: %.300s: is no whole number", item->string);
+	return 0;
+}
+
 int dump_note_check(const cJSON *note, struct lm_err *err)
 {
-	const cJSON *past = NULL;
+	const cJSON *past = NULL, *placed = NULL;
 	int64_t version;
 
 	if (json_want_i64(note, "version", 1, 1, &version, err) < 0 || check_time(note, "now", err) < 0 ||
-	    json_may_object(note, "matrix", &past, err) < 0)
+	    json_may_object(note, "matrix", &past, err) < 0 || json_may_object(note, "placed_ms_ago", &placed, err) < 0 ||
+	    check_placed(placed, err) < 0)
 		return -1;
 	return past && check_past(past, err) < 0 ? lm_wrap(err, "matrix") : 0;
 }
@@ -84,5 +98,19 @@ void dump_note_classes(const cJSON *note, struct mesh *mesh)
 
 		if (node != NAMES_NONE)
 			mesh_set_class(mesh, node, class_of(cJSON_GetStringValue(item)));
+	}
+}
+
+void dump_note_placed(const cJSON *note, struct cache *cache)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, json_get(note, "placed_ms_ago")) {
+		const char *slash = strchr(item->string, '/');
+		auto_free char *namespace_ = slash ? xstrndup(item->string, (size_t)(slash - item->string)) : NULL;
+		const struct cached_pod *pod = slash ? cache_find_pod_named(cache, namespace_, slash + 1) : NULL;
+
+		if (pod)
+			cache_set_placed(cache, pod->pod->uid, dump_note_now(note) - (int64_t)item->valuedouble);
 	}
 }

@@ -46,7 +46,16 @@ const char *explain_load(const struct explanation *e, uint32_t node)
 {
 	uint32_t row = row_of(e, node);
 
+	if (row != NAMES_NONE && e->decision.load)
+		return e->decision.load[node] == LOAD_UNKNOWN ? NULL : load_class_name((enum load_class)e->decision.load[node]);
 	return row == NAMES_NONE || e->in.mesh->load[row] == LOAD_UNKNOWN ? NULL : load_class_name((enum load_class)e->in.mesh->load[row]);
+}
+
+double explain_cpu(const struct explanation *e, uint32_t node)
+{
+	uint32_t row = row_of(e, node);
+
+	return row == NAMES_NONE ? NAN : (double)matrix_cpu(e->in.mesh->matrix)[row];
 }
 
 static double older(double a, double b)

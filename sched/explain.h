@@ -11,8 +11,9 @@
  *	pod {namespace, name, uid, scheduler_name, was_on}
  *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
  *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
- *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, cost_us, age_s, load, filter, reason}]
+ *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, cost_us, age_s, cpu, expected_cpu, load, filter, reason}]
  *
+ * cpu is what was measured, expected_cpu what is expected beside it of pods that were just placed (expected.h); load is the class of both together.
  * Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
  * whole there is no word on single nodes: filter and reason are null.
  *
@@ -50,5 +51,6 @@ void explain_table(const struct explanation *e, FILE *to);
 void explain_json(const struct explanation *e, FILE *to);
 /* Of a node that is in the matrix; NULL: it is not, or there is none. */
 const char *explain_load(const struct explanation *e, uint32_t node);
+double explain_cpu(const struct explanation *e, uint32_t node);		/* as it was measured; NaN unknown */
 
 #endif

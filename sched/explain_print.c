@@ -84,6 +84,10 @@ static void print_node(const struct explanation *e, uint32_t place, struct buf *
 	buf_decimal(out, value_at(e->decision.cost_us, node), 1);
 	buf_str(out, ",\"age_s\":");
 	buf_decimal(out, e->age_s[node], 3);
+	buf_str(out, ",\"cpu\":");
+	buf_decimal(out, explain_cpu(e, node), 4);
+	buf_str(out, ",\"expected_cpu\":");
+	buf_decimal(out, value_at(e->decision.expected, node), 4);
 	buf_str(out, ",\"load\":");
 	buf_json_string(out, explain_load(e, node));
 	buf_char(out, ',');
@@ -206,6 +210,9 @@ static void feasible_row(const struct explanation *e, uint32_t node, struct grid
 	note = next(&r);
 	if (load && !STREQ(load, "easy") && e->decision.score[SCORE_CPU])
 		buf_printf(note, "CPU %s: -%.0f points", load, CPU_BUSY_POINTS);
+	if (value_at(e->decision.expected, node) >= 0.0005 && e->decision.score[SCORE_CPU])
+		buf_printf(note, "%sCPU %.1f %%, %.1f %% more expected", note->len ? "; " : "", explain_cpu(e, node) * 100,
+			   value_at(e->decision.expected, node) * 100);
 	if (e->asked->was_on && STREQ(e->asked->was_on, name_of(e, node)))
 		buf_printf(note, "%sit is here", note->len ? "; " : "");
 	end_row(&r, g);

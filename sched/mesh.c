@@ -30,6 +30,11 @@ double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms)
 	return (double)matrix_age_s(mesh->matrix)[node] + added_s(mesh, mono_ms);
 }
 
+double mesh_load_ms(const struct mesh *mesh, uint32_t node)
+{
+	return (double)mesh->seen_mono_ms - round(mesh->base_s * 1e3) - round((double)matrix_age_s(mesh->matrix)[node] * 1e3);
+}
+
 double mesh_fresh_s(const struct mesh *mesh)
 {
 	return MATRIX_FRESH_PERIODS * matrix_period_s(mesh->matrix);
@@ -117,7 +122,6 @@ static void classify(struct mesh *mesh, const struct mesh *previous)
 		enum load_class before = was == NAMES_NONE ? LOAD_UNKNOWN : previous->load[was];
 
 		mesh->load[i] = (uint8_t)load_class(matrix_cpu(mesh->matrix)[i], before);
-		mesh->full_count += mesh->load[i] == LOAD_FULL;
 	}
 }
 
@@ -126,11 +130,16 @@ enum load_class mesh_class(const struct mesh *mesh, uint32_t node)
 	return load_class(matrix_cpu(mesh->matrix)[node], LOAD_UNKNOWN);
 }
 
+enum load_class mesh_class_with(const struct mesh *mesh, uint32_t node, float cpu)
+{
+	enum load_class own = (enum load_class)mesh->load[node], as = load_class(cpu, own);
+
+	return as == LOAD_UNKNOWN || as > own ? as : own;
+}
+
 void mesh_set_class(struct mesh *mesh, uint32_t node, enum load_class as)
 {
-	mesh->full_count -= mesh->load[node] == LOAD_FULL;
 	mesh->load[node] = (uint8_t)as;
-	mesh->full_count += as == LOAD_FULL;
 }
 
 const char *load_class_name(enum load_class as)

@@ -32,7 +32,6 @@ struct mesh {
 	double base_s;			/* its age then, beyond age_s */
 	bool hold;
 	uint8_t *load;			/* enum load_class by matrix node */
-	uint32_t full_count;		/* nodes of LOAD_FULL */
 	bool *linked;			/* by matrix node: its own row holds links */
 	double oldest_s;		/* largest age_s of a row that holds links or a load; INFINITY when such a row has none */
 	double unknown_us;		/* what an unknown leg counts in a mean: 1 s, or the worst RTT if that is larger */
@@ -61,9 +60,16 @@ void mesh_free(struct mesh *mesh);	/* a reference, and the mesh with the last. N
  */
 void mesh_set_class(struct mesh *mesh, uint32_t node, enum load_class as);
 enum load_class mesh_class(const struct mesh *mesh, uint32_t node);
+/* The class that a load gives, the mesh's own class of the node being the one before; never lower than that one. NaN: LOAD_UNKNOWN. */
+enum load_class mesh_class_with(const struct mesh *mesh, uint32_t node, float cpu);
 const char *load_class_name(enum load_class as);	/* "unknown", "easy", "busy", "full" */
 
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
+/*
+ * When the load of a row was measured, by the monotonic clock in whole ms: the same while the mesh is in use, and no other under hold, where the data of a file
+ * that stays say nothing about later pods. NaN: no report.
+ */
+double mesh_load_ms(const struct mesh *mesh, uint32_t node);
 double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */
 double mesh_dead_s(const struct mesh *mesh);		/* 10 periods */
 /* 1 up to 3 periods, falling to 0 at 10; NaN age: 0. */

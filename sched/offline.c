@@ -255,6 +255,9 @@ int offline_load(struct offline *o, struct lm_err *err)
 {
 	if (cluster_read(o->options.cluster, &(struct cluster_reader){.object = see_object, .list = see_list, .arg = o}, err) < 0)
 		return -1;
+	cache_set_time(o->cache, o->now_ms);	/* of what is placed from now on */
+	if (o->dump)
+		dump_note_placed(o->dump, o->cache);
 	return load_matrix(o, err) < 0 ? -1 : put_pods(o, err);
 }
 

@@ -78,7 +78,8 @@ struct claim {
 	uint32_t node;
 	uint32_t owner_pods;		/* fewer wins */
 	float free;			/* more wins */
-	bool hashed;			/* only where the two above do not tell */
+	float expected;			/* less wins: of pods that ask for nothing a burst would else be spread by chance alone */
+	bool hashed;			/* only where those above do not tell */
 	uint64_t hash;			/* more wins */
 };
 
@@ -90,6 +91,7 @@ static struct claim claim_of(const struct cycle *c, uint32_t node)
 		.node = node,
 		.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
 		.free = free_score_of(c->view, pod, node),
+		.expected = c->decider->lookup.expected[node],
 	};
 }
 
@@ -107,6 +109,8 @@ static bool stronger(const struct cycle *c, struct claim *a, struct claim *b, ui
 		return a->owner_pods < b->owner_pods;
 	if (a->free < b->free || a->free > b->free)
 		return a->free > b->free;
+	if (a->expected < b->expected || a->expected > b->expected)
+		return a->expected < b->expected;
 	return claim_hash(c, a, pod) > claim_hash(c, b, pod);
 }
 

@@ -28,6 +28,16 @@ struct cached_pod {
 	const struct pod *pod;
 	int32_t node;			/* index where it is or is assumed to be; -1: on none, or on a node that is not known */
 	bool assumed;			/* ours, not confirmed */
+	int64_t placed_mono_ms;		/* since when it is there (an assumption counts, its confirmation is no news); PLACED_LONG_AGO */
+};
+
+#define PLACED_LONG_AGO INT64_MIN	/* before the first list of pods was whole: nobody knows */
+
+/* Of a pod that is on a node and not terminating: for the load that the telemetry cannot know yet (expected.h). */
+struct placement {
+	int64_t placed_mono_ms;
+	int64_t cpu_milli;		/* what it asks for; 0: nothing */
+	const struct cached_pod *pod;
 };
 
 struct node_state {
@@ -37,7 +47,12 @@ struct node_state {
 	uint32_t pod_count;
 	uint32_t port_count;		/* host ports in use on it: 0 spares the look */
 	uint32_t terminating_count;	/* of its pods; view_pods_matching does not tell of these */
+	const struct placement *placements;	/* of its pods that were not placed long ago, in no order */
+	uint32_t placement_count;
 };
+
+/* How many changes of placements a view remembers. */
+#define PLACED_MAX 256u
 
 /* No less is shown as free, so that what a pod asks can be taken off without a look. */
 #define FREE_LEAST (INT64_MIN / 2)
@@ -57,6 +72,12 @@ struct view {
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative, at least FREE_LEAST */
 	const int64_t *free_pods;
 	const float *per_cpu_milli, *per_memory_byte;	/* 1 / allocatable; 0 when nothing is: for the share that is free */
+	/*
+	 * Counts what changes the placements of a node, or its allocatable CPU. The node of change number k is placed_on[k % PLACED_MAX], while that is one of
+	 * the last PLACED_MAX and node_epoch is the same.
+	 */
+	uint64_t placed_epoch;
+	const uint32_t *placed_on;
 	const uint8_t *has_taints;	/* bits NODE_HARD_TAINTS, NODE_UNSCHEDULABLE, NODE_SOFT_TAINTS (node.h) */
 	const struct cached_pod *const *anti_affinity;	/* pods on nodes with required anti-affinity terms */
 	uint32_t anti_affinity_count;
@@ -102,6 +123,13 @@ void cache_replace_pods_begin(struct cache *c);
 /* `deleted` (may be NULL) is called for each uid that goes, also where another uid has its name now; it must not change the cache.
  * An assumed pod stays while the server still has it, even without nodeName. */
 unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, const struct pod *pod), void *arg);
+
+/*
+ * When a pod was placed. It is the time (clock_mono_ms) at which it was assumed, or else first seen on that node: with the first list of pods that is
+ * PLACED_LONG_AGO. Later lists keep the times of pods that stay where they are.
+ */
+void cache_set_time(struct cache *c, int64_t mono_ms);			/* from now on it is that time: for what is not live (files, tests) */
+void cache_set_placed(struct cache *c, const char *uid, int64_t mono_ms);	/* says when; no effect on a pod that is on no node */
 
 /* Puts a pending pod on a node. False when it is unknown, terminal, or on a node already. */
 bool cache_assume(struct cache *c, const char *uid, uint32_t node);

@@ -33,6 +33,7 @@ void place_free(struct place *place)
 	node_free(place->node);
 	resources_free(&place->requested);
 	free(place->pods.items);
+	free(place->placements);
 	free(place->name);
 	free(place);
 }
@@ -73,6 +74,7 @@ void place_sync(struct cache *c, const struct place *place)
 	c->states[i] = (struct node_state){
 		.node = node, .requested = place->requested, .pods = place->pods.items, .pod_count = place->pods.count,
 		.port_count = place->port_count, .terminating_count = place->terminating_count,
+		.placements = place->placements, .placement_count = place->placement_count,
 	};
 	c->free_cpu_milli[i] = left_of(node->allocatable.cpu_milli, place->requested.cpu_milli);
 	c->free_memory_bytes[i] = left_of(node->allocatable.memory_bytes, place->requested.memory_bytes);
@@ -146,6 +148,8 @@ unsigned cache_put_node(struct cache *c, struct node *node)
 	if (place->node) {
 		wake = nodes_equal(place->node, node) ? 0 : WAKE_NODE_CHANGED;
 		images_replace(c, place->node, node);
+		if (place->node->allocatable.cpu_milli != node->allocatable.cpu_milli)
+			placements_changed(c, place);
 		node_free(place->node);
 		place->node = node;
 		place_sync(c, place);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "sched/cache/store.h"
 
@@ -120,16 +119,18 @@ void entry_seen_at(struct cache *c, struct entry *e)
 	list_set(&c->affinity, LIST_AFFINITY, e, e->pub.node >= 0 && pod_has_affinity(e->pod));
 }
 
-static void attach(struct cache *c, struct entry *e, struct place *place, bool assumed)
+static void attach(struct cache *c, struct entry *e, struct place *place, bool assumed, int64_t placed_mono_ms)
 {
 	e->at = place;
 	e->pub.assumed = assumed;
+	e->pub.placed_mono_ms = placed_mono_ms;
 	list_set(&c->assumed, LIST_ASSUMED, e, assumed);
 	list_add(&place->pods, LIST_PLACE, e);
 	resources_add(&place->requested, &e->pod->requests);
 	place->port_count += e->pod->port_count;
 	place->terminating_count += e->pod->terminating;
 	index_pod(c, e);
+	placement_add(c, e);
 	entry_seen_at(c, e);
 	place_sync(c, place);
 }
@@ -155,6 +156,7 @@ static void detach(struct cache *c, struct entry *e)
 	if (!place)
 		return;
 	unindex_pod(c, e);
+	placement_remove(c, e);
 	list_remove(&place->pods, LIST_PLACE, e);
 	subtract(place, &e->pod->requests);
 	place->port_count -= e->pod->port_count;
@@ -202,6 +204,12 @@ static unsigned replace_uid(struct cache *c, struct entry *e)
 	return wake;
 }
 
+/* When a pod was placed that is seen on a node where it was not. */
+static int64_t first_seen_ms(const struct cache *c)
+{
+	return c->pods_listed ? cache_now_ms(c) : PLACED_LONG_AGO;
+}
+
 static unsigned put_new(struct cache *c, struct pod *pod)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
@@ -213,7 +221,7 @@ static unsigned put_new(struct cache *c, struct pod *pod)
 	table_put(&c->by_name, name_hash(pod->namespace_, pod->name), e);
 	list_add(&c->all, LIST_ALL, e);
 	if (pod->node[0] && !pod->terminal)
-		attach(c, e, place_need(c, pod->node), false);
+		attach(c, e, place_need(c, pod->node), false, first_seen_ms(c));
 	note_pending(c, e);
 	return e->at ? WAKE_POD_ADDED : 0;
 }
@@ -259,6 +267,7 @@ static unsigned put_known(struct cache *c, struct entry *e, struct pod *pod)
 	const char *next = whereabouts(e, pod);
 	auto_free char *from = e->at ? xstrdup(e->at->name) : NULL, *to = xstrdup(next);
 	unsigned wake = wake_of(e->pod, pod, from, to, was_assumed);
+	int64_t placed_mono_ms = from && to && STREQ(from, to) ? e->pub.placed_mono_ms : first_seen_ms(c);
 
 	detach(c, e);
 	pod_free(e->pod);
@@ -266,7 +275,7 @@ static unsigned put_known(struct cache *c, struct entry *e, struct pod *pod)
 	e->pub.pod = pod;
 	e->round = c->pod_round;
 	if (to)
-		attach(c, e, place_need(c, to), !pod->node[0]);
+		attach(c, e, place_need(c, to), !pod->node[0], placed_mono_ms);
 	note_pending(c, e);
 	return wake;
 }
@@ -326,6 +335,7 @@ unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, cons
 		pod_free(pod);
 	}
 	c->replacing_pods = false;
+	c->pods_listed = true;
 	return wake;
 }
 
@@ -335,8 +345,8 @@ bool cache_assume(struct cache *c, const char *uid, uint32_t node)
 
 	if (!e || e->at || e->pod->terminal || node >= c->count)
 		return false;
-	e->assumed_mono_ms = clock_mono_ms();
-	attach(c, e, c->by_index[node], true);
+	e->assumed_mono_ms = cache_now_ms(c);
+	attach(c, e, c->by_index[node], true, e->assumed_mono_ms);
 	note_pending(c, e);
 	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * store.h - what the cache is made of; for the files of the cache alone (nodes.c, pods.c, view.c).
+ * store.h - what the cache is made of; for the files of the cache alone (nodes.c, pods.c, placements.c, view.c).
  *
  *	entry	a pod, by uid and by namespace/name; stays the same object while the uid lives
  *	place	a node's name: made by a Node object or by a pod that names it, so that pods of a node that is not known yet count as
@@ -26,6 +26,7 @@ struct entry {
 	struct pod *pod;
 	struct place *at;		/* where it holds resources; NULL: nowhere */
 	int64_t assumed_mono_ms;	/* since then, when it is */
+	uint32_t placement;		/* of its place, + 1; 0: it is not among them */
 	uint32_t position[LIST_COUNT];	/* + 1; 0: not in that list */
 	struct group **groups;		/* that count it */
 	uint32_t group_count;
@@ -40,6 +41,9 @@ struct place {
 	struct list pods;
 	struct resources requested;
 	uint32_t port_count, terminating_count;
+	struct placement *placements;
+	size_t placement_room;
+	uint32_t placement_count;
 	uint64_t round;
 };
 
@@ -70,6 +74,11 @@ struct cache {
 	uint64_t next_serial, node_epoch;
 	uint64_t node_round, pod_round;
 	bool replacing_pods;
+	bool pods_listed;		/* one list of them was whole: what comes now is new */
+	bool timeless;			/* `time_mono_ms` holds, not the clock */
+	int64_t time_mono_ms;
+	uint64_t placed_epoch;
+	uint32_t placed_on[PLACED_MAX];
 	struct pod **gone;		/* replaced by another uid while a list came in */
 	size_t gone_room, gone_count;
 	uint32_t count;			/* nodes; the arrays below have room for `room` */
@@ -100,6 +109,10 @@ void place_free(struct place *place);
 struct entry *entry_find(const struct cache *c, const char *uid);
 void entry_seen_at(struct cache *c, struct entry *e);			/* its place got or lost its index */
 void entry_free(struct entry *e);
+int64_t cache_now_ms(const struct cache *c);
+void placement_add(struct cache *c, struct entry *e);			/* where it is: before place_sync, like the next */
+void placement_remove(struct cache *c, struct entry *e);		/* no effect when it has none */
+void placements_changed(struct cache *c, const struct place *place);
 void objects_free(struct cache *c);
 void promises_seen(struct cache *c, const struct object *object);	/* it has changed or goes: ends what was promised of it */
 void promises_free(struct cache *c);

@@ -58,8 +58,9 @@ static bool is_ours(void *arg, const char *scheduler_name)
 
 static void on_seen(void *arg, const char *uid)
 {
-	(void)arg;
-	(void)uid;
+	const struct extender *x = arg;
+
+	judge_seen(x->judge, x->cache, uid);
 }
 
 /* --- signals and configuration --------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "sched/extender/pledges.h"
 #include "sched/filter/filter.h"
 
 #define UNKNOWN_NODE "node(s) were not known to the latency scheduler yet"
@@ -27,6 +28,7 @@ struct memo {
 
 struct judge {
 	struct decider *decider;
+	struct pledges *pledges;
 	uint64_t guests_serial;
 	bool *offered;				/* by node of the view with guests */
 	size_t offered_room;
@@ -45,6 +47,7 @@ struct judge *judge_new(void)
 	struct judge *j = xcalloc(1, sizeof(*j));
 
 	j->decider = decider_new();
+	j->pledges = pledges_new();
 	return j;
 }
 
@@ -53,6 +56,7 @@ void judge_free(struct judge *j)
 	if (!j)
 		return;
 	decider_free(j->decider);
+	pledges_free(j->pledges);
 	free(j->offered);
 	free(j->place);
 	free(j->guests);
@@ -234,6 +238,28 @@ static void score_all(const struct judge *j, const struct decision *d, struct wi
 	}
 }
 
+/* Where the pod goes now, most likely. Guests, of whose CPU nobody knows the size, have no part in it. */
+static void pledge(struct judge *j, const struct judge_input *in, const struct wire_request *r, const struct wire_answer *a)
+{
+	const struct cached_pod *pod = cache_find_pod(in->view->cache, r->pod->uid);
+	uint32_t nodes[PLEDGE_NODES + 1], count = 0, i;
+	int best = 0;
+
+	if (pod && pod->node >= 0)
+		return;
+	for (i = 0; i < a->count; i++)
+		best = a->nodes[i].score > best ? a->nodes[i].score : best;
+	for (i = 0; i < a->count && count <= PLEDGE_NODES; i++)
+		if (a->nodes[i].score == best && j->place[i] < in->view->count)
+			nodes[count++] = j->place[i];
+	pledges_put(j->pledges, in->view, r->pod, nodes, count, in->mono_ms);
+}
+
+void judge_seen(struct judge *j, const struct cache *cache, const char *uid)
+{
+	pledges_seen(j->pledges, cache, uid);
+}
+
 struct wire_answer judge_request(struct judge *j, const struct judge_input *in, enum judge_verb verb, const struct wire_request *request)
 {
 	struct wire_answer answer = wire_answer_of(request->count);
@@ -249,10 +275,14 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	offer(j, view.count, request);
 	all.view = &view;
 	all.offered = j->offered;
+	pledges_drop(j->pledges, request->pod->uid);
+	all.beside = pledges_sum(j->pledges, in->view, in->mono_ms, &all.beside_count);
 	decide(j->decider, &all, &decision);
 	if (verb == JUDGE_FILTER)
 		mark_all(j, &all, &decision, &answer);
 	else
 		score_all(j, &decision, &answer);
+	if (verb == JUDGE_PRIORITIZE && decision.total)
+		pledge(j, in, request, &answer);
 	return answer;
 }

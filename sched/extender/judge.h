@@ -1,5 +1,5 @@
 /*
- * judge.h - what we say about a request of a kube-scheduler: the decision (decide.h) on the nodes that it offers, by latency and load alone. Pure: no
+ * judge.h - what we say about a request of a kube-scheduler: the decision (decide.h) on the nodes that it offers, by latency and load alone. No
  * I/O and no clock. Its own filters have run already, and it goes on to weigh our scores among its own.
  *
  *	of a node						/filter				/prioritize
@@ -11,6 +11,12 @@
  * A pod whose label or annotation is wrong: all nodes fail with what is wrong, so that the user reads it in the pod's event (`Error` would be
  * ignored with `ignorable: true`); /prioritize is neutral. A limit whose target is missing: all nodes fail with that reason, unless the pod says
  * `missing: allow`. Nothing to say (no matrix, no data of worth): neutral.
+ *
+ * One thing is kept from one request to another, and no more: after /prioritize the pod's load counts as expected where our answer sends it, until
+ * the pod is seen there (pledges.h). /filter leaves nothing. But for these pledges an answer is a function of its request and the judge_input.
+ *
+ * A score is a step of ten points, and a kube-scheduler takes one of the best at random: where a pod's load is small against a node's CPU, a burst
+ * is spread by that chance alone until the nodes differ by a step.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
  */
@@ -33,6 +39,9 @@ struct judge_input {
 	const struct profile *profile;
 	int64_t mono_ms;
 };
+
+/* The watch told of a pod; the cache has what it said. */
+void judge_seen(struct judge *j, const struct cache *cache, const char *uid);
 
 /* The answer has reasons of its own: it outlives judge and view. */
 struct wire_answer judge_request(struct judge *j, const struct judge_input *in, enum judge_verb verb, const struct wire_request *request);

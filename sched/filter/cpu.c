@@ -4,9 +4,7 @@ static const struct row_age always_fresh = {.factor = 1, .fresh = true};
 
 static enum filter_start prefilter(struct cycle *c)
 {
-	const struct mesh *mesh = c->in->mesh;
-
-	return c->in->profile->refuse_cpu && mesh && mesh->full_count ? FILTER_RUN : FILTER_SKIP;
+	return c->in->profile->refuse_cpu && c->in->mesh && c->decider->lookup.full_count ? FILTER_RUN : FILTER_SKIP;
 }
 
 static const struct row_age *age_of(const struct cycle *c, uint32_t node)
@@ -50,7 +48,7 @@ static void reason(const struct decision_input *in, uint32_t node, uint8_t detai
 const struct filter filter_cpu = {
 	.name = "CPUHeadroom",
 	.ours = true,
-	.wake = WAKE_MATRIX | WAKE_NODE_ADDED,
+	.wake = WAKE_MATRIX | WAKE_NODE_ADDED | WAKE_POD_FREED,
 	.prefilter = prefilter,
 	.filter = filter,
 	.reason = reason,

@@ -27,6 +27,7 @@ struct bench {
 	struct profile profile;
 	struct rng rng;
 	uint32_t nodes;
+	bool placing;			/* before each decision a pod comes on a node */
 };
 
 static cJSON *tree(const char *text)
@@ -153,10 +154,13 @@ static void batch(struct bench *b, const char *name, struct pod *const *pods, in
 	uint32_t i;
 
 	for (i = 0; i < ROUNDS; i++) {
+		bool moved = b->placing && (cache_forget(b->cache, "u-burst"), cache_assume(b->cache, "u-burst", rng_below(&b->rng, b->nodes)));
 		struct decision_input in = {.view = cache_view(b->cache), .mesh = b->mesh, .pod = pods[i % PODS], .profile = &b->profile,
 					    .mono_ms = mono_ms};
 		double begin_us = now_us();
 
+		if (b->placing && !moved)
+			exit(70);
 		decide(b->decider, &in, &decision);
 		took_us[i] = now_us() - begin_us;
 		if (decision.node < 0) {
@@ -214,6 +218,24 @@ static void measure_terms(struct bench *b)
 	measure_spec(b, "apart", "", "\"affinity\":{" APART "},", 0, 0);
 }
 
+/* Every pod was placed in the last five minutes before the load was measured, or after that; and one more before each decision. */
+static void measure_placing(struct bench *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->nodes * 5; i++) {
+		char uid[32];
+
+		snprintf(uid, sizeof(uid), "u-pod-%u", i);
+		cache_set_placed(b->cache, uid, (int64_t)rng_below(&b->rng, 400000) - 300000);
+	}
+	cache_set_time(b->cache, 0);
+	cache_put_pod(b->cache, make_pod("burst", -1, "web", 100, "", ""));
+	b->placing = true;
+	measure(b, "placing", "\"latency-mesh.io/near\":\"node/node-0007\"", 0, 0);
+	b->placing = false;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = {.cache = cache_new(), .decider = decider_new(), .rng = rng_make(42)};
@@ -235,6 +257,7 @@ int main(int argc, char **argv)
 	measure(&b, "nothing", "", 0, 0);
 	measure_terms(&b);
 	measure(&b, "node_aged", "\"latency-mesh.io/near\":\"node/node-0007\"", 300000, 0);
+	measure_placing(&b);
 	memset(b.profile.weight_asking, 0, sizeof(b.profile.weight_asking));	/* every node ties with every other */
 	measure(&b, "all_tie", "\"latency-mesh.io/near\":\"app=one\"", 0, 0);
 	decider_free(b.decider);

@@ -113,7 +113,10 @@ void wishes_publish(struct sched *s, const struct wishes *m)
 	sched_hold(s, true);
 }
 
-/* Pods with app=redis are there from the beginning. Nodes have room for all pods, but those of one cpu not for a pod that wants two. */
+/*
+ * Pods with app=redis are there from the beginning. Nodes have room for all pods, but small ones not for a big pod. They have so much CPU that the load that is
+ * expected of all pods together moves no score.
+ */
 void wishes_cluster(struct sched *s, const struct wishes *m)
 {
 	int i, k;
@@ -121,8 +124,8 @@ void wishes_cluster(struct sched *s, const struct wishes *m)
 	for (i = 0; i < WISHES_NODES; i++) {
 		auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"n-%02d\",\"labels\":{\"kubernetes.io/hostname\":\"n-%02d\",\"disk\":\"%s\","
 						 "\"topology.kubernetes.io/zone\":\"z%d\"}},\"spec\":{\"taints\":[%s]},"
-						 "\"status\":{\"allocatable\":{\"cpu\":\"%s\",\"memory\":\"64Gi\",\"pods\":\"1000\"}}}", i, i, m->ssd[i] ? "ssd" : "hdd", zone_of(i),
-						 m->tainted[i] ? "{\"key\":\"t\",\"value\":\"v\",\"effect\":\"NoSchedule\"}" : "", m->small[i] ? "1" : "1000");
+						 "\"status\":{\"allocatable\":{\"cpu\":\"10000\",\"memory\":\"%s\",\"pods\":\"1000\"}}}", i, i, m->ssd[i] ? "ssd" : "hdd", zone_of(i),
+						 m->tainted[i] ? "{\"key\":\"t\",\"value\":\"v\",\"effect\":\"NoSchedule\"}" : "", m->small[i] ? "1Gi" : "1Ti");
 
 		standin_do(&s->api, 201, "POST", "/api/v1/nodes", body);
 		for (k = 0; k < m->redis[i]; k++) {
@@ -218,9 +221,9 @@ void wishes_pod(void *arg, int i, char **path, char **body)
 	add_annotations(&annotations, a);
 	*path = xstrdup(PODS_PATH);
 	*body = xasprintf("{\"metadata\":{\"name\":\"p-%d\",\"labels\":{%s},\"annotations\":{%s}},\"spec\":{\"schedulerName\":\"%s\"%s%s,\"containers\":"
-			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}", i, labels, annotations.data, a->scheduler,
+			  "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"1m\",\"memory\":\"%s\"}}}]}}", i, labels, annotations.data, a->scheduler,
 			  a->tolerant ? ",\"tolerations\":[{\"key\":\"t\",\"operator\":\"Exists\"}]" : "",
-			  a->ssd ? ",\"nodeSelector\":{\"disk\":\"ssd\"}" : "", a->big ? "2" : "1m");
+			  a->ssd ? ",\"nodeSelector\":{\"disk\":\"ssd\"}" : "", a->big ? "2Gi" : "1Mi");
 }
 
 /* --- the judge: arithmetic ----------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  *	wishes_ask(&wish[i], &w, &rng);		for each pod
  *	e2e_all(&s, "POST", count, wishes_pod, wish);	p-0..
  *
- * Nodes have room for all pods, but those of one cpu not for one that wants two: so where a pod may go does not depend on the others.
+ * Nodes have room for all pods, but those of 1Gi of memory not for one that wants 2Gi: so where a pod may go does not depend on the others.
  */
 #ifndef TESTS_E2E_WISHES_H
 #define TESTS_E2E_WISHES_H
