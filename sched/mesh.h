@@ -66,8 +66,8 @@ const char *load_class_name(enum load_class as);	/* "unknown", "easy", "busy", "
 
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
 /*
- * When the load of a row was measured, by the monotonic clock in whole ms: the same while the mesh is in use, and no other under hold, where the data of a file
- * that stays say nothing about later pods. NaN: no report.
+ * When the load of a row was measured, by the monotonic clock in whole ms: the same while the mesh is in use, and no other under hold, where the
+ * data of a file that stays say nothing about later pods. NaN: no report.
  */
 double mesh_load_ms(const struct mesh *mesh, uint32_t node);
 double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */

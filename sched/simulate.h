@@ -1,6 +1,7 @@
 /*
  * simulate.h - `latency-sched simulate`: places the pods of a list one after the other, in its order, over files and without a cluster. Each is decided
- * as the scheduler would, and is on its node for those that follow, as one that was just placed (expected.h). One that fits nowhere is not tried again. All are pending at the beginning.
+ * as the scheduler would, and is on its node for those that follow, as one that was just placed (expected.h).
+ * One that fits nowhere is not tried again. All are pending at the beginning.
  *
  * The table has a line a pod. JSON is one object; members stay, new ones may come; numbers are numbers, null is unknown:
  *

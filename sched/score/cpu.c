@@ -1,5 +1,6 @@
 /*
- * 100 x (1 - cpu), with the load that is expected of pods that were just placed (expected.h). Drops when a feasible node lacks it. A node of class busy or full loses 15 points of its total.
+ * 100 x (1 - cpu), with the load that is expected of pods that were just placed (expected.h).
+ * Drops when a feasible node lacks it. A node of class busy or full loses 15 points of its total.
  *
  * Data of no worth (older than 10 periods) count as the worst load, so that ageing never helps a node; when all are, the term drops.
  */

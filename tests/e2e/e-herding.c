@@ -1,6 +1,6 @@
 /*
- * A burst of 200 pods on 20 nodes of nearly the same load, equally far from all: how many go to one node, by latency-sched, by a real kube-scheduler with its
- * extender, and by a kube-scheduler alone. All pods wait when the scheduler comes.
+ * A burst of 200 pods on 20 nodes of nearly the same load, equally far from all: how many go to one node, by latency-sched, by a real kube-scheduler
+ * with its extender, and by a kube-scheduler alone. All pods wait when the scheduler comes.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -114,8 +114,8 @@ void wishes_publish(struct sched *s, const struct wishes *m)
 }
 
 /*
- * Pods with app=redis are there from the beginning. Nodes have room for all pods, but small ones not for a big pod. They have so much CPU that the load that is
- * expected of all pods together moves no score.
+ * Pods with app=redis are there from the beginning. Nodes have room for all pods, but small ones not for a big pod. They have so much CPU that the
+ * load that is expected of all pods together moves no score.
  */
 void wishes_cluster(struct sched *s, const struct wishes *m)
 {

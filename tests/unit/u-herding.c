@@ -1,6 +1,6 @@
 /*
- * A burst of 200 pods on 20 equal nodes of 4 CPUs, whose load is that of a minute ago all the time: no node gets more than twice the mean. By decide and assume, and by
- * judge beside a kube-scheduler that takes one of the best at random and whose bindings are seen some pods later. Beside each figure stands that
+ * A burst of 200 pods on 20 equal nodes of 4 CPUs, whose load is that of a minute ago all the time: no node gets more than twice the mean. By
+ * decide and assume, and by judge beside a kube-scheduler that takes one of the best at random and whose bindings are seen some pods later. Beside each figure stands that
  * of the same burst without the load that is expected.
  */
 #include <math.h>
@@ -29,14 +29,14 @@ struct burst {
 static struct world w;
 static int taken[NODES];
 
-static void node_name(int i, char name[8])
+static void node_name(int i, char name[16])
 {
-	snprintf(name, 8, "n%02d", i);
+	snprintf(name, 16, "n%02d", i);
 }
 
 static void begin(const struct burst *b, struct rng *r, bool expect)
 {
-	char names[NODES * 4 + 1] = "", name[8], other[8];
+	char names[NODES * 4 + 1] = "", name[16], other[16];
 	int i, k;
 
 	for (i = 0; i < NODES; i++)
@@ -158,7 +158,7 @@ static int choose(struct judge *j, const struct burst *b, const char *tag, int i
 static void see(struct judge *j, const struct burst *b, const char *tag, int i, const int *where)
 {
 	auto_free char *uid = xasprintf("uid-p-%s-%d", tag, i);
-	char node[8];
+	char node[16];
 
 	if (i < 0)
 		return;
