@@ -171,6 +171,19 @@ static void on_posted(void *arg, const struct kube_response *response)
 	}
 }
 
+static bool in_time(const struct open_binding *o)
+{
+	return !o->facts.until_mono_ms || clock_mono_ms() < o->facts.until_mono_ms;
+}
+
+static bool may_send(void *arg)
+{
+	const struct open_binding *o = arg;
+	const struct binder *b = o->binder;
+
+	return in_time(o) && (!b->may_send || b->may_send(b->may_send_arg));
+}
+
 static void post(struct open_binding *o)
 {
 	auto_buf struct buf body = {0};
@@ -187,7 +200,7 @@ static void post(struct open_binding *o)
 	buf_str(&body, "}}");
 	o->posts++;
 	send(o, &(struct kube_request){.method = "POST", .path = path, .body = body.data, .timeout_ms = BIND_TIMEOUT_MS,
-				       .may_send = o->binder->may_send, .may_send_arg = o->binder->may_send_arg}, on_posted);
+				       .may_send = may_send, .may_send_arg = o}, on_posted);
 }
 
 static bool node_usable(const struct open_binding *o)
@@ -209,7 +222,7 @@ static void still_on_no_node(struct open_binding *o)
 			end(o, BIND_FAILED);
 		else
 			ask_later(o, -1);
-	} else if (!refused) {
+	} else if (!refused && in_time(o)) {
 		post(o);
 	} else if (sure) {
 		end(o, BIND_FAILED);
@@ -303,18 +316,17 @@ void bind_start(struct binder *b, const struct pod *pod, const char *node, const
 
 void bind_seen(struct binder *b, const char *uid)
 {
-	size_t i;
+	bool gone = !cache_find_pod(b->cache, uid);
+	size_t i = 0;
 
-	for (i = 0; i < b->count; i++) {
+	while (i < b->count) {
 		struct open_binding *o = b->open[i];
+		bool ours = STREQ(o->uid, uid);
 
-		if (!STREQ(o->uid, uid))
-			continue;
-		if (!cache_find_pod(b->cache, uid))
-			o->next_ms = 0; /* gone, or at its end after all: the server knows */
-		else if (o->posts && !o->call)
-			seen_on_a_node(o);
-		return;
+		if (ours && gone)
+			o->next_ms = 0; /* or at its end after all: the server knows */
+		if (!ours || gone || !o->posts || o->call || !seen_on_a_node(o))
+			i++;		/* else another one is in its place now */
 	}
 }
 

@@ -13,6 +13,8 @@
  * While it is not known whether a request was executed the assumption in the cache stays, and no other node is tried. A pod
  * that is on no node BIND_FATE_MS after the last such request will not get there by it any more.
  *
+ * One pod may have several: of an owner that was told once more by somebody who does not know how the first one goes. The server takes one of them.
+ *
  * Each binding ends with exactly one call of `ended`; the owner then confirms (BOUND: the cache keeps the assumption until the
  * watch shows it), or forgets it. One thread, all inside kube_run, bind_start and bind_tick.
  */
@@ -40,6 +42,8 @@ struct bind_facts {
 	int64_t generation;		/* of the matrix; -1: none */
 	char *runner_up, *note;		/* the binding's; NULL: none */
 	int64_t decided_mono_ms, waited_ms;
+	int64_t until_mono_ms;		/* no Binding goes out from then on, what became of it is still found out; 0: no end */
+	void *tag;			/* the owner's own */
 };
 
 struct binding {			/* what `ended` sees; valid during the call */

@@ -31,7 +31,7 @@ static const char *const no_datas[] = {"neutral", "deny", NULL};
 
 static const struct option_spec specs[] = {
 	{"mode", OPT_CHOICE, AT(mode), "MODE", "standalone", 0, .choices = modes,
-	 .help = "standalone: watches pods, decides and binds; extender: answers a kube-scheduler's /filter and /prioritize, and writes nothing"},
+	 .help = "standalone: watches pods, decides and binds; extender: answers a kube-scheduler's /filter and /prioritize, and by itself writes nothing"},
 	{"latency-file", OPT_STRING, AT(latency_file), "FILE", NULL, OPT_REQUIRED,
 	 .help = "cluster-latency.json; a file `hold` beside it keeps it as it is edited by hand"},
 	{"scheduler-name", OPT_LIST, AT(scheduler_names), "NAME", "my-latency-scheduler", 0,
@@ -53,6 +53,8 @@ static const struct option_spec specs[] = {
 	 .help = "only clients with a certificate of this CA are let in; without it any client is"},
 	{"extender-client-name", OPT_LIST, AT(extender_client_names), "NAME", NULL, 0,
 	 .help = "and only with this name in it (CN, DNS or URI: system:kube-scheduler); may be given several times"},
+	{"extender-bind", OPT_FLAG, AT(extender_bind), NULL, NULL, 0,
+	 .help = "with --mode extender: answer /bind too, and make the Binding (bindVerb: bind; needs the right to create pods/binding)"},
 	{"dump", OPT_STRING, AT(dump), "FOLDER", NULL, 0,
 	 .help = "SIGUSR1 writes there what is known, for `explain`; keeps the API's objects in memory, about 2 KB a pod"},
 	{"bindings", OPT_INTEGER, AT(bindings), "N", TEXT(BINDINGS), 0, 1, 256, .help = "bindings in flight at a time, each until its event was sent"},
@@ -152,6 +154,7 @@ const char *settings_extender_listen(const struct settings *s)
 /* Options of the other mode. Their defaults may stand there: --print-config prints them. */
 static int check_mode(const struct settings *s, struct lm_err *err)
 {
+	int binds = s->extender_bind ? s->mode : MODE_STANDALONE;
 	const struct {
 		const char *name;
 		int mode;		/* whose option it is */
@@ -163,10 +166,11 @@ static int check_mode(const struct settings *s, struct lm_err *err)
 		{"extender-tls-key", MODE_EXTENDER, s->extender_tls_key != NULL},
 		{"extender-client-ca", MODE_EXTENDER, s->extender_client_ca != NULL},
 		{"extender-client-name", MODE_EXTENDER, s->extender_client_names.count != 0},
+		{"extender-bind", MODE_EXTENDER, s->extender_bind},
 		{"dump", MODE_STANDALONE, s->dump != NULL},
-		{"bindings", MODE_STANDALONE, s->bindings != BINDINGS},
-		{"qps", MODE_STANDALONE, s->qps < QPS || s->qps > QPS},
-		{"burst", MODE_STANDALONE, s->burst != BURST},
+		{"bindings", binds, s->bindings != BINDINGS},
+		{"qps", binds, s->qps < QPS || s->qps > QPS},
+		{"burst", binds, s->burst != BURST},
 		{"leader-elect-resource-name", MODE_STANDALONE, s->lease_name != NULL},
 		{"leader-elect-resource-namespace", MODE_STANDALONE, s->lease_namespace != NULL},
 	};
@@ -261,6 +265,7 @@ int settings_may_replace(const struct settings *old, const struct settings *new,
 		{"extender-tls-key", same(old->extender_tls_key, new->extender_tls_key)},
 		{"extender-client-ca", same(old->extender_client_ca, new->extender_client_ca)},
 		{"extender-client-name", same_list(&old->extender_client_names, &new->extender_client_names)},
+		{"extender-bind", old->extender_bind == new->extender_bind},
 		{"dump", same(old->dump, new->dump)},
 		{"poll", old->poll_ms == new->poll_ms},
 		{"mode", old->mode == new->mode},

@@ -34,6 +34,7 @@ struct settings {
 	int extender_late;		/* 0: /filter passes all nodes, 1: says an error */
 	const char *extender_tls_cert, *extender_tls_key, *extender_client_ca;	/* NULL: no TLS; no certificates of clients */
 	struct option_list extender_client_names;
+	bool extender_bind;
 	const char *dump;		/* folder; NULL: none can be asked for */
 	int64_t bindings;		/* in flight at a time, each until its Scheduled event was sent */
 	double qps;			/* requests a second to the API, and how many at once after a pause */

@@ -38,7 +38,7 @@ static char lease_name[254];		/* the one label that is known at the start only *
 static const char *const leases[] = {lease_name, NULL};
 
 #define ENDS(verb) verb ",decided", verb ",bad", verb ",declined", verb ",late"
-static const char *const extender_ends[] = {ENDS("filter"), ENDS("prioritize"), NULL};
+static const char *const extender_ends[] = {ENDS("filter"), ENDS("prioritize"), ENDS("bind"), NULL};
 
 static const double decision_bounds[] = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1, INFINITY};
 static const double wait_bounds[] = {1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100, INFINITY};

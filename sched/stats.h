@@ -64,7 +64,7 @@ enum stat {
 enum stat_decision { DECISION_PLACED, DECISION_NO_NODE, DECISION_POD_REFUSED };
 enum stat_reload { RELOAD_TAKEN, RELOAD_SAME, RELOAD_OLDER, RELOAD_FAILED };
 enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_OBJECTS /* + enum object_kind */, RESOURCE_COUNT = RESOURCE_OBJECTS + OBJECT_KINDS };
-/* How a request of a kube-scheduler ended; of /filter, then the same of /prioritize. */
+/* How a request of a kube-scheduler ended; of /filter, then the same of /prioritize and of /bind. */
 enum stat_extender { EXTENDER_DECIDED, EXTENDER_BAD, EXTENDER_DECLINED, EXTENDER_LATE, EXTENDER_ENDS };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
 

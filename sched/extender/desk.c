@@ -13,11 +13,13 @@
 struct desk_job {
 	enum judge_verb verb;
 	struct wire_request request;
+	struct wire_bind bind;		/* .uid NULL: it is none */
 	atomic_int shares;
 	atomic_bool ended;		/* who sets it tells the end */
 	bool queued;			/* under the desk's lock */
 	struct desk_job *prev, *next;	/* in the queue */
 	struct deadline deadline;
+	int64_t until_mono_ms;		/* its time, for who may not look into it */
 	desk_done *done;
 	void *arg;
 };
@@ -33,14 +35,30 @@ struct desk {
 
 /* --- a job ------------------------------------------------------------------------------------------------------------- */
 
-struct desk_job *desk_job(enum judge_verb verb, struct wire_request *request)
+static struct desk_job *job_new(void)
 {
 	struct desk_job *job = xcalloc(1, sizeof(*job));
 
+	atomic_init(&job->shares, 1);
+	return job;
+}
+
+struct desk_job *desk_job(enum judge_verb verb, struct wire_request *request)
+{
+	struct desk_job *job = job_new();
+
 	job->verb = verb;
 	job->request = *request;
-	atomic_init(&job->shares, 1);
 	*request = (struct wire_request){0};
+	return job;
+}
+
+struct desk_job *desk_job_bind(struct wire_bind *bind)
+{
+	struct desk_job *job = job_new();
+
+	job->bind = *bind;
+	*bind = (struct wire_bind){0};
 	return job;
 }
 
@@ -54,11 +72,22 @@ const struct wire_request *desk_request(const struct desk_job *job)
 	return &job->request;
 }
 
+const struct wire_bind *desk_bind(const struct desk_job *job)
+{
+	return job->bind.uid ? &job->bind : NULL;
+}
+
+int64_t desk_until(const struct desk_job *job)
+{
+	return job->until_mono_ms;
+}
+
 void desk_release(struct desk_job *job)
 {
 	if (atomic_fetch_sub(&job->shares, 1) > 1)
 		return;
 	wire_free(&job->request);
+	wire_bind_free(&job->bind);
 	free(job);
 }
 
@@ -125,6 +154,7 @@ void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_
 {
 	job->done = done;
 	job->arg = arg;
+	job->until_mono_ms = until_mono_ms;
 	atomic_fetch_add(&job->shares, 1);	/* ours here: it may be answered and released before we are back */
 	deadlines_set(d->deadlines, &job->deadline, until_mono_ms);
 	if (!join(d, job) && claim(job))
@@ -197,21 +227,22 @@ struct desk_job *desk_take(struct desk *d)
 }
 
 /* Our share goes first: who asks frees the request then, not the scheduling thread. */
-static void finish(struct desk *d, struct desk_job *job, enum desk_end end, struct wire_answer *answer)
+static bool finish(struct desk *d, struct desk_job *job, enum desk_end end, struct wire_answer *answer)
 {
 	if (!claim(job)) {
 		if (answer)
 			wire_answer_free(answer);
 		desk_release(job);
-		return;
+		return false;
 	}
 	desk_release(job);
 	tell(d, job, end, answer);
+	return true;
 }
 
-void desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer)
+bool desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer)
 {
-	finish(d, job, DESK_ANSWERED, answer);
+	return finish(d, job, DESK_ANSWERED, answer);
 }
 
 void desk_decline(struct desk *d, struct desk_job *job)

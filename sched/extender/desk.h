@@ -14,6 +14,7 @@
 #define SCHED_EXTENDER_DESK_H
 
 #include "sched/extender/judge.h"
+#include "sched/extender/wire_bind.h"
 
 #define DESK_MAX 1024			/* not taken yet: more than are decided in a second are late anyway */
 
@@ -35,13 +36,18 @@ void desk_free(struct desk *d);		/* after desk_close, and when nothing is in han
 struct desk_job *desk_job(enum judge_verb verb, struct wire_request *request);	/* takes the content of *request, which becomes {0} */
 enum judge_verb desk_verb(const struct desk_job *job);
 const struct wire_request *desk_request(const struct desk_job *job);
+/* The other kind of job: a binding, answered by wire_answer.error alone (NULL: the pod is bound). Takes the content of *bind. */
+struct desk_job *desk_job_bind(struct wire_bind *bind);
+const struct wire_bind *desk_bind(const struct desk_job *job);			/* NULL: it is a request with a verb */
+int64_t desk_until(const struct desk_job *job);					/* of desk_ask */
 void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_done *done, void *arg);	/* once for a job */
 void desk_release(struct desk_job *job);	/* the share of who made it; not before `done` */
 
 /* The scheduling thread. */
 int desk_fd(const struct desk *d);		/* readable: there may be a job */
 struct desk_job *desk_take(struct desk *d);	/* NULL: none. Each must be answered or declined, once: then it is gone */
-void desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer);	/* takes the content of *answer, also when it comes too late */
+/* Takes the content of *answer. False: it came too late, the end was told already. */
+bool desk_answer(struct desk *d, struct desk_job *job, struct wire_answer *answer);
 void desk_decline(struct desk *d, struct desk_job *job);
 void desk_close(struct desk *d);		/* all that wait in the queue are declined, now and from now on */
 

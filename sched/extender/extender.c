@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/conffile.h"
+#include "sched/extender/bindings.h"
 #include "sched/extender/server.h"
 #include "sched/extender/tls.h"
 #include "sched/feed.h"
@@ -40,6 +41,7 @@ struct extender {
 	struct intake *intake;
 	struct judge *judge;
 	struct desk *desk;
+	struct bindings *bindings;	/* NULL without --extender-bind */
 	struct scores *scores;
 	struct tls *tls;		/* NULL: none */
 	struct server *server;
@@ -56,18 +58,27 @@ static bool is_ours(void *arg, const char *scheduler_name)
 	return false;
 }
 
+/* Any pod, for none is ours to place. */
 static void on_seen(void *arg, const char *uid)
 {
 	const struct extender *x = arg;
 
 	judge_seen(x->judge, x->cache, uid);
+	if (x->bindings)
+		bindings_seen(x->bindings, uid);
 }
 
 /* --- signals and configuration --------------------------------------------------------------------------------------- */
 
 static void reload(struct extender *x, const char *because)
 {
-	reload_settings(&x->settings, x->argc, x->argv, &x->conffile, x->stats, because);
+	if (reload_settings(&x->settings, x->argc, x->argv, &x->conffile, x->stats, because) && x->bindings)
+		bindings_set_rates(x->bindings, x->settings);
+}
+
+static size_t open_bindings(const struct extender *x)
+{
+	return x->bindings ? bindings_open(x->bindings) : 0;
 }
 
 static void take_signals(struct extender *x, int64_t mono_ms)
@@ -80,7 +91,7 @@ static void take_signals(struct extender *x, int64_t mono_ms)
 		} else {
 			x->linger_until_ms = mono_ms + LINGER_MS;
 			x->drain_until_ms = x->drain_until_ms ? mono_ms : mono_ms + EXTENDER_DRAIN_MS; /* told twice: at once */
-			log_info("draining", FIELDS(LI("requests_open", server_busy(x->server))));
+			log_info("draining", FIELDS(LI("requests_open", server_busy(x->server)), LI("bindings_open", open_bindings(x))));
 		}
 	}
 }
@@ -148,10 +159,12 @@ static bool serve_some(struct extender *x, const struct status_facts *facts)
 			return false;
 		if (left == TURN_REQUESTS - 1)
 			intake_settle(x->intake);
-		if (facts->synced && facts->looked)
-			serve(x, job);
-		else
+		if (!facts->synced || !facts->looked)
 			desk_decline(x->desk, job);
+		else if (desk_bind(job))
+			bindings_take(x->bindings, job);
+		else
+			serve(x, job);
 	}
 	return true;
 }
@@ -207,6 +220,8 @@ static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 	facts = facts_now(x, mono_ms);
 	if (serve_some(x, &facts))
 		wait = 0;
+	if (x->bindings)
+		wait = bindings_tick(x->bindings, clock_mono_ms(), wait);
 	status_beat(&x->status, mono_ms, &facts);
 	set_gauges(x, &facts);
 	tls_look(x->tls, mono_ms);
@@ -219,7 +234,7 @@ static bool finished(const struct extender *x, int64_t mono_ms)
 {
 	if (!x->drain_until_ms)
 		return false;
-	return mono_ms >= x->drain_until_ms || (mono_ms >= x->linger_until_ms && server_busy(x->server) == 0);
+	return mono_ms >= x->drain_until_ms || (mono_ms >= x->linger_until_ms && server_busy(x->server) == 0 && open_bindings(x) == 0);
 }
 
 static void loop(struct extender *x)
@@ -237,7 +252,7 @@ static void loop(struct extender *x)
 		if (conffile_changed(&x->conffile, mono_ms))
 			reload(x, "the file changed");
 	}
-	log_info("stopped", FIELDS(LI("requests_open", server_busy(x->server))));
+	log_info("stopped", FIELDS(LI("requests_open", server_busy(x->server)), LI("bindings_open", open_bindings(x))));
 }
 
 /* --- start and end --------------------------------------------------------------------------------------------------- */
@@ -246,6 +261,8 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 {
 	struct feed_hooks hooks = {is_ours, on_seen, x, NULL};
 	const struct settings *s = x->settings;
+	struct server_settings server = {.listen = settings_extender_listen(s), .late = (enum server_late)s->extender_late, .stats = x->stats,
+					 .status = &x->status, .bind = s->extender_bind};
 
 	conffile_open(&x->conffile, s->options.config_path, clock_mono_ms());
 	reload_note_loaded(x->stats);
@@ -257,10 +274,16 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	kube_observe(x->kube, stats_request, x->stats);
 	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
 	x->scores = scores_new();
-	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0 ||
-	    server_open(&(struct server_settings){settings_extender_listen(s), (enum server_late)s->extender_late, x->desk, x->scores, x->stats,
-						  &x->status, tls_http(x->tls)},
-			&x->server, err) < 0)
+	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
+		return -1;
+	if (s->extender_bind) {
+		x->bindings = bindings_new(x->kube, x->cache, x->desk, x->stats);
+		bindings_set_rates(x->bindings, s);
+	}
+	server.desk = x->desk;
+	server.scores = x->scores;
+	server.tls = tls_http(x->tls);
+	if (server_open(&server, &x->server, err) < 0)
 		return -1;
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server)), LB("tls", x->tls != NULL)));
 	return 0;
@@ -270,6 +293,7 @@ static void stop(struct extender *x)
 {
 	if (x->desk)
 		desk_close(x->desk);
+	bindings_free(x->bindings);
 	server_close(x->server);
 	tls_close(x->tls);
 	desk_free(x->desk);

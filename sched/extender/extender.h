@@ -4,10 +4,10 @@
  *	watches --> cache --+
  *	reader process -> matrix --+--> judge (pure) <--> desk <--> HTTP's threads <--> kube-scheduler
  *
- * Nothing is bound, patched or told to the API: no Lease is needed, and any number of replicas answer the same (but for
- * pledges.h: what one was asked a moment ago, the others do not know). Requests that come before the cluster was
- * listed whole and the latency file was looked at are answered as those that are late (server.h); /readyz says so. SIGTERM and SIGINT take readiness away and
- * end when what was asked is answered, within EXTENDER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again.
+ * Nothing is bound, patched or told to the API, but the bindings that /bind asks for, with --extender-bind (bindings.h): no Lease is needed, and any number of
+ * replicas answer the same (but for pledges.h: what one was asked a moment ago, the others do not know). Requests that come before the cluster was listed
+ * whole and the latency file was looked at are answered as those that are late (server.h); /readyz says so. SIGTERM and SIGINT take readiness away and end when
+ * what was asked is answered and what was sent is known, within EXTENDER_DRAIN_MS. A change of the configuration file, and SIGHUP, read it again.
  */
 #ifndef SCHED_EXTENDER_EXTENDER_H
 #define SCHED_EXTENDER_EXTENDER_H

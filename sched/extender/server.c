@@ -18,9 +18,11 @@ struct server {
 	atomic_int busy;
 };
 
-static void count(struct server *s, enum judge_verb verb, enum stat_extender end)
+#define BIND (JUDGE_PRIORITIZE + 1)	/* among the verbs that are counted */
+
+static void count(struct server *s, int verb, enum stat_extender end)
 {
-	metrics_add(s->settings.stats, STAT_EXTENDER, (int)verb * EXTENDER_ENDS + (int)end, 1);
+	metrics_add(s->settings.stats, STAT_EXTENDER, verb * EXTENDER_ENDS + (int)end, 1);
 }
 
 static void refuse(struct http_reply *reply, int status, const char *text)
@@ -72,12 +74,21 @@ static void on_done(void *arg, enum desk_end end, struct wire_answer *answer)
 	http_finish(asked->later);
 }
 
+static const enum stat_extender ends[] = {
+	[DESK_ANSWERED] = EXTENDER_DECIDED, [DESK_DECLINED] = EXTENDER_DECLINED, [DESK_LATE] = EXTENDER_LATE,
+};
+
+static void done_with(struct asked *asked)
+{
+	wire_answer_free(&asked->answer);
+	desk_release(asked->job);
+	atomic_fetch_sub(&asked->server->busy, 1);
+	free(asked);
+}
+
 /* HTTP's thread again. */
 static void print_answer(void *arg, struct http_reply *reply)
 {
-	static const enum stat_extender ends[] = {
-		[DESK_ANSWERED] = EXTENDER_DECIDED, [DESK_DECLINED] = EXTENDER_DECLINED, [DESK_LATE] = EXTENDER_LATE,
-	};
 	struct asked *asked = arg;
 	struct server *s = asked->server;
 	const struct wire_request *request = desk_request(asked->job);
@@ -93,39 +104,79 @@ static void print_answer(void *arg, struct http_reply *reply)
 		wire_print_filter(request, &asked->answer, &reply->body);
 	else
 		wire_print_priorities(request, &asked->answer, &reply->body);
-	wire_answer_free(&asked->answer);
-	desk_release(asked->job);
-	free(asked);
-	atomic_fetch_sub(&s->busy, 1);
+	done_with(asked);
 }
 
-static void answer_bad(struct server *s, enum judge_verb verb, int status, const char *text, struct http_reply *reply)
+static void print_binding(void *arg, struct http_reply *reply)
+{
+	static const char *const without_it[] = {
+		[DESK_DECLINED] = "latency-sched is not ready to bind",
+		[DESK_LATE] = "latency-sched: the outcome of the binding is unknown, there was no answer of the API in time; the pod may be bound",
+	};
+	struct asked *asked = arg;
+
+	count(asked->server, BIND, ends[asked->end]);
+	reply->content_type = JSON;
+	wire_bind_print(asked->end == DESK_ANSWERED ? asked->answer.error : without_it[asked->end], &reply->body);
+	done_with(asked);
+}
+
+static void answer_bad(struct server *s, int verb, int status, const char *text, struct http_reply *reply)
 {
 	count(s, verb, EXTENDER_BAD);
 	refuse(reply, status, text);
+}
+
+/* False: it was answered. */
+static bool check_type(struct server *s, int verb, const struct http_request *request, struct http_reply *reply)
+{
+	if (!*request->content_type || is_json(request->content_type))
+		return true;
+	answer_bad(s, verb, 415, "Content-Type: " JSON " is wanted", reply);
+	return false;
+}
+
+/* Takes the job. */
+static void ask(struct server *s, struct desk_job *job, const struct http_request *request, http_filler *print, int64_t until_mono_ms)
+{
+	struct asked *asked = xcalloc(1, sizeof(*asked));
+
+	atomic_fetch_add(&s->busy, 1);
+	asked->server = s;
+	asked->job = job;
+	asked->later = http_defer(request, print, asked);
+	desk_ask(s->settings.desk, job, until_mono_ms, on_done, asked);
 }
 
 static void answer(struct server *s, enum judge_verb verb, const struct http_request *request, struct http_reply *reply)
 {
 	int64_t until_mono_ms = clock_mono_ms() + SERVER_WAIT_MS;
 	struct wire_request wire;
-	struct asked *asked;
 	struct lm_err err;
 
-	if (*request->content_type && !is_json(request->content_type)) {
-		answer_bad(s, verb, 415, "Content-Type: " JSON " is wanted", reply);
+	if (!check_type(s, (int)verb, request, reply))
 		return;
-	}
-	if (wire_parse(request->body, request->body_len, &wire, &err) < 0) {
-		answer_bad(s, verb, 400, err.msg, reply);
+	if (wire_parse(request->body, request->body_len, &wire, &err) < 0)
+		answer_bad(s, (int)verb, 400, err.msg, reply);
+	else
+		ask(s, desk_job(verb, &wire), request, print_answer, until_mono_ms);
+}
+
+static void answer_bind(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	int64_t until_mono_ms = clock_mono_ms() + SERVER_WAIT_MS;
+	struct server *s = arg;
+	struct wire_bind bind;
+	struct lm_err err;
+
+	if (!check_type(s, BIND, request, reply))
 		return;
-	}
-	atomic_fetch_add(&s->busy, 1);
-	asked = xcalloc(1, sizeof(*asked));
-	asked->server = s;
-	asked->job = desk_job(verb, &wire);
-	asked->later = http_defer(request, print_answer, asked);
-	desk_ask(s->settings.desk, asked->job, until_mono_ms, on_done, asked);
+	if (request->body_len > WIRE_BIND_BYTES)
+		answer_bad(s, BIND, 413, "the body is too large", reply);
+	else if (wire_bind_parse(request->body, request->body_len, &bind, &err) < 0)
+		answer_bad(s, BIND, 400, err.msg, reply);
+	else
+		ask(s, desk_job_bind(&bind), request, print_binding, until_mono_ms);
 }
 
 static void answer_filter(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -151,10 +202,11 @@ int server_open(const struct server_settings *settings, struct server **out, str
 		{"POST", "/filter", answer_filter},
 		{"POST", "/prioritize", answer_prioritize},
 		{"GET", "/scores", answer_scores},
+		{"POST", "/bind", answer_bind},	/* the last one */
 	};
 	auto_free struct server *s = xcalloc(1, sizeof(*s));
 	struct http_settings http = {
-		.listen = settings->listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = s, .max_body_bytes = SERVER_BODY_BYTES,
+		.listen = settings->listen, .routes = routes, .route_count = ARRAY_SIZE(routes) - !settings->bind, .arg = s, .max_body_bytes = SERVER_BODY_BYTES,
 		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS, .connections = SERVER_CONNECTIONS,
 		.per_address = SERVER_CONNECTIONS_PER_ADDRESS, .tls = settings->tls,
 	};

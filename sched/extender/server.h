@@ -3,6 +3,7 @@
  *
  *	POST /filter		ExtenderArgs -> ExtenderFilterResult
  *	POST /prioritize	ExtenderArgs -> HostPriorityList
+ *	POST /bind		ExtenderBindingArgs -> ExtenderBindingResult, where it is wanted (`bind`)
  *	GET /scores		what is known of each node (scores.h)
  *	GET /livez, /readyz, /healthz, /metrics		as status.h has them
  *
@@ -10,7 +11,8 @@
  * objects of a large cluster: nodeCacheCapable: true sends names instead), 415 no JSON, 503 too many bodies at a time; each with a line of text.
  *
  * A request that was read whole is answered within SERVER_DEADLINE_MS, whatever the scheduling thread does. Without a decision /prioritize gives all nodes
- * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it.
+ * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it. /bind says in `Error` why the pod is not bound, and that the outcome
+ * is unknown when it is not known in time: kube-scheduler reads the pod again then.
  *
  *	HTTP's pool		reads and parses, leaves it at the desk; the connection sleeps
  *	scheduling thread	decides, and no more
@@ -53,6 +55,7 @@ struct server_settings {		/* what it points to must outlive the server */
 	struct metrics *stats;
 	struct status *status;		/* NULL: without its routes */
 	struct http_tls *tls;		/* NULL: none */
+	bool bind;			/* with /bind: the desk gets such jobs too (desk_bind) */
 };
 
 int server_open(const struct server_settings *settings, struct server **out, struct lm_err *err);

@@ -15,8 +15,7 @@
 
 /* --- members --------------------------------------------------------------------------------------------------------- */
 
-/* A member by its name in any case. *out is NULL where it is absent or null. */
-static int member(const cJSON *object, const char *key, const cJSON **out, struct lm_err *err)
+int wire_member(const cJSON *object, const char *key, const cJSON **out, struct lm_err *err)
 {
 	const cJSON *item;
 
@@ -152,9 +151,9 @@ static int read_nodes(const cJSON *args, const char *text, struct wire_request *
 {
 	const cJSON *names, *nodes, *items = NULL;
 
-	if (member(args, "NodeNames", &names, err) < 0 || want(names, cJSON_IsArray(names), "NodeNames", "an array", err) < 0 ||
-	    member(args, "Nodes", &nodes, err) < 0 || want(nodes, cJSON_IsObject(nodes), "Nodes", "an object", err) < 0 ||
-	    member(nodes, "items", &items, err) < 0 || want(items, cJSON_IsArray(items), "Nodes.items", "an array", err) < 0)
+	if (wire_member(args, "NodeNames", &names, err) < 0 || want(names, cJSON_IsArray(names), "NodeNames", "an array", err) < 0 ||
+	    wire_member(args, "Nodes", &nodes, err) < 0 || want(nodes, cJSON_IsObject(nodes), "Nodes", "an object", err) < 0 ||
+	    wire_member(nodes, "items", &items, err) < 0 || want(items, cJSON_IsArray(items), "Nodes.items", "an array", err) < 0)
 		return -1;
 	if (!names && !nodes)
 		return lm_fail(err, LM_DATA, "neither NodeNames nor Nodes: there is nothing to choose from");
@@ -172,7 +171,7 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 {
 	const cJSON *pod;
 
-	if (member(args, "Pod", &pod, err) < 0 || want(pod, cJSON_IsObject(pod), "Pod", "an object", err) < 0)
+	if (wire_member(args, "Pod", &pod, err) < 0 || want(pod, cJSON_IsObject(pod), "Pod", "an object", err) < 0)
 		return -1;
 	if (!pod)
 		return lm_fail(err, LM_DATA, "Pod is missing");

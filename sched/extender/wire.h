@@ -62,6 +62,9 @@ struct wire_request {
 int wire_parse(const char *text, size_t len, struct wire_request *out, struct lm_err *err);
 void wire_free(struct wire_request *r);
 
+/* A member by its name in any case, for wire_bind.h. *out is NULL where it is absent or null; LM_DATA where it is there twice. */
+int wire_member(const cJSON *object, const char *key, const cJSON **out, struct lm_err *err);
+
 enum wire_verdict {
 	WIRE_PASSED,
 	WIRE_FAILED,			/* FailedNodes: evicting pods there could help */
@@ -69,7 +72,7 @@ enum wire_verdict {
 };
 
 struct wire_answer {
-	char *error;			/* of /filter: the pod's own fault. NULL: none; else nothing below counts */
+	char *error;			/* of /filter: the pod's own fault; of /bind: why not. NULL: none; else nothing below counts */
 	bool neutral;			/* neither latency nor load had a say in it */
 	uint32_t count;			/* the arrays are parallel to the request's nodes */
 	struct wire_mark {

@@ -33,7 +33,7 @@ static void open_server(enum server_late late)
 	stats = stats_new();
 	stats_show_extender(stats);
 	scores = scores_new();
-	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, scores, stats, NULL, NULL}, &server, &err) < 0)
+	if (desk_open(&desk, &err) < 0 || server_open(&(struct server_settings){"127.0.0.1:0", late, desk, scores, stats, NULL, NULL, true}, &server, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -373,7 +373,6 @@ static void e1_what_is_no_request_is_refused(void **state)
 	assert_string_equal(body_of(heard), "Pod is missing\n");
 	assert_int_equal(post_as("/filter", "text/plain", BODY), 415);
 	assert_int_equal(post_as("/filter", "application/jsonx", BODY), 415);
-	assert_int_equal(post("/bind", BODY), 404);
 	assert_int_equal(post("/", BODY), 404);
 	fd = dial();
 	say(fd, "GET /filter HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 53);

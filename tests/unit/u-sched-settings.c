@@ -370,6 +370,8 @@ static void modes_refuse_each_others_options_by_name(void **state)
 		{"--mode=extender", "--bindings=3", "--bindings: not with --mode extender"},
 		{"--mode=extender", "--qps=7", "--qps: not with --mode extender"},
 		{"--mode=extender", "--burst=7", "--burst: not with --mode extender"},
+		{"--mode=extender", "--extender-bind", NULL},
+		{"--mode=standalone", "--extender-bind", "--extender-bind: not with --mode standalone"},
 		{"--mode=extender", "--leader-elect-resource-name=x", "--leader-elect-resource-name: not with --mode extender"},
 		{"--mode=extender", "--leader-elect-resource-namespace=x", "--leader-elect-resource-namespace: not with --mode extender"},
 		{"--mode=standalone", "--extender-listen=:8080", "--extender-listen: not with --mode standalone"},
