@@ -15,7 +15,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(scan|scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(bind|scan|scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 

@@ -11,7 +11,7 @@
 #include "sched/limit.h"
 #include "sched/stats.h"
 
-#define SPARE_MS 50			/* before the job's time is over: enough to say that nothing was sent */
+#define SPARE_MS 100			/* before the job's time is over: enough to say that nothing was sent */
 
 struct asked {
 	struct desk_job *job;

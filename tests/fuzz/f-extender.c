@@ -1,4 +1,7 @@
-/* Requests of any bytes, by the scanner as by the general parser, as /filter and /prioritize get them, judged over a small cluster: answers are strict JSON with every node in one place. */
+/*
+ * Requests of any bytes, by the scanner as by the general parser, as /filter and /prioritize get them, judged over a small cluster: answers are strict JSON with
+ * every node in one place. And as /bind gets them: what is taken can go into a path, and is the same when it is written again.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 #include "lib/mem.h"
 #include "sched/extender/judge.h"
 #include "sched/extender/wire.c"	/* for both of its ways */
+#include "sched/extender/wire_bind.h"
 #include "tests/testing/fuzz.h"
 #include "tests/testing/world.h"
 
@@ -16,7 +20,8 @@ FUZZ_CORPUS("{\"Pod\":" POD("\"delay_a\":\"1\"") ",\"Nodes\":null,\"NodeNames\":
 	    "{\"pod\":" POD("\"delay_zone\":\"7\"") ",\"nodes\":{\"items\":[{\"metadata\":{\"name\":\"a\",\"labels\":{\"topology.kubernetes.io/zone\":\"eu\"}}},"
 	    "{\"metadata\":{\"name\":\"d\"}}]}}",
 	    "{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u\",\"annotations\":{\"latency-mesh.io/near\":\"zone/eu,any:node/b*2\","
-	    "\"latency-mesh.io/within\":\"client/milan<=5ms\",\"latency-mesh.io/missing\":\"allow\"}}},\"NodeNames\":[]}")
+	    "\"latency-mesh.io/within\":\"client/milan<=5ms\",\"latency-mesh.io/missing\":\"allow\"}}},\"NodeNames\":[]}",
+	    "{\"PodName\":\"web-1.x\",\"podnamespace\":\"default\",\"PODUID\":\"u-1\",\"Node\":\"a.b\",\"more\":[{}]}")
 
 static struct world w;
 static struct judge *judge;
@@ -118,6 +123,43 @@ static void check_scanner(const char *text, size_t size)
 	wire_free(&thorough);
 }
 
+static void check_names(const struct wire_bind *b)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	static const char dotted[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+
+	require(*b->pod && *b->pod != '.' && !b->pod[strspn(b->pod, dotted)] && strlen(b->pod) <= WIRE_BIND_NAME_MAX);
+	require(*b->node && *b->node != '.' && !b->node[strspn(b->node, dotted)] && strlen(b->node) <= WIRE_BIND_NAME_MAX);
+	require(*b->namespace_ && !b->namespace_[strspn(b->namespace_, plain)] && strlen(b->namespace_) <= WIRE_BIND_NAMESPACE_MAX);
+	require(*b->uid && strlen(b->uid) <= WIRE_BIND_UID_MAX);
+}
+
+static void check_bind(const char *text, size_t size)
+{
+	auto_buf struct buf again = {0};
+	struct wire_bind b, same;
+	struct lm_err err;
+
+	if (wire_bind_parse(text, size, &b, &err) < 0) {
+		auto_buf struct buf out = {0};
+		auto_json cJSON *tree = NULL;
+
+		require(err.msg[0] && !b.pod && !b.namespace_ && !b.uid && !b.node);
+		wire_bind_print(err.msg, &out);
+		tree = parsed(&out);
+		require(json_get(tree, "Error") != NULL);
+		return;
+	}
+	check_names(&b);
+	buf_printf(&again, "{\"node\":\"%s\",\"podname\":\"%s\",\"podnamespace\":\"%s\",\"poduid\":", b.node, b.pod, b.namespace_);
+	buf_json_string(&again, b.uid);
+	buf_char(&again, '}');
+	require(wire_bind_parse(again.data, again.len, &same, &err) == 0);
+	require(STREQ(same.pod, b.pod) && STREQ(same.namespace_, b.namespace_) && STREQ(same.uid, b.uid) && STREQ(same.node, b.node));
+	wire_bind_free(&b);
+	wire_bind_free(&same);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = xmalloc(size + 1);
@@ -130,6 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_scanner(text, size);
+	check_bind(text, size);
 	if (wire_parse(text, size, &r, &err) < 0) {
 		require(err.msg[0] && !r.tree && !r.pod && !r.nodes);
 		return 0;

@@ -304,15 +304,18 @@ static void bindings_in_flight_are_limited(void **state)
 {
 	static const char *const one[] = {"--mode", "extender", "--extender-bind", "--bindings", "1", "--extender-listen", "127.0.0.1:0", NULL};
 	struct asker a;
+	int tries = 0;
 
 	(void)state;
 	begin(&a, one);
 	post_pod(&a, "slow");
 	post_pod(&a, "next");
-	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":2500,\"count\":1"));
+	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":4000,\"count\":1"));
 	send_bind_of(&a, "slow", "b");
 	assert_unknown_in_time(&a);
-	send_bind_of(&a, "next", "c");
+	do				/* on a busy machine it may be late to say so */
+		bind_pod(&a, "next", "c");
+	while (strstr(a.text, UNKNOWN) && ++tries < 3);
 	assert_says(&a, "too many bindings are in flight");
 	assert_string_equal(sched_where(&a.s, "slow"), "b");
 	assert_string_equal(sched_node_now(&a.s, "next"), "");
@@ -358,15 +361,16 @@ static void a_pod_counts_while_it_is_being_bound(void **state)
 	second.text = NULL;
 	post_pod(&a, "redis");
 	assert_true(test_wait(has_one_pod, &a.s, 5000));
-	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":500,\"count\":1"));
+	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000,\"count\":1"));
 	send_bind_of(&a, "redis", "c");
 	while (assumed(&a) < 0.5)
 		kube_run(a.kube, 1, NULL, 0);
 	send_body(&second, "/prioritize", NEAR_REDIS);
 	await(&second);
-	assert_null(a.text);		/* not bound yet */
+	assert_string_equal(sched_node_now(&a.s, "redis"), "");
 	assert_non_null(strstr(second.text, "{\"Host\":\"c\",\"Score\":10}"));
-	assert_string_equal(await(&a), BOUND);
+	assert_says(&a, UNKNOWN);
+	assert_string_equal(sched_where(&a.s, "redis"), "c");
 	faults(&a, BINDING_RULE("\"action\":\"status\",\"status\":403,\"when\":\"before\""));
 	post_pod(&a, "refused");
 	send_bind_of(&a, "refused", "a");

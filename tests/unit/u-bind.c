@@ -41,6 +41,7 @@ struct world {
 	enum bind_end end;
 	char reason[256];
 	int posts;
+	void *tag;
 };
 
 static void status_answer(struct scripted_request *r, int status)
@@ -130,6 +131,7 @@ static void on_end(void *arg, const struct binding *b, enum bind_end end)
 	w->ended++;
 	w->end = end;
 	w->posts = b->posts;
+	w->tag = b->facts->tag;
 	snprintf(w->reason, sizeof(w->reason), "%s", b->reason);
 }
 
@@ -311,6 +313,77 @@ static void s32_a_node_that_goes_meanwhile_is_not_bound_to_again(void **state)
 	assert_int_equal(w.posts, 1);
 	assert_true(clock_mono_ms() - begun >= BIND_FATE_MS); /* not before the first request is surely dead */
 	assert_non_null(strstr(w.reason, "gone or cordoned"));
+	end_world(&w);
+}
+
+/* Its owner has told somebody that the outcome is unknown: what was sent may still be carried out, and nothing more is. */
+static void nothing_is_sent_when_its_time_is_over(void **state)
+{
+	static const char *const scripts[][2] = {{"500", "201"}, {"500", "201!"}, {"silence", "201"}, {"409", "201"}, {"429", "201"}};
+	struct world w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(scripts); i++) {
+		struct bind_facts facts = {.until_mono_ms = clock_mono_ms() + 1, .tag = &w};
+		int posts;
+
+		begin(&w);
+		w.server.script[0] = scripts[i][0];
+		w.server.script[1] = scripts[i][1];
+		facts.until_mono_ms = clock_mono_ms() + 150;
+		assert_true(cache_assume(w.cache, "uid-web", (uint32_t)cache_find_node(w.cache, "a")));
+		bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &facts, clock_mono_ms());
+		until_ended(&w);
+		posts = w.posts;
+		assert_int_equal(posts, w.server.posts);
+		assert_ptr_equal(w.tag, &w);
+		assert_true(w.end == BIND_BOUND || w.end == BIND_FAILED);
+		assert_int_equal(w.end == BIND_BOUND, *w.server.node != '\0');
+		end_world(&w);
+	}
+}
+
+static void one_whose_time_is_over_is_not_sent_at_all(void **state)
+{
+	struct bind_facts facts = {.until_mono_ms = clock_mono_ms()};
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	w.server.script[0] = "201";
+	bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &facts, clock_mono_ms());
+	until_ended(&w);
+	assert_int_equal(w.end, BIND_FAILED);
+	assert_int_equal(w.server.posts, 0);
+	end_world(&w);
+}
+
+/* Told once more while nobody knows how the first one goes; the watch ends both. */
+static void a_pod_may_have_several(void **state)
+{
+	struct bind_facts facts = {0}, again = {0};
+	struct world w;
+	int64_t until;
+
+	(void)state;
+	begin(&w);
+	w.server.script[0] = "500";
+	w.server.get_status = 500;
+	bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &facts, clock_mono_ms());
+	bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &again, clock_mono_ms());
+	until = clock_mono_ms() + PATIENCE_MS;
+	while (bind_unknown(w.binder) < 2 && clock_mono_ms() < until)
+		turn(&w);
+	assert_int_equal(bind_unknown(w.binder), 2);
+	cache_put_pod(w.cache, pod_with("web", "'schedulerName':'s','nodeName':'a'"));
+	while (w.ended < 2 && clock_mono_ms() < until) {
+		bind_seen(w.binder, "uid-web");
+		turn(&w);
+	}
+	assert_int_equal(w.ended, 2);
+	assert_int_equal(bind_open(w.binder), 0);
+	assert_int_equal(w.end, BIND_BOUND);
 	end_world(&w);
 }
 
@@ -591,6 +664,9 @@ int main(void)
 		cmocka_unit_test(a_server_that_is_not_there_is_a_failure_and_no_riddle),
 		cmocka_unit_test(the_watch_settles_an_unknown_binding),
 		cmocka_unit_test(s32_a_node_that_goes_meanwhile_is_not_bound_to_again),
+		cmocka_unit_test(nothing_is_sent_when_its_time_is_over),
+		cmocka_unit_test(one_whose_time_is_over_is_not_sent_at_all),
+		cmocka_unit_test(a_pod_may_have_several),
 		cmocka_unit_test(requests_in_flight_are_limited),
 		cmocka_unit_test(an_equal_failure_is_one_event_and_a_series),
 		cmocka_unit_test(a_note_is_cut_at_the_limit_between_characters),

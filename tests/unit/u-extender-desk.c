@@ -380,6 +380,48 @@ static void e1_what_is_no_request_is_refused(void **state)
 	assert_true(metrics_get(stats, STAT_EXTENDER, EXTENDER_BAD) > 3.5);
 }
 
+#define BINDING "{\"PodName\":\"web\",\"PodNamespace\":\"default\",\"PodUID\":\"u\",\"Node\":\"a\"}"
+
+static void e16_what_is_no_binding_is_refused(void **state)
+{
+	auto_free char *large = xasprintf("%*s" BINDING, (int)WIRE_BIND_BYTES, "");
+	int fd;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	assert_int_equal(post("/bind", ""), 400);
+	assert_string_equal(body_of(heard), "the body is empty: ExtenderBindingArgs of a kube-scheduler are wanted\n");
+	assert_int_equal(post("/bind", BODY), 400);
+	assert_string_equal(body_of(heard), "PodName is missing\n");
+	assert_int_equal(post("/bind", large), 413);
+	assert_int_equal(post_as("/bind", "text/plain", BINDING), 415);
+	fd = dial();
+	say(fd, "GET /bind HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 51);
+	assert_int_equal(hear(fd, heard, sizeof(heard)), 405);
+	assert_true(metrics_get(stats, STAT_EXTENDER, 2 * EXTENDER_ENDS + EXTENDER_BAD) > 3.5);
+	assert_null(desk_take(desk));	/* none of them came so far */
+}
+
+static void e16_a_binding_is_answered_in_time_and_says_that_it_is_unknown(void **state)
+{
+	int64_t start_ms = clock_mono_ms();
+	struct desk_job *job;
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	assert_int_equal(post("/bind", BINDING), 200);
+	test_deadline("late /bind", (double)(clock_mono_ms() - start_ms), SERVER_DEADLINE_MS, "ms");
+	assert_true(strncmp(body_of(heard), "{\"Error\":\"latency-sched: the outcome of the binding is unknown", 60) == 0);
+	assert_null(desk_take(desk));
+	assert_true(metrics_get(stats, STAT_EXTENDER, 2 * EXTENDER_ENDS + EXTENDER_LATE) > 0.5);
+	job = desk_job_bind(&(struct wire_bind){.uid = xstrdup("u")});
+	assert_string_equal(desk_bind(job)->uid, "u");
+	desk_release(job);
+	desk_close(desk);
+	assert_int_equal(post("/bind", BINDING), 200);
+	assert_string_equal(body_of(heard), "{\"Error\":\"latency-sched is not ready to bind\"}\n");
+}
+
 static void e2_a_body_over_the_limit_is_413(void **state)
 {
 	size_t len = SERVER_BODY_BYTES + 1000;
@@ -489,6 +531,8 @@ int main(void)
 		cmocka_unit_test_teardown(e17_each_gets_one_answer_whatever_the_scheduling_thread_does, close_server),
 		cmocka_unit_test_teardown(e8_ten_thousand_idle_connections_of_another_address, close_server),
 		cmocka_unit_test_teardown(e1_what_is_no_request_is_refused, close_server),
+		cmocka_unit_test_teardown(e16_what_is_no_binding_is_refused, close_server),
+		cmocka_unit_test_teardown(e16_a_binding_is_answered_in_time_and_says_that_it_is_unknown, close_server),
 		cmocka_unit_test_teardown(e2_a_body_over_the_limit_is_413, close_server),
 		cmocka_unit_test_teardown(e8_a_slow_sender_gets_408_and_holds_up_nobody, close_server),
 	};
