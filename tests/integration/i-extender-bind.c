@@ -159,6 +159,17 @@ static double assumed(struct asker *a)
 	return sched_metric(&a->s, "latency_sched_assumed_pods");
 }
 
+static void until_one_is_assumed(struct asker *a)
+{
+	int64_t end_ms = clock_mono_ms() + 5000;
+
+	while (assumed(a) < 0.5) {
+		if (clock_mono_ms() > end_ms)
+			fail_msg("no pod is assumed");
+		kube_run(a->kube, 1, NULL, 0);
+	}
+}
+
 static bool is_none_assumed(void *arg)
 {
 	return assumed(arg) < 0.5;
@@ -363,8 +374,7 @@ static void a_pod_counts_while_it_is_being_bound(void **state)
 	assert_true(test_wait(has_one_pod, &a.s, 5000));
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000,\"count\":1"));
 	send_bind_of(&a, "redis", "c");
-	while (assumed(&a) < 0.5)
-		kube_run(a.kube, 1, NULL, 0);
+	until_one_is_assumed(&a);
 	send_body(&second, "/prioritize", NEAR_REDIS);
 	await(&second);
 	assert_string_equal(sched_node_now(&a.s, "redis"), "");
@@ -389,10 +399,27 @@ static void e15_open_bindings_are_answered_before_the_end(void **state)
 	post_pod(&a, "web");
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":400,\"count\":1"));
 	send_bind_of(&a, "web", "b");
-	while (assumed(&a) < 0.5)
-		kube_run(a.kube, 1, NULL, 0);
+	until_one_is_assumed(&a);
 	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
 	assert_string_equal(await(&a), BOUND);
+	end(&a);
+}
+
+static void e15_told_twice_it_ends_at_once_and_says_what_it_left(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	begin(&a, options);
+	post_pod(&a, "web");
+	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000,\"count\":1"));
+	send_bind_of(&a, "web", "b");
+	until_one_is_assumed(&a);
+	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
+	assert_int_equal(sched_log_count(&a.s, "\"draining\"", 1), 1);
+	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
+	assert_true(strstr(await(&a), "latency-sched ends; the outcome is unknown") || strstr(a.text, UNKNOWN));
+	assert_int_equal(sched_log_count(&a.s, "\"a binding is left, its outcome is unknown\"", 1), 1);
 	end(&a);
 }
 
@@ -409,6 +436,7 @@ int main(void)
 		cmocka_unit_test(e16_without_an_api),
 		cmocka_unit_test(a_pod_counts_while_it_is_being_bound),
 		cmocka_unit_test(e15_open_bindings_are_answered_before_the_end),
+		cmocka_unit_test(e15_told_twice_it_ends_at_once_and_says_what_it_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,7 +359,7 @@ static void one_whose_time_is_over_is_not_sent_at_all(void **state)
 	end_world(&w);
 }
 
-/* Told once more while nobody knows how the first one goes; the watch ends both. */
+/* Told once more while nobody knows how the first one goes; the watch ends both at once. */
 static void a_pod_may_have_several(void **state)
 {
 	struct bind_facts facts = {0}, again = {0};
@@ -373,14 +373,11 @@ static void a_pod_may_have_several(void **state)
 	bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &facts, clock_mono_ms());
 	bind_start(w.binder, cache_find_pod(w.cache, "uid-web")->pod, "a", &again, clock_mono_ms());
 	until = clock_mono_ms() + PATIENCE_MS;
-	while (bind_unknown(w.binder) < 2 && clock_mono_ms() < until)
+	while ((bind_unknown(w.binder) < 2 || w.binder->flight) && clock_mono_ms() < until)
 		turn(&w);
 	assert_int_equal(bind_unknown(w.binder), 2);
 	cache_put_pod(w.cache, pod_with("web", "'schedulerName':'s','nodeName':'a'"));
-	while (w.ended < 2 && clock_mono_ms() < until) {
-		bind_seen(w.binder, "uid-web");
-		turn(&w);
-	}
+	bind_seen(w.binder, "uid-web");
 	assert_int_equal(w.ended, 2);
 	assert_int_equal(bind_open(w.binder), 0);
 	assert_int_equal(w.end, BIND_BOUND);
