@@ -94,7 +94,7 @@ static void print_answer(void *arg, struct http_reply *reply)
 	const struct wire_request *request = desk_request(asked->job);
 	enum judge_verb verb = desk_verb(asked->job);
 
-	count(s, verb, ends[asked->end]);
+	count(s, (int)verb, ends[asked->end]);
 	if (asked->end != DESK_ANSWERED)
 		asked->answer = without(s, verb, asked->end, request->count);
 	reply->content_type = JSON;

@@ -1,4 +1,7 @@
-/* /bind of the real latency-sched --mode extender --extender-bind against the stand-in: case E16, with the outcomes of S27 to S31. The whole table is in u-bind.c. */
+/*
+ * /bind of the real latency-sched --mode extender --extender-bind against the stand-in: case E16, with the outcomes of S27 to S31. The whole table is in
+ * u-bind.c.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
