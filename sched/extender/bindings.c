@@ -21,6 +21,7 @@ struct asked {
 
 struct bindings {
 	struct cache *cache;
+	struct judge *judge;
 	struct desk *desk;
 	struct metrics *stats;
 	struct limit limit;
@@ -36,11 +37,14 @@ static void hold(struct bindings *b, const struct wire_bind *w)
 	const struct cached_pod *cached = cache_find_pod(b->cache, w->uid);
 	int32_t node = cache_find_node(b->cache, w->node);
 
-	if (!cached || node < 0 || cached->node == node)
+	if (!cached || node < 0)
 		return;
-	if (cached->assumed)		/* by one before, of unknown outcome */
-		cache_forget(b->cache, w->uid);
-	cache_assume(b->cache, w->uid, (uint32_t)node);
+	if (cached->node != node) {
+		if (cached->assumed)	/* by one before, of unknown outcome */
+			cache_forget(b->cache, w->uid);
+		cache_assume(b->cache, w->uid, (uint32_t)node);
+	}
+	judge_seen(b->judge, b->cache, w->uid);
 }
 
 /* Another one of the same pod may still put it somewhere. */
@@ -193,11 +197,11 @@ void bindings_set_rates(struct bindings *b, const struct settings *settings)
 	binder_set_flight(b->binder, (size_t)settings->bindings);
 }
 
-struct bindings *bindings_new(struct kube *k, struct cache *cache, struct desk *desk, struct metrics *stats)
+struct bindings *bindings_new(struct kube *k, struct cache *cache, struct judge *judge, struct desk *desk, struct metrics *stats)
 {
 	struct bindings *b = xcalloc(1, sizeof(*b));
 
-	*b = (struct bindings){.cache = cache, .desk = desk, .stats = stats};
+	*b = (struct bindings){.cache = cache, .judge = judge, .desk = desk, .stats = stats};
 	b->binder = binder_new(k, cache, &b->limit, on_ended, b);
 	return b;
 }

@@ -8,8 +8,8 @@
  *	                                 not sent, answered             out, for kube-scheduler may choose another node now; what became of those
  *	                                                                that did is found out, and logged
  *
- * A pod counts on its node from the moment that it is taken (cache_assume), so that the next decision has its load, until the watch shows it there; where it
- * was not bound, no more. One that the cache has not seen yet counts as soon as the watch shows it.
+ * A pod counts on its node from the moment that it is taken (cache_assume, in place of its pledge), so that the next decision has its load, until the watch
+ * shows it there; where it was not bound, no more. One that the cache has not seen yet counts as soon as the watch shows it.
  *
  * It tells no event of success: kube-scheduler does, as for its own bindings. One thread: the scheduling thread, inside kube_run and what is below.
  */
@@ -25,7 +25,7 @@
 struct bindings;
 
 /* All of them must outlive it. */
-struct bindings *bindings_new(struct kube *k, struct cache *cache, struct desk *desk, struct metrics *stats);
+struct bindings *bindings_new(struct kube *k, struct cache *cache, struct judge *judge, struct desk *desk, struct metrics *stats);
 /* Answers what is in hand: its outcome is unknown. Before the client goes; NULL is fine. */
 void bindings_free(struct bindings *b);
 /* The options bindings, qps and burst: at the start, and again when they changed. */

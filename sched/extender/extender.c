@@ -277,7 +277,7 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
 		return -1;
 	if (s->extender_bind) {
-		x->bindings = bindings_new(x->kube, x->cache, x->desk, x->stats);
+		x->bindings = bindings_new(x->kube, x->cache, x->judge, x->desk, x->stats);
 		bindings_set_rates(x->bindings, s);
 	}
 	server.desk = x->desk;

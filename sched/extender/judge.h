@@ -40,7 +40,7 @@ struct judge_input {
 	int64_t mono_ms;
 };
 
-/* The watch told of a pod; the cache has what it said. */
+/* The watch told of a pod, or it was assumed; the cache has that. */
 void judge_seen(struct judge *j, const struct cache *cache, const char *uid);
 
 /* The answer has reasons of its own: it outlives judge and view. */

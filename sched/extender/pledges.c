@@ -60,7 +60,7 @@ void pledges_seen(struct pledges *p, const struct cache *cache, const char *uid)
 {
 	const struct cached_pod *pod = p->count ? cache_find_pod(cache, uid) : NULL;
 
-	if (p->count && (!pod || pod->pod->node[0] || pod->pod->terminal))
+	if (p->count && (!pod || pod->assumed || pod->pod->node[0] || pod->pod->terminal))
 		pledges_drop(p, uid);
 }
 

@@ -27,7 +27,7 @@ void pledges_free(struct pledges *p);		/* NULL is fine */
 /* Of a pod that has none. `nodes` are indices in the view. */
 void pledges_put(struct pledges *p, const struct view *view, const struct pod *pod, const uint32_t *nodes, uint32_t count, int64_t mono_ms);
 void pledges_drop(struct pledges *p, const char *uid);
-/* The watch told of a pod, and the cache has it: on a node, terminal or gone it needs no pledge. */
+/* The watch told of a pod, and the cache has it, or it was assumed: on a node, terminal or gone it needs no pledge. */
 void pledges_seen(struct pledges *p, const struct cache *cache, const char *uid);
 /* The sum of all, a node once: for decision_input.beside. Valid until the next call. */
 const struct expected_load *pledges_sum(struct pledges *p, const struct view *view, int64_t mono_ms, uint32_t *count);

@@ -11,10 +11,9 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "tests/e2e/audit.h"
+#include "tests/e2e/beside.h"
 #include "tests/e2e/grants.h"
 #include "tests/e2e/relay.h"
-#include "tests/e2e/rival.h"
-#include "tests/e2e/wishes.h"
 
 #define COUNT 60
 #define RULES "helm/rbac/scheduler.yaml"
@@ -23,7 +22,7 @@
 
 static const char *const options[] = {"--mode", "extender", "--extender-bind", "--extender-listen", "127.0.0.1:8080", NULL};
 
-struct beside {
+struct scene {
 	struct sched s;
 	struct rival rival;
 	long from;			/* in the audit log */
@@ -31,15 +30,13 @@ struct beside {
 
 static void start_rival(struct rival *r, bool ignorable)
 {
-	auto_free char *config = xasprintf("profiles:\n- schedulerName: " WISHES_NAME "\n  plugins: {score: {disabled: [{name: '*'}]}}\n"
-					   "extenders:\n- urlPrefix: http://127.0.0.1:8080\n  filterVerb: filter\n  prioritizeVerb: prioritize\n"
-					   "  bindVerb: bind\n  weight: 12\n  nodeCacheCapable: true\n  httpTimeout: 2s\n  ignorable: %s\n",
-					   ignorable ? "true" : "false");
+	auto_free char *extender = beside_extender(BESIDE_URL, true, ignorable, "  bindVerb: bind\n");
+	auto_free char *config = xasprintf("profiles:\n- schedulerName: " WISHES_NAME "\n  plugins: {score: {disabled: [{name: '*'}]}}\n%s", extender);
 
 	rival_start(r, config);
 }
 
-static void begin(struct beside *b)
+static void begin(struct scene *b)
 {
 	e2e_begin(&b->s);
 	b->from = audit_mark();
@@ -48,14 +45,14 @@ static void begin(struct beside *b)
 	sched_hold(&b->s, true);
 }
 
-static void end(struct beside *b)
+static void end(struct scene *b)
 {
 	rival_stop(&b->rival);
 	assert_int_equal(sched_stop(&b->s, SIGTERM), 0);
 	e2e_end(&b->s);
 }
 
-static void post_near(struct beside *b, const char *name, const char *node)
+static void post_near(struct scene *b, const char *name, const char *node)
 {
 	auto_free char *near = xasprintf("\"latency-mesh.io/near\":\"node/%s\"", node);
 
@@ -93,7 +90,7 @@ static const char *target_of(int i)
 static void pods_are_bound_by_us_once_where_our_ranks_say(void **state)
 {
 	auto_buf struct buf faults = {0};
-	struct beside b;
+	struct scene b;
 	struct audit a;
 	int i;
 
@@ -147,7 +144,7 @@ static const struct grant *the_right_to_bind(void)
 static void ignorable_an_error_leaves_the_pod_to_the_default_binder(void **state)
 {
 	struct tally ours, theirs;
-	struct beside b;
+	struct scene b;
 	struct audit a;
 
 	(void)state;
@@ -170,7 +167,7 @@ static void ignorable_an_error_leaves_the_pod_to_the_default_binder(void **state
 static void others_wait_and_say_why(void **state)
 {
 	struct tally theirs;
-	struct beside b;
+	struct scene b;
 	struct audit a;
 
 	(void)state;
@@ -196,7 +193,7 @@ static void others_wait_and_say_why(void **state)
 
 /* --- an answer that does not come ------------------------------------------------------------------------------------------ */
 
-static void begin_behind(struct beside *b, struct relay **relay)
+static void begin_behind(struct scene *b, struct relay **relay)
 {
 	char *direct;
 
@@ -219,7 +216,7 @@ static void of_unknown_outcome_it_is_bound_once(void **state)
 {
 	struct tally ours, theirs;
 	struct relay *relay;
-	struct beside b;
+	struct scene b;
 	struct audit a;
 
 	(void)state;

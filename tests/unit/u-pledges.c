@@ -97,6 +97,11 @@ static void it_ends_when_the_pod_is_seen_or_time_is_over(void **state)
 	cache_delete_pod(w.cache, "uid-q");
 	pledges_seen(pledges, w.cache, "uid-q");
 	assert_int_equal(pledged_on(0), 0);
+	p = world_pod_of(&w, "s", "", "", "", "", CPU("800m"));
+	pledge(p, 1);
+	assert_true(cache_assume(w.cache, "uid-s", 1));	/* by /bind */
+	pledges_seen(pledges, w.cache, "uid-s");
+	assert_int_equal(pledged_on(0), 0);
 	p = world_pod_of(&w, "r", "", "", "", "", CPU("800m"));
 	pledge(p, 1);
 	w.mono_ms += PLEDGE_MS - 1;
