@@ -20,7 +20,7 @@ valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cp
 threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
