@@ -74,10 +74,12 @@ static const char *node_name(const struct cycle *c, uint32_t node)
 	return c->view->nodes[node].node->name;
 }
 
+#define FREE_UNKNOWN -1.0f		/* less than any that is known */
+
 struct claim {
 	uint32_t node;
 	uint32_t owner_pods;		/* fewer wins */
-	float free;			/* more wins */
+	float free;			/* more wins; FREE_UNKNOWN */
 	float expected;			/* less wins: of pods that ask for nothing a burst would else be spread by chance alone */
 	bool hashed;			/* only where those above do not tell */
 	uint64_t hash;			/* more wins */
@@ -86,11 +88,12 @@ struct claim {
 static struct claim claim_of(const struct cycle *c, uint32_t node)
 {
 	const struct pod *pod = c->pod;
+	bool guest = node >= c->view->count - c->view->guests;
 
 	return (struct claim){
 		.node = node,
-		.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
-		.free = free_score_of(c->view, pod, node),
+		.owner_pods = pod->owner_uid[0] && !guest ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
+		.free = guest ? FREE_UNKNOWN : free_score_of(c->view, pod, node),
 		.expected = c->decider->lookup.expected[node],
 	};
 }
@@ -178,9 +181,10 @@ void pick(struct cycle *c, const double *weights, struct decision *out)
 	float *total = make_total(c, weights, out), kept;
 
 	out->total = total;
+	if (!c->in->offered || c->in->choose)
+		out->node = winner(c, total);
 	if (c->in->offered)
 		return;
-	out->node = winner(c, total);
 	kept = total[out->node];
 	total[out->node] = NAN;			/* the best of the others */
 	out->runner_up = highest(c, total);
