@@ -85,17 +85,33 @@ struct claim {
 	uint64_t hash;			/* more wins */
 };
 
-static struct claim claim_of(const struct cycle *c, uint32_t node)
+/* `beside`: by node, what of the input's there is; NULL: nothing at all. */
+static struct claim claim_of(const struct cycle *c, uint32_t node, const struct expected_load *const *beside)
 {
+	const struct expected_load *more = beside ? beside[node] : NULL;
+	struct claim claim = {.node = node, .free = FREE_UNKNOWN, .expected = c->decider->lookup.expected[node]};
 	const struct pod *pod = c->pod;
-	bool guest = node >= c->view->count - c->view->guests;
 
-	return (struct claim){
-		.node = node,
-		.owner_pods = pod->owner_uid[0] && !guest ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
-		.free = guest ? FREE_UNKNOWN : free_score_of(c->view, pod, node),
-		.expected = c->decider->lookup.expected[node],
-	};
+	if (node >= c->view->count - c->view->guests)
+		return claim;
+	claim.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0;
+	claim.owner_pods += more ? more->owner_pods : 0;
+	claim.free = more ? free_score_beside(c->view, pod, node, more) : free_score_of(c->view, pod, node);
+	return claim;
+}
+
+static const struct expected_load *const *beside_by_node(struct cycle *c)
+{
+	const struct decision_input *in = c->in;
+	const struct expected_load **by_node;
+	uint32_t i;
+
+	if (!in->beside_count)
+		return NULL;
+	by_node = cycle_alloc(c, c->view->count * sizeof(struct expected_load *));
+	for (i = 0; i < in->beside_count; i++)
+		by_node[in->beside[i].node] = &in->beside[i];
+	return by_node;
 }
 
 static uint64_t claim_hash(const struct cycle *c, struct claim *claim, uint64_t pod)
@@ -141,8 +157,9 @@ static uint32_t next_of(const float *total, uint32_t n, float low, uint32_t i)
 	return n;
 }
 
-static int32_t winner(const struct cycle *c, const float *total)
+static int32_t winner(struct cycle *c, const float *total)
 {
+	const struct expected_load *const *beside = beside_by_node(c);
 	uint32_t i, n = c->view->count;
 	float low = top_of(total, n) - TIE_POINTS;
 	uint64_t pod = hash_pod(c->pod->uid);
@@ -150,7 +167,7 @@ static int32_t winner(const struct cycle *c, const float *total)
 	int32_t found = -1;
 
 	for (i = next_of(total, n, low, 0); i < n; i = next_of(total, n, low, i + 1)) {
-		claim = claim_of(c, i);
+		claim = claim_of(c, i, beside);
 		if (found < 0 || stronger(c, &claim, &best, pod)) {
 			found = (int32_t)i;
 			best = claim;

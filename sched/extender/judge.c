@@ -289,7 +289,7 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	all.offered = j->offered;
 	all.choose = in->alone && verb == JUDGE_PRIORITIZE;
 	pledges_drop(j->pledges, request->pod->uid);
-	all.beside = pledges_sum(j->pledges, in->view, in->mono_ms, &all.beside_count);
+	all.beside = pledges_sum(j->pledges, in->view, request->pod->owner_uid, in->mono_ms, &all.beside_count);
 	decide(j->decider, &all, &decision);
 	if (verb == JUDGE_FILTER)
 		mark_all(j, &all, &decision, &answer);

@@ -43,7 +43,7 @@ static int end(void **state)
 static int64_t pledged_on(uint32_t node)
 {
 	uint32_t count, i;
-	const struct expected_load *sum = pledges_sum(pledges, cache_view(w.cache), w.mono_ms, &count);
+	const struct expected_load *sum = pledges_sum(pledges, cache_view(w.cache), "", w.mono_ms, &count);
 	int64_t found = 0;
 
 	for (i = 0; i < count; i++)

@@ -134,6 +134,7 @@ static bool improve(struct rng *r, struct cluster *c, int node)
 struct outcome {
 	bool kept[NODES];
 	int score[NODES];
+	int single;		/* alone: the one that has 10; else, and when all have 5, -1 */
 };
 
 static void link(const char *from, const char *to, double rtt_us, double jitter_us, bool lost)
@@ -208,7 +209,7 @@ static void outcome_of(const struct cluster *c, struct outcome *out)
 	const cJSON *item;
 	int i, scored = 0;
 
-	*out = (struct outcome){0};
+	*out = (struct outcome){.single = -1};
 	take(c);
 	filtered = ask(JUDGE_FILTER, c);
 	priorities = ask(JUDGE_PRIORITIZE, c);
@@ -223,7 +224,9 @@ static void outcome_of(const struct cluster *c, struct outcome *out)
 		double score = cJSON_GetNumberValue(json_get(item, "Score"));
 
 		assert_true(score >= 0 && score <= 10);
-		out->score[index_of(cJSON_GetStringValue(json_get(item, "Host")))] = (int)score;
+		i = index_of(cJSON_GetStringValue(json_get(item, "Host")));
+		out->score[i] = (int)score;
+		out->single = alone && score > 9.5 ? i : out->single;
 		scored++;
 	}
 	assert_int_equal(scored, NODES);
@@ -270,8 +273,10 @@ static void assert_law(void)
 			fail_with(round, &before, &after, x, "refused, and was kept when it was worse");
 		if (is.score[x] < was.score[x])
 			fail_with(round, &before, &after, x, xasprintf("score %d, and %d when it was worse", is.score[x], was.score[x]));
+		if (was.single == x && is.single != x)
+			fail_with(round, &before, &after, x, "not singled out, and was when it was worse");
 		for (i = 0; i < NODES; i++)
-			if (was.score[x] >= was.score[i] && is.score[x] < is.score[i])
+			if (i != is.single && was.score[x] >= was.score[i] && is.score[x] < is.score[i])
 				fail_with(round, &before, &after, x, xasprintf("behind n%d, and was not when it was worse", i));
 	}
 	print_message("# %d rounds: %d raised, %d admitted, %d refused\n", ROUNDS, raised, admitted, refused);
