@@ -88,15 +88,16 @@ struct claim {
 /* `beside`: by node, what of the input's there is; NULL: nothing at all. */
 static struct claim claim_of(const struct cycle *c, uint32_t node, const struct expected_load *const *beside)
 {
-	const struct expected_load *more = beside ? beside[node] : NULL;
+	static const struct expected_load nothing;
+	const struct expected_load *more = beside && beside[node] ? beside[node] : &nothing;
 	struct claim claim = {.node = node, .free = FREE_UNKNOWN, .expected = c->decider->lookup.expected[node]};
 	const struct pod *pod = c->pod;
 
 	if (node >= c->view->count - c->view->guests)
 		return claim;
 	claim.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0;
-	claim.owner_pods += more ? more->owner_pods : 0;
-	claim.free = more ? free_score_beside(c->view, pod, node, more) : free_score_of(c->view, pod, node);
+	claim.owner_pods += more->owner_pods;
+	claim.free = free_score_beside(c->view, pod, node, more);
 	return claim;
 }
 

@@ -115,11 +115,18 @@ static struct expected_load *sum_of(struct pledges *p, uint32_t node, uint32_t *
 	return &p->sum[p->place[node] - 1];
 }
 
+static int64_t more(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 static void add_whole(struct expected_load *sum, const struct pledge *pledge, const char *owner_uid)
 {
 	sum->owner_pods += *owner_uid && STREQ(pledge->owner_uid, owner_uid);
-	sum->cpu_milli += pledge->cpu_milli;
-	sum->memory_bytes += pledge->memory_bytes;
+	sum->cpu_milli = more(sum->cpu_milli, pledge->cpu_milli);
+	sum->memory_bytes = more(sum->memory_bytes, pledge->memory_bytes);
 }
 
 const struct expected_load *pledges_sum(struct pledges *p, const struct view *view, const char *owner_uid, int64_t mono_ms, uint32_t *count)
