@@ -34,9 +34,9 @@ struct decision_input {
 	 * By node of the view: an extender's request. Only these are decided on, by our own filters and scores (filter.ours, score.ours), and of
 	 * what is wrong with the pod only what it asks of the network counts: a kube-scheduler does the rest. NULL: the whole decision.
 	 *
-	 * Without `choose` no node is picked (decision.node is -1 even when some are feasible), and of the view nothing but names, zones and the pods on
-	 * nodes is read; with it decision.node is the one to take of those offered, by the rules that hold for a whole decision. Such a view may have
-	 * guests; they stand behind nodes of equal merit. There is no runner_up.
+	 * Without `choose` no node is picked (decision.node is -1 even when some are feasible), and of the view nothing but names, zones and the pods
+	 * on nodes is read. With it decision.node is the one to take of those offered, by the rules that hold for a whole decision (pick.h). The view
+	 * may have guests. There is no runner_up.
 	 */
 	const bool *offered;
 	bool choose;

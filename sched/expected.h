@@ -32,8 +32,8 @@ int64_t expected_on(const struct node_state *node, double measured_mono_ms);
 float expected_part(int64_t units, float per_cpu_milli);
 
 /*
- * Load that is expected on a node of the view beside that of its pods. Of pods that are expected there whole: how many have the same owner as the pod that
- * is decided on, and what all of them ask for; both decide among equals only (pick.h).
+ * Load that is expected on a node of the view beside that of its pods. Of pods that are expected there whole: how many have the same owner as the
+ * pod that is decided on, and what all of them ask for; both decide among equals only (pick.h).
  */
 struct expected_load {
 	uint32_t node;

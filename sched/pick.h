@@ -13,7 +13,8 @@
  * feasible. Sets out->total, node and runner_up; of an extender's request the total, and the node where one is to be chosen.
  *
  * Of the nodes within TIE_POINTS of the best that one is taken which has the fewest pods of the same owner, then the most free, then the least load
- * that is only expected (what is beside the view counts for all three); then a hash of the pod and the node says.
+ * that is only expected (what is beside the view counts for all three); then a hash of the pod and the node says. A guest of
+ * the view has no pods and less free than any other.
  */
 void pick(struct cycle *c, const double *weights, struct decision *out);
 

@@ -47,7 +47,7 @@ static const struct option_spec specs[] = {
 	 .help = "when there is no decision within 1 s (or not yet): /filter passes all nodes, limits unchecked, or answers an error; /prioritize "
 		 "gives equal scores"},
 	{"extender-alone", OPT_FLAG, AT(extender_alone), NULL, "false", 0,
-	 .help = "the kube-scheduler has no scores of its own: /prioritize gives 10 to the one node that standalone mode would take, at most 9 to the others"},
+	 .help = "the kube-scheduler has no scores of its own: /prioritize gives 10 to the node that standalone mode would take, and less to others"},
 	{"extender-tls-cert", OPT_STRING, AT(extender_tls_cert), "FILE", NULL, 0,
 	 .help = "the extender's port speaks TLS with this certificate (PEM, with those between it and its CA); read again when it changes"},
 	{"extender-tls-key", OPT_STRING, AT(extender_tls_key), "FILE", NULL, 0, .help = "its key, without passphrase"},

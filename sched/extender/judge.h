@@ -17,8 +17,8 @@
  *
  * A score is a step of ten points, and a kube-scheduler takes one of the best at random: where a pod's load is small against a node's CPU, a burst
  * is spread by that chance alone until the nodes differ by a step. So where no other score ranks (`alone`), /prioritize singles out the node that
- * standalone mode would take of those in the request (pick.h): it alone has 10, whatever its total, and no other more than 9. What stands in the others'
- * scores is their own total, so that a node that gets nearer or idler is never worse for it.
+ * standalone mode would take of those in the request (pick.h): it alone has 10, whatever its total, and no other more than 9. The others' scores are
+ * of their own totals, so that a node that gets nearer or idler is never worse for it.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
  */

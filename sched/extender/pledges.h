@@ -30,7 +30,7 @@ void pledges_put(struct pledges *p, const struct view *view, const struct pod *p
 void pledges_drop(struct pledges *p, const char *uid);
 /* The watch told of a pod, and the cache has it: on a node, terminal or gone it needs no pledge. */
 void pledges_seen(struct pledges *p, const struct cache *cache, const char *uid);
-/* The sum of all, a node once: for decision_input.beside, of a pod with this owner (""; none). Valid until the next call. */
+/* The sum of all, a node once: for decision_input.beside, of a pod with this owner ("": none). Valid until the next call. */
 const struct expected_load *pledges_sum(struct pledges *p, const struct view *view, const char *owner_uid, int64_t mono_ms, uint32_t *count);
 
 #endif

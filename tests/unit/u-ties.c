@@ -1,6 +1,6 @@
 /*
- * Where no other score ranks (judge_input.alone): one node of each answer is the best alone, and it is the one that standalone mode takes. The judge does not ask
- * whether a node is unschedulable, a whole decision does: so a pod's offer is what is not, and both see one view.
+ * Where no other score ranks (judge_input.alone): one node of each answer is the best alone, and it is the one that standalone mode takes. The judge does not
+ * ask whether a node is unschedulable, a whole decision does: so a pod's offer is what is not, and both see one view.
  */
 #include <math.h>
 #include <stdio.h>
@@ -44,7 +44,8 @@ static int end(void **state)
 
 static void ask_again(bool alone)
 {
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
+	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms,
+				 .alone = alone};
 
 	wire_answer_free(&answer);
 	answer = judge_request(judge, &in, JUDGE_PRIORITIZE, &request);
@@ -209,8 +210,8 @@ static void a_request_beyond_all_numbers_is_ranked_too(void **state)
 /* The pod of which the answer told is still on no node: it counts as its owner's, and by what it asks for. */
 static void what_was_just_told_counts_among_equals(void **state)
 {
-	static const char body[] = "{\"Pod\":{\"metadata\":{\"name\":\"p%d\",\"namespace\":\"default\",\"uid\":\"p%d\",\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"j\","
-				   "\"uid\":\"%s\",\"controller\":true}]},\"spec\":{}},\"NodeNames\":[\"n0\",\"n1\",\"n2\",\"n3\"]}";
+	static const char body[] = "{\"Pod\":{\"metadata\":{\"name\":\"p%d\",\"namespace\":\"default\",\"uid\":\"p%d\",\"ownerReferences\":"
+				   "[{\"kind\":\"Job\",\"name\":\"j\",\"uid\":\"%s\",\"controller\":true}]},\"spec\":{}},\"NodeNames\":[\"n0\",\"n1\",\"n2\",\"n3\"]}";
 	int told[4] = {0}, i, k;
 
 	(void)state;
