@@ -509,6 +509,12 @@ def check_extender():
         problems.append("containers")
     if "--extender-listen=127.0.0.1:8090" not in args(both, "latency-sched") or any(a.startswith(("--leader-elect", "--dump")) for a in args(both, "latency-sched")):
         problems.append(f"arguments {args(both, 'latency-sched')}")
+    if "--extender-alone" in args(both, "latency-sched") + args(tls, "latency-sched"):
+        problems.append("--extender-alone beside other scores")
+    problems += [f"no --extender-alone with {words}" for words in (EXTENDER, ALONE + ("--set", "extender.tls.secretName=certs"))
+                 if "--extender-alone" not in args(sched(*words, "--set", "extender.defaultScores=false"), "latency-sched")]
+    if any(a.startswith("--extender") for a in args(sched("--set", "extender.defaultScores=false"), "latency-sched")):
+        problems.append("an option of the extender in standalone mode")
     if any(p["containerPort"] == 8090 for c in containers(both) for p in c["ports"]):
         problems.append("the verbs have a port")
     https = [p["httpGet"] for p in ([c for c in containers(both) if c["name"] == "kube-scheduler"][0][k] for k in ("startupProbe", "livenessProbe", "readinessProbe"))]

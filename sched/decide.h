@@ -32,10 +32,14 @@ struct decision_input {
 	int64_t mono_ms;
 	/*
 	 * By node of the view: an extender's request. Only these are decided on, by our own filters and scores (filter.ours, score.ours), and of
-	 * what is wrong with the pod only what it asks of the network counts: a kube-scheduler does the rest. No node is picked (decision.node is
-	 * -1 even when some are feasible), and of the view nothing but names, zones and the pods on nodes is read. NULL: the whole decision.
+	 * what is wrong with the pod only what it asks of the network counts: a kube-scheduler does the rest. NULL: the whole decision.
+	 *
+	 * Without `choose` no node is picked (decision.node is -1 even when some are feasible), and of the view nothing but names, zones and the pods
+	 * on nodes is read. With it decision.node is the one to take of those offered, by the rules that hold for a whole decision (pick.h). The view
+	 * may have guests. There is no runner_up.
 	 */
 	const bool *offered;
+	bool choose;
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;
@@ -49,7 +53,7 @@ struct verdict {
 };
 
 struct decision {
-	int32_t node;			/* index in the view; -1: none */
+	int32_t node;			/* index in the view; -1: none, or of an offer and not to be chosen */
 	uint32_t count, feasible;
 	bool refused_by_pod;		/* the pod itself is the reason (unsupported field, bad annotation): see pod_reason */
 	bool failed;			/* and it is no refusal: a filter could not tell (cycle_fail). kube-scheduler's SchedulerError */
@@ -62,7 +66,7 @@ struct decision {
 	const float *rtt_us;		/* the plain median to the first target, for tables and events; NaN unknown; NULL: none */
 	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */
 	const float *expected;		/* of it the part that is expected beside what was measured, of the node's CPU (expected.h); NULL with load */
-	int32_t runner_up;		/* the best of the others; -1: none */
+	int32_t runner_up;		/* the best of the others; -1: none, or of an offer */
 };
 
 struct decider;

@@ -53,8 +53,10 @@ struct decider {
 void lookup_update(struct decider *d, const struct decision_input *in);
 void lookup_free(struct lookup *l);
 
-/* The share of cpu and memory that is free with the pod on it, 0..100. */
+/* The share of cpu and memory that is free with the pod on it, 0..100. The second takes off what is expected beside, too, and
+ * needs no filter to have seen that the pod fits. */
 float free_score_of(const struct view *view, const struct pod *pod, uint32_t node);
+float free_score_beside(const struct view *view, const struct pod *pod, uint32_t node, const struct expected_load *beside);
 
 /* A column of floats that lives until the next decision: not initialised, but for NaN in what pads its last lanes. */
 static inline float *column(const struct cycle *c)

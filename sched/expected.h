@@ -31,10 +31,15 @@ int64_t expected_on(const struct node_state *node, double measured_mono_ms);
 /* The part of a node's CPU. */
 float expected_part(int64_t units, float per_cpu_milli);
 
-/* Load that is expected on a node of the view beside that of its pods. */
+/*
+ * Load that is expected on a node of the view beside that of its pods. Of pods that are expected there whole: how many have the same owner as the
+ * pod that is decided on, and what all of them ask for; both decide among equals only (pick.h).
+ */
 struct expected_load {
 	uint32_t node;
+	uint32_t owner_pods;
 	int64_t units;
+	int64_t cpu_milli, memory_bytes;
 };
 
 #endif

@@ -74,25 +74,45 @@ static const char *node_name(const struct cycle *c, uint32_t node)
 	return c->view->nodes[node].node->name;
 }
 
+#define FREE_UNKNOWN -1.0f		/* less than any that is known */
+
 struct claim {
 	uint32_t node;
 	uint32_t owner_pods;		/* fewer wins */
-	float free;			/* more wins */
+	float free;			/* more wins; FREE_UNKNOWN */
 	float expected;			/* less wins: of pods that ask for nothing a burst would else be spread by chance alone */
 	bool hashed;			/* only where those above do not tell */
 	uint64_t hash;			/* more wins */
 };
 
-static struct claim claim_of(const struct cycle *c, uint32_t node)
+/* `beside`: by node, what of the input's there is; NULL: nothing at all. */
+static struct claim claim_of(const struct cycle *c, uint32_t node, const struct expected_load *const *beside)
 {
+	static const struct expected_load nothing;
+	const struct expected_load *more = beside && beside[node] ? beside[node] : &nothing;
+	struct claim claim = {.node = node, .free = FREE_UNKNOWN, .expected = c->decider->lookup.expected[node]};
 	const struct pod *pod = c->pod;
 
-	return (struct claim){
-		.node = node,
-		.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0,
-		.free = free_score_of(c->view, pod, node),
-		.expected = c->decider->lookup.expected[node],
-	};
+	if (node >= c->view->count - c->view->guests)
+		return claim;
+	claim.owner_pods = pod->owner_uid[0] ? view_owner_pods(c->view, node, pod->owner_uid) : 0;
+	claim.owner_pods += more->owner_pods;
+	claim.free = free_score_beside(c->view, pod, node, more);
+	return claim;
+}
+
+static const struct expected_load *const *beside_by_node(struct cycle *c)
+{
+	const struct decision_input *in = c->in;
+	const struct expected_load **by_node;
+	uint32_t i;
+
+	if (!in->beside_count)
+		return NULL;
+	by_node = cycle_alloc(c, c->view->count * sizeof(struct expected_load *));
+	for (i = 0; i < in->beside_count; i++)
+		by_node[in->beside[i].node] = &in->beside[i];
+	return by_node;
 }
 
 static uint64_t claim_hash(const struct cycle *c, struct claim *claim, uint64_t pod)
@@ -138,8 +158,9 @@ static uint32_t next_of(const float *total, uint32_t n, float low, uint32_t i)
 	return n;
 }
 
-static int32_t winner(const struct cycle *c, const float *total)
+static int32_t winner(struct cycle *c, const float *total)
 {
+	const struct expected_load *const *beside = beside_by_node(c);
 	uint32_t i, n = c->view->count;
 	float low = top_of(total, n) - TIE_POINTS;
 	uint64_t pod = hash_pod(c->pod->uid);
@@ -147,7 +168,7 @@ static int32_t winner(const struct cycle *c, const float *total)
 	int32_t found = -1;
 
 	for (i = next_of(total, n, low, 0); i < n; i = next_of(total, n, low, i + 1)) {
-		claim = claim_of(c, i);
+		claim = claim_of(c, i, beside);
 		if (found < 0 || stronger(c, &claim, &best, pod)) {
 			found = (int32_t)i;
 			best = claim;
@@ -178,9 +199,10 @@ void pick(struct cycle *c, const double *weights, struct decision *out)
 	float *total = make_total(c, weights, out), kept;
 
 	out->total = total;
+	if (!c->in->offered || c->in->choose)
+		out->node = winner(c, total);
 	if (c->in->offered)
 		return;
-	out->node = winner(c, total);
 	kept = total[out->node];
 	total[out->node] = NAN;			/* the best of the others */
 	out->runner_up = highest(c, total);

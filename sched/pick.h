@@ -9,9 +9,12 @@
 #define TIE_POINTS 1.0f
 
 /*
- * total = sum(weight x score) / sum(weights of the terms present) - points off, clamped to 0..100; 0 when no term is left. Sets out->total,
- * node and runner_up. At least one node is feasible. Of an
- * extender's request only the total.
+ * total = sum(weight x score) / sum(weights of the terms present) - points off, clamped to 0..100; 0 when no term is left. At least one node is
+ * feasible. Sets out->total, node and runner_up; of an extender's request the total, and the node where one is to be chosen.
+ *
+ * Of the nodes within TIE_POINTS of the best that one is taken which has the fewest pods of the same owner, then the most free, then the least load
+ * that is only expected (what is beside the view counts for all three); then a hash of the pod and the node says. A guest of
+ * the view has no pods and less free than any other.
  */
 void pick(struct cycle *c, const double *weights, struct decision *out);
 

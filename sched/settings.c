@@ -46,6 +46,8 @@ static const struct option_spec specs[] = {
 	{"extender-late", OPT_CHOICE, AT(extender_late), "ANSWER", "pass", 0, .choices = lates,
 	 .help = "when there is no decision within 1 s (or not yet): /filter passes all nodes, limits unchecked, or answers an error; /prioritize "
 		 "gives equal scores"},
+	{"extender-alone", OPT_FLAG, AT(extender_alone), NULL, "false", 0,
+	 .help = "the kube-scheduler has no scores of its own: /prioritize gives 10 to the node that standalone mode would take, and less to others"},
 	{"extender-tls-cert", OPT_STRING, AT(extender_tls_cert), "FILE", NULL, 0,
 	 .help = "the extender's port speaks TLS with this certificate (PEM, with those between it and its CA); read again when it changes"},
 	{"extender-tls-key", OPT_STRING, AT(extender_tls_key), "FILE", NULL, 0, .help = "its key, without passphrase"},
@@ -162,6 +164,7 @@ static int check_mode(const struct settings *s, struct lm_err *err)
 	} options[] = {
 		{"extender-listen", MODE_EXTENDER, s->extender_listen != NULL},
 		{"extender-late", MODE_EXTENDER, s->extender_late != 0},
+		{"extender-alone", MODE_EXTENDER, s->extender_alone},
 		{"extender-tls-cert", MODE_EXTENDER, s->extender_tls_cert != NULL},
 		{"extender-tls-key", MODE_EXTENDER, s->extender_tls_key != NULL},
 		{"extender-client-ca", MODE_EXTENDER, s->extender_client_ca != NULL},

@@ -32,6 +32,7 @@ struct settings {
 	const char *listen;		/* NULL: no HTTP */
 	const char *extender_listen;	/* NULL: settings_extender_listen */
 	int extender_late;		/* 0: /filter passes all nodes, 1: says an error */
+	bool extender_alone;		/* nothing else ranks: one node is the best */
 	const char *extender_tls_cert, *extender_tls_key, *extender_client_ca;	/* NULL: no TLS; no certificates of clients */
 	struct option_list extender_client_names;
 	bool extender_bind;

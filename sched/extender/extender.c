@@ -136,7 +136,8 @@ static void serve(struct extender *x, struct desk_job *job)
 {
 	const struct wire_request *request = desk_request(job);
 	const struct pod *pod = request->pod;
-	struct judge_input in = {.view = cache_view(x->cache), .mesh = intake_mesh(x->intake), .profile = profile_of(x, pod), .mono_ms = clock_mono_ms()};
+	struct judge_input in = {.view = cache_view(x->cache), .mesh = intake_mesh(x->intake), .profile = profile_of(x, pod), .mono_ms = clock_mono_ms(),
+				 .alone = x->settings->extender_alone};
 	int64_t start_us = clock_mono_us(), took_us;
 	struct wire_answer answer = judge_request(x->judge, &in, desk_verb(job), request);
 

@@ -175,6 +175,7 @@ static struct view view_with_guests(struct judge *j, const struct view *view)
 	if (!j->guest_count)
 		return all;
 	all.count = view->count + j->guest_count;
+	all.guests = j->guest_count;
 	grow(&j->states, &j->state_room, all.count, sizeof(*j->states));
 	if (view->count)
 		memcpy(j->states, view->nodes, view->count * sizeof(*j->states));
@@ -226,15 +227,26 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 	}
 }
 
+static int score_of(const struct decision *d, uint32_t node)
+{
+	float total = node == NAMES_NONE ? NAN : d->total[node];
+
+	return isnan(total) ? 0 : (int)lroundf(total * WIRE_SCORE_MAX / 100);
+}
+
 static void score_all(const struct judge *j, const struct decision *d, struct wire_answer *a)
 {
 	uint32_t i;
 
 	a->neutral = !says_something(d);
 	for (i = 0; !a->neutral && i < a->count; i++) {
-		float total = j->place[i] == NAMES_NONE ? NAN : d->total[j->place[i]];
+		int score = score_of(d, j->place[i]);
 
-		a->nodes[i].score = isnan(total) ? 0 : (int)lroundf(total * WIRE_SCORE_MAX / 100);
+		if (d->node >= 0 && j->place[i] == (uint32_t)d->node)
+			score = WIRE_SCORE_MAX;
+		else if (d->node >= 0 && score == WIRE_SCORE_MAX)
+			score--;
+		a->nodes[i].score = score;
 	}
 }
 
@@ -275,8 +287,9 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	offer(j, view.count, request);
 	all.view = &view;
 	all.offered = j->offered;
+	all.choose = in->alone && verb == JUDGE_PRIORITIZE;
 	pledges_drop(j->pledges, request->pod->uid);
-	all.beside = pledges_sum(j->pledges, in->view, in->mono_ms, &all.beside_count);
+	all.beside = pledges_sum(j->pledges, in->view, request->pod->owner_uid, in->mono_ms, &all.beside_count);
 	decide(j->decider, &all, &decision);
 	if (verb == JUDGE_FILTER)
 		mark_all(j, &all, &decision, &answer);

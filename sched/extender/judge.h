@@ -16,7 +16,9 @@
  * the pod is seen there (pledges.h). /filter leaves nothing. But for these pledges an answer is a function of its request and the judge_input.
  *
  * A score is a step of ten points, and a kube-scheduler takes one of the best at random: where a pod's load is small against a node's CPU, a burst
- * is spread by that chance alone until the nodes differ by a step.
+ * is spread by that chance alone until the nodes differ by a step. So where no other score ranks (`alone`), /prioritize singles out the node that
+ * standalone mode would take of those in the request (pick.h): it alone has 10, whatever its total, and no other more than 9. The others' scores are
+ * of their own totals, so that a node that gets nearer or idler is never worse for it.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone where the request has the object.
  */
@@ -38,6 +40,7 @@ struct judge_input {
 	const struct mesh *mesh;			/* NULL: no latency data yet */
 	const struct profile *profile;
 	int64_t mono_ms;
+	bool alone;					/* nothing but our scores ranks */
 };
 
 /* The watch told of a pod, or it was assumed; the cache has that. */

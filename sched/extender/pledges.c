@@ -6,9 +6,10 @@
 #include "lib/mem.h"
 
 struct pledge {
-	char *uid;
+	char *uid, *owner_uid;
 	int64_t mono_ms;
 	int64_t units;			/* on each node */
+	int64_t cpu_milli, memory_bytes;	/* of the pod; on one node alone */
 	uint32_t nodes[PLEDGE_NODES];
 	uint32_t count;
 };
@@ -17,8 +18,8 @@ struct pledges {
 	struct pledge items[PLEDGES_MAX];	/* in no order */
 	uint32_t count;
 	uint64_t node_epoch;		/* of the indices */
-	int64_t *units;			/* by node; 0 outside of pledges_sum */
-	size_t unit_room;
+	uint32_t *place;		/* by node: in `sum`, from 1; 0 outside of pledges_sum */
+	size_t place_room;
 	struct expected_load *sum;
 	size_t sum_room;
 };
@@ -31,6 +32,7 @@ struct pledges *pledges_new(void)
 static void remove_at(struct pledges *p, uint32_t i)
 {
 	free(p->items[i].uid);
+	free(p->items[i].owner_uid);
 	p->items[i] = p->items[--p->count];
 }
 
@@ -40,7 +42,7 @@ void pledges_free(struct pledges *p)
 		return;
 	while (p->count)
 		remove_at(p, p->count - 1);
-	free(p->units);
+	free(p->place);
 	free(p->sum);
 	free(p);
 }
@@ -96,33 +98,55 @@ void pledges_put(struct pledges *p, const struct view *view, const struct pod *p
 	expire(p, view, mono_ms);
 	make_room(p);
 	pledge = &p->items[p->count++];
-	*pledge = (struct pledge){.uid = xstrdup(pod->uid), .mono_ms = mono_ms, .count = count};
+	*pledge = (struct pledge){.uid = xstrdup(pod->uid), .owner_uid = xstrdup(pod->owner_uid), .mono_ms = mono_ms, .count = count,
+				  .cpu_milli = pod->requests.cpu_milli, .memory_bytes = pod->requests.memory_bytes};
 	pledge->units = expected_units(pod->requests.cpu_milli, 1) / count;
 	memcpy(pledge->nodes, nodes, count * sizeof(*nodes));
 }
 
-const struct expected_load *pledges_sum(struct pledges *p, const struct view *view, int64_t mono_ms, uint32_t *count)
+/* Valid until the next one is made. */
+static struct expected_load *sum_of(struct pledges *p, uint32_t node, uint32_t *found)
 {
-	size_t had = p->unit_room;
+	if (!p->place[node]) {
+		grow(&p->sum, &p->sum_room, *found + 1u, sizeof(*p->sum));
+		p->sum[*found] = (struct expected_load){.node = node};
+		p->place[node] = ++*found;
+	}
+	return &p->sum[p->place[node] - 1];
+}
+
+static int64_t more(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static void add_whole(struct expected_load *sum, const struct pledge *pledge, const char *owner_uid)
+{
+	sum->owner_pods += *owner_uid && STREQ(pledge->owner_uid, owner_uid);
+	sum->cpu_milli = more(sum->cpu_milli, pledge->cpu_milli);
+	sum->memory_bytes = more(sum->memory_bytes, pledge->memory_bytes);
+}
+
+const struct expected_load *pledges_sum(struct pledges *p, const struct view *view, const char *owner_uid, int64_t mono_ms, uint32_t *count)
+{
+	size_t had = p->place_room;
 	uint32_t i, k, found = 0;
 
 	expire(p, view, mono_ms);
-	grow(&p->units, &p->unit_room, (size_t)view->count + 1, sizeof(*p->units));
-	memset(p->units + had, 0, (p->unit_room - had) * sizeof(*p->units));
+	grow(&p->place, &p->place_room, (size_t)view->count + 1, sizeof(*p->place));
+	memset(p->place + had, 0, (p->place_room - had) * sizeof(*p->place));
 	for (i = 0; i < p->count; i++)
 		for (k = 0; k < p->items[i].count; k++) {
-			uint32_t node = p->items[i].nodes[k];
+			struct expected_load *sum = sum_of(p, p->items[i].nodes[k], &found);
 
-			if (!p->units[node]) {
-				grow(&p->sum, &p->sum_room, found + 1u, sizeof(*p->sum));
-				p->sum[found++].node = node;
-			}
-			p->units[node] += p->items[i].units;
+			sum->units += p->items[i].units;
+			if (p->items[i].count == 1)
+				add_whole(sum, &p->items[i], owner_uid);
 		}
-	for (i = 0; i < found; i++) {
-		p->sum[i].units = p->units[p->sum[i].node];
-		p->units[p->sum[i].node] = 0;
-	}
+	for (i = 0; i < found; i++)
+		p->place[p->sum[i].node] = 0;
 	*count = found;
 	return p->sum;
 }

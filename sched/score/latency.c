@@ -46,9 +46,10 @@ static bool score(struct cycle *c, float *out)
 
 	if (!c->in->mesh || !distance_rank(c, &distance))
 		return false;
-	best = 100 * lanes_at_least(lanes_all(least(distance.cost_us, gate, n)), floor_us);
+	best = lanes_at_least(lanes_all(least(distance.cost_us, gate, n)), floor_us);
 	for (i = 0; i < lanes_count(n); i++) {
-		lanes cost_us = lanes_in(distance.cost_us)[i], value = best / lanes_at_least(cost_us, floor_us);
+		/* The quotient first: of the best it is 1 exactly, whatever its cost, so that no rounding makes a nearer one worse. */
+		lanes cost_us = lanes_in(distance.cost_us)[i], value = 100 * (best / lanes_at_least(cost_us, floor_us));
 
 		if (distance.factor)
 			value *= lanes_in(distance.factor)[i];

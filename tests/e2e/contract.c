@@ -12,6 +12,7 @@
 #define FAULTS_MAX 20
 #define NEARLY 1e-3			/* of a score 0..10: the program counts in floats */
 #define NEUTRAL 5
+#define TIE 0.1				/* of a score 0..10: nodes that are equal to standalone mode */
 #define FULL "node(s) had no CPU headroom"
 
 /* What was said of a pod since it was filtered last. */
@@ -248,12 +249,32 @@ static bool is_score(int score, double points)
 	return score == lround(points) || score == lround(points - NEARLY) || score == lround(points + NEARLY);
 }
 
+/* Of --extender-alone: 10 for one of the best, and for no other. */
+static bool singles_out(const struct question *q, const double points[WISHES_NODES], const int *score)
+{
+	double best = 0, single = -1;
+	int i, count = 0;
+
+	for (i = 0; i < WISHES_NODES; i++) {
+		if (!q->offered[i])
+			continue;
+		best = fmax(best, points[i]);
+		single = score[i] == 10 ? points[i] : single;
+		count += score[i] == 10;
+		if (score[i] != 10 && !is_score(score[i], points[i]) && !(score[i] == 9 && is_score(10, points[i])))
+			return false;
+	}
+	return count == (q->count > 0) && (!count || single >= best - TIE - NEARLY);
+}
+
 static bool ranks_so(const struct contract *c, const struct question *q, const struct wishes *m, const int *score)
 {
 	double points[WISHES_NODES];
 	bool any = wishes_rank(m, &c->wish[q->pod], q->offered, points);
 	int i;
 
+	if (any && c->single)
+		return singles_out(q, points, score);
 	for (i = 0; i < WISHES_NODES; i++)
 		if (q->offered[i] && (any ? !is_score(score[i], points[i]) : score[i] != NEUTRAL))
 			return false;
@@ -371,7 +392,7 @@ static void judge_pod(struct contract *c, int i, int node)
 {
 	const struct contract_last *last = &c->last[i];
 	struct question about = {.pod = i};
-	int k, best = 0, least = 10;
+	int k, best = 0, least = 10, bests = 0;
 
 	if (!last->filtered || !last->passed[node])
 		fault(c, &about, "it is on n-%02d, which the extender did not pass last", node);
@@ -380,7 +401,11 @@ static void judge_pod(struct contract *c, int i, int node)
 			best = last->score[k] > best ? last->score[k] : best;
 			least = last->score[k] < least ? last->score[k] : least;
 		}
+	for (k = 0; k < WISHES_NODES; k++)
+		bests += last->scored && last->passed[k] && last->score[k] == best;
 	c->chosen += least < best;
+	if (c->single && least < best && bests != 1)
+		fault(c, &about, "%d nodes have the highest score, %d", bests, best);
 	if (last->scored && last->score[node] != best && STREQ(c->wish[i].scheduler, c->alone))
 		fault(c, &about, "it is on n-%02d with a score of %d, the best is %d", node, last->score[node], best);
 }

@@ -26,6 +26,7 @@ struct contract {
 	const struct wish *wish;	/* by pod */
 	int count;
 	bool whole;			/* nodeCacheCapable: false */
+	bool single;			/* --extender-alone: each answer has one node at 10, within a point of the best total */
 	const char *alone, *among;	/* schedulerNames that ask here; by the first nothing else ranks: its pods are on a node of the best score */
 
 	int filtered, prioritized;	/* answers that were judged */

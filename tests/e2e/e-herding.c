@@ -15,7 +15,8 @@
 #define EXTENDER "extenders:\n- urlPrefix: http://127.0.0.1:8080\n  filterVerb: filter\n  prioritizeVerb: prioritize\n" \
 		 "  weight: 12\n  nodeCacheCapable: true\n  httpTimeout: 2s\n"
 
-static const char *const extender[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", NULL};
+static const char *const among[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", NULL};
+static const char *const alone[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:8080", "--extender-alone", NULL};
 
 static void make_pod(void *arg, int i, char **path, char **body)
 {
@@ -55,7 +56,7 @@ static void standalone(void **state)
 }
 
 /* `profile`: what the kube-scheduler's profile has besides. */
-static void beside(const char *by, const char *profile)
+static void beside(const char *by, const char *const *extender, const char *profile)
 {
 	auto_free char *config = xasprintf("profiles:\n- schedulerName: " RIVAL "\n%s" EXTENDER, profile);
 	struct rival rival;
@@ -73,13 +74,13 @@ static void beside(const char *by, const char *profile)
 static void extender_and_default_scores(void **state)
 {
 	(void)state;
-	beside("extender and kube-scheduler's scores", "");
+	beside("extender and kube-scheduler's scores", among, "");
 }
 
 static void extender_alone_ranks(void **state)
 {
 	(void)state;
-	beside("extender alone", "  plugins: {score: {disabled: [{name: '*'}]}}\n");
+	beside("extender alone", alone, "  plugins: {score: {disabled: [{name: '*'}]}}\n");
 }
 
 /* For comparison. */

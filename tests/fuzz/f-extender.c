@@ -177,7 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(err.msg[0] && !r.tree && !r.pod && !r.nodes);
 		return 0;
 	}
-	in = (struct judge_input){.view = cache_view(w.cache), .mesh = size % 2 ? w.mesh : NULL, .profile = &w.profile};
+	in = (struct judge_input){.view = cache_view(w.cache), .mesh = size % 2 ? w.mesh : NULL, .profile = &w.profile, .alone = size % 4 > 1};
 	a = judge_request(judge, &in, JUDGE_FILTER, &r);
 	check_filter(&r, &a);
 	wire_answer_free(&a);

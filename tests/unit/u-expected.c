@@ -323,7 +323,7 @@ static void a_class_is_never_below_that_of_the_mesh(void **state)
 
 static void what_stands_beside_counts_for_one_decision(void **state)
 {
-	struct expected_load beside[] = {{1, 800 * EXPECTED_UNITS}};
+	struct expected_load beside[] = {{.node = 1, .units = 800 * EXPECTED_UNITS}};
 
 	(void)state;
 	put("p", "b", CPU("400m"));

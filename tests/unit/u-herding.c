@@ -1,7 +1,8 @@
 /*
  * A burst of 200 pods on 20 equal nodes of 4 CPUs, whose load is that of a minute ago all the time: no node gets more than twice the mean. By
- * decide and assume, and by judge beside a kube-scheduler that takes one of the best at random and whose bindings are seen some pods later. Beside each figure stands that
- * of the same burst without the load that is expected.
+ * decide and assume, and by judge beside a kube-scheduler that takes one of the best at random and whose bindings are seen some pods later. Beside
+ * each figure stands that of the same burst without the load that is expected. Where the judge singles out one node (`alone`), nodes may be of any
+ * size.
  */
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@ struct burst {
 	double cpu, calm;		/* +- 0.01; of the first node */
 	bool near, request, owners;	/* 200 owners; else one */
 	int lag;			/* pods that are decided on before a binding is seen; extender alone */
+	int cpus;			/* of a node; 0: 4 */
+	bool alone;			/* the judge singles out one node */
 };
 
 static struct world w;
@@ -36,6 +39,7 @@ static void node_name(int i, char name[16])
 
 static void begin(const struct burst *b, struct rng *r, bool expect)
 {
+	auto_free char *resources = xasprintf("\"cpu\":\"%d\",\"memory\":\"8Gi\",\"pods\":\"110\"", b->cpus ? b->cpus : 4);
 	char names[NODES * 4 + 1] = "", name[16], other[16];
 	int i, k;
 
@@ -44,7 +48,7 @@ static void begin(const struct burst *b, struct rng *r, bool expect)
 	world_begin(&w, names, "milan");
 	for (i = 0; i < NODES; i++) {
 		node_name(i, name);
-		world_node_of(&w, name, "", "", "\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"110\"");
+		world_node_of(&w, name, "", "", resources);
 		world_client(&w, name, "milan", 5000);
 		world_cpu(&w, name, (i ? b->cpu : b->calm) + rng_unit(r) * 0.02 - 0.01);
 		for (k = 0; k < i; k++) {
@@ -64,9 +68,14 @@ static const char *near_of(const struct burst *b)
 	return b->near ? "\"latency-mesh.io/near\":\"client/milan\"" : "";
 }
 
+static char *owner_of(const struct burst *b, int i)
+{
+	return xasprintf("\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"job\",\"uid\":\"job-%d\",\"controller\":true}]", b->owners ? i : 0);
+}
+
 static void put(const struct burst *b, const char *seed, int i, const char *node)
 {
-	auto_free char *owner = xasprintf("\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"job\",\"uid\":\"job-%d\",\"controller\":true}]", b->owners ? i : 0);
+	auto_free char *owner = owner_of(b, i);
 	auto_free char *name = xasprintf("p-%s-%d", seed, i);
 
 	world_pod_of(&w, name, node, "", near_of(b), owner, b->request ? REQUEST : "");
@@ -110,14 +119,15 @@ static struct wire_answer ask(struct judge *j, enum judge_verb verb, const struc
 {
 	auto_buf struct buf text = {0};
 	struct wire_request request;
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
+	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = b->alone};
+	auto_free char *owner = owner_of(b, i);
 	struct wire_answer answer;
 	const char *separator = "";
 	struct lm_err err;
 	int n;
 
-	buf_printf(&text, "{\"Pod\":{\"metadata\":{\"name\":\"p-%s-%d\",\"namespace\":\"default\",\"uid\":\"uid-p-%s-%d\",\"annotations\":{%s}},\"spec\":{%s}},"
-		   "\"NodeNames\":[", tag, i, tag, i, near_of(b), b->request ? REQUEST : "");
+	buf_printf(&text, "{\"Pod\":{\"metadata\":{\"name\":\"p-%s-%d\",\"namespace\":\"default\",\"uid\":\"uid-p-%s-%d\",\"annotations\":{%s},%s},\"spec\":{%s}},"
+		   "\"NodeNames\":[", tag, i, tag, i, near_of(b), owner, b->request ? REQUEST : "");
 	for (n = 0; n < NODES; n++)
 		if (offered[n]) {
 			buf_printf(&text, "%s\"n%02d\"", separator, n);
@@ -150,7 +160,7 @@ static int choose(struct judge *j, const struct burst *b, const char *tag, int i
 	for (n = 0, at = 0; n < NODES; n++)
 		if (offered[n] && answer.nodes[at++].score == best && rng_below(r, (uint32_t)++count) == 0)
 			chosen = n;
-	assert_true(chosen >= 0);
+	assert_true(chosen >= 0 && (!b->alone || count == 1));
 	wire_answer_free(&answer);
 	return chosen;
 }
@@ -196,17 +206,17 @@ static int beside(const struct burst *b, uint64_t seed, enum with with)
 /* --- the bursts ----------------------------------------------------------------------------------------------------------- */
 
 static const struct burst equal[] = {
-	{"ask nothing, one owner", 0.30, 0.30, false, false, false, 0},
-	{"ask nothing, 200 owners", 0.30, 0.30, false, false, true, 0},
-	{"250m each, one owner", 0.30, 0.30, false, true, false, 5},
-	{"250m each, 200 owners", 0.30, 0.30, false, true, true, 10},
-	{"near milan, one owner", 0.30, 0.30, true, false, false, 5},
-	{"near milan, 200 owners", 0.30, 0.30, true, false, true, LAG_MAX},
-	{"near milan, 250m each", 0.30, 0.30, true, true, true, LAG_MAX},
-	{"between two scores", 0.1667, 0.1667, true, false, true, 10},
+	{"ask nothing, one owner", 0.30, 0.30, false, false, false, 0, 0, false},
+	{"ask nothing, 200 owners", 0.30, 0.30, false, false, true, 0, 0, false},
+	{"250m each, one owner", 0.30, 0.30, false, true, false, 5, 0, false},
+	{"250m each, 200 owners", 0.30, 0.30, false, true, true, 10, 0, false},
+	{"near milan, one owner", 0.30, 0.30, true, false, false, 5, 0, false},
+	{"near milan, 200 owners", 0.30, 0.30, true, false, true, LAG_MAX, 0, false},
+	{"near milan, 250m each", 0.30, 0.30, true, true, true, LAG_MAX, 0, false},
+	{"between two scores", 0.1667, 0.1667, true, false, true, 10, 0, false},
 };
 static const struct burst calm[] = {
-	{"one is calmer", 0.30, 0.25, true, false, true, 5},
+	{"one is calmer", 0.30, 0.25, true, false, true, 5, 0, false},
 };
 
 static int worse(int a, int b)
@@ -265,12 +275,34 @@ static void the_extender_spreads_a_burst(void **state)
 	}
 }
 
+/* One owner and many, with and without a request, near and not: the worst of all that a size and a load have. */
+static void the_extender_alone_spreads_a_burst_on_nodes_of_any_size(void **state)
+{
+	static const int cpus[] = {4, 8, 64};
+	static const double loads[] = {0.17, 0.30};
+	uint64_t seed = test_seed();
+	int size, load, kind, most_of_all;
+
+	(void)state;
+	for (size = 0; size < (int)ARRAY_SIZE(cpus); size++)
+		for (load = 0; load < (int)ARRAY_SIZE(loads); load++) {
+			for (most_of_all = kind = 0; kind < 24; kind++) {
+				struct burst b = {"", loads[load], loads[load], kind & 1, kind & 2, kind & 4, kind / 8 * LAG_MAX / 2, cpus[size], true};
+
+				most_of_all = worse(most_of_all, beside(&b, seed + (uint64_t)kind, WITH_PLEDGES));
+			}
+			printf("# extender alone, %d CPUs of which %.2f are in use: at most %d on one node\n", cpus[size], loads[load], most_of_all);
+			assert_true(most_of_all <= MOST);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(standalone_spreads_a_burst),
 		cmocka_unit_test(standalone_does_not_herd_on_a_calmer_node),
 		cmocka_unit_test(the_extender_spreads_a_burst),
+		cmocka_unit_test(the_extender_alone_spreads_a_burst_on_nodes_of_any_size),
 	};
 
 	return cmocka_run_group_tests_name("herding", tests, NULL, NULL);

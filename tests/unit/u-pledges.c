@@ -43,7 +43,7 @@ static int end(void **state)
 static int64_t pledged_on(uint32_t node)
 {
 	uint32_t count, i;
-	const struct expected_load *sum = pledges_sum(pledges, cache_view(w.cache), w.mono_ms, &count);
+	const struct expected_load *sum = pledges_sum(pledges, cache_view(w.cache), "", w.mono_ms, &count);
 	int64_t found = 0;
 
 	for (i = 0; i < count; i++)
@@ -79,6 +79,37 @@ static void a_pod_is_divided_and_sums_add_up(void **state)
 	pledge(p, 0);
 	pledge(p, PLEDGE_NODES + 1);
 	assert_int_equal(pledged_on(0), 300);
+}
+
+/* On one node alone: what it asks for is taken off, and its owner has a pod more there. */
+static void a_pod_on_one_node_is_pledged_whole(void **state)
+{
+	static const char owner[] = "\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"j\",\"uid\":\"o\",\"controller\":true}]";
+	const struct pod *p = world_pod_of(&w, "p", "", "", "", owner, CPU("300m")), *q = world_pod_of(&w, "q", "", "", "", owner, CPU("9e15"));
+	const struct pod *r = world_pod_of(&w, "r", "", "", "", "", CPU("9e15"));
+	const struct expected_load *sum;
+	uint32_t count;
+
+	(void)state;
+	pledge(p, 1);
+	sum = pledges_sum(pledges, cache_view(w.cache), "o", w.mono_ms, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(sum->owner_pods, 1);
+	assert_int_equal(sum->cpu_milli, 300);
+	assert_int_equal(pledges_sum(pledges, cache_view(w.cache), "", w.mono_ms, &count)->owner_pods, 0);
+	pledge(q, 1);
+	pledge(r, 1);
+	sum = pledges_sum(pledges, cache_view(w.cache), "o", w.mono_ms, &count);
+	assert_int_equal(sum->owner_pods, 2);
+	assert_true(sum->cpu_milli == INT64_MAX);
+	pledges_drop(pledges, "uid-q");
+	pledges_drop(pledges, "uid-r");
+	pledges_drop(pledges, "uid-p");
+	pledge(p, 2);			/* in parts: on neither of them for certain */
+	sum = pledges_sum(pledges, cache_view(w.cache), "o", w.mono_ms, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(sum->owner_pods, 0);
+	assert_int_equal(sum->cpu_milli, 0);
 }
 
 static void it_ends_when_the_pod_is_seen_or_time_is_over(void **state)
@@ -185,6 +216,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(a_pod_is_divided_and_sums_add_up),
+		T(a_pod_on_one_node_is_pledged_whole),
 		T(it_ends_when_the_pod_is_seen_or_time_is_over),
 		T(there_is_a_most_of_them),
 		T(the_next_pod_sees_it_and_its_own_does_not_count),

@@ -1,6 +1,7 @@
 /*
  * The law that an earlier extender broke: lower latency or lower CPU, all else equal, never makes a node worse. From the JSON that a kube-scheduler sends to the
- * JSON that it is answered, for both verbs, over random clusters: ages, lost links, limits of pods and of the configuration, full CPU and its memory.
+ * JSON that it is answered, for both verbs, with and without a node that is singled out (judge_input.alone), over random clusters: ages, lost links, limits
+ * of pods and of the configuration, full CPU and its memory.
  *
  * Loads are (k + 0.4) / 1000 and ages multiples of 42 s: then no total comes so near to the half of a score that the rounding of floats could tip it.
  */
@@ -20,6 +21,7 @@
 static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4"};
 static struct world w;
 static struct judge *judge;
+static bool alone;
 
 /* Links go to the client milan and to the node t, which is not on offer: so each is of one node alone. */
 struct cluster {
@@ -132,6 +134,7 @@ static bool improve(struct rng *r, struct cluster *c, int node)
 struct outcome {
 	bool kept[NODES];
 	int score[NODES];
+	int single;		/* alone: the one that has 10; else, and when all have 5, -1 */
 };
 
 static void link(const char *from, const char *to, double rtt_us, double jitter_us, bool lost)
@@ -169,7 +172,7 @@ static cJSON *ask(enum judge_verb verb, const struct cluster *c)
 {
 	auto_free char *text = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web\"%s}},"
 					 "\"NodeNames\":[\"n0\",\"n1\",\"n2\",\"n3\",\"n4\"]}", c->metadata);
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
+	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
 	auto_buf struct buf out = {0};
 	struct wire_request request;
 	struct wire_answer answer;
@@ -206,7 +209,7 @@ static void outcome_of(const struct cluster *c, struct outcome *out)
 	const cJSON *item;
 	int i, scored = 0;
 
-	*out = (struct outcome){0};
+	*out = (struct outcome){.single = -1};
 	take(c);
 	filtered = ask(JUDGE_FILTER, c);
 	priorities = ask(JUDGE_PRIORITIZE, c);
@@ -221,7 +224,9 @@ static void outcome_of(const struct cluster *c, struct outcome *out)
 		double score = cJSON_GetNumberValue(json_get(item, "Score"));
 
 		assert_true(score >= 0 && score <= 10);
-		out->score[index_of(cJSON_GetStringValue(json_get(item, "Host")))] = (int)score;
+		i = index_of(cJSON_GetStringValue(json_get(item, "Host")));
+		out->score[i] = (int)score;
+		out->single = alone && score > 9.5 ? i : out->single;
 		scored++;
 	}
 	assert_int_equal(scored, NODES);
@@ -245,12 +250,11 @@ static void fail_with(int round, const struct cluster *before, const struct clus
 	fail_msg("round %d, n%d: %s", round, x, what);
 }
 
-static void lower_latency_or_cpu_never_makes_a_node_worse(void **state)
+static void assert_law(void)
 {
 	struct rng r = rng_make(test_seed());
 	int round, i, raised = 0, admitted = 0, refused = 0;
 
-	(void)state;
 	for (round = 0; round < ROUNDS; round++) {
 		int x = (int)rng_below(&r, NODES);
 		struct cluster before, after;
@@ -269,18 +273,35 @@ static void lower_latency_or_cpu_never_makes_a_node_worse(void **state)
 			fail_with(round, &before, &after, x, "refused, and was kept when it was worse");
 		if (is.score[x] < was.score[x])
 			fail_with(round, &before, &after, x, xasprintf("score %d, and %d when it was worse", is.score[x], was.score[x]));
+		if (was.single == x && is.single != x)
+			fail_with(round, &before, &after, x, "not singled out, and was when it was worse");
 		for (i = 0; i < NODES; i++)
-			if (was.score[x] >= was.score[i] && is.score[x] < is.score[i])
+			if (i != is.single && was.score[x] >= was.score[i] && is.score[x] < is.score[i])
 				fail_with(round, &before, &after, x, xasprintf("behind n%d, and was not when it was worse", i));
 	}
 	print_message("# %d rounds: %d raised, %d admitted, %d refused\n", ROUNDS, raised, admitted, refused);
 	assert_true(raised > ROUNDS / 20 && admitted > ROUNDS / 50 && refused > ROUNDS / 10);	/* it was about something */
 }
 
+static void lower_latency_or_cpu_never_makes_a_node_worse(void **state)
+{
+	(void)state;
+	alone = false;
+	assert_law();
+}
+
+static void nor_where_one_is_singled_out(void **state)
+{
+	(void)state;
+	alone = true;
+	assert_law();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lower_latency_or_cpu_never_makes_a_node_worse, begin, end),
+		cmocka_unit_test_setup_teardown(nor_where_one_is_singled_out, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -365,6 +365,7 @@ static void modes_refuse_each_others_options_by_name(void **state)
 		{"--mode=extender", NULL, NULL},
 		{"--mode=extender", "--extender-listen=127.0.0.1:1", NULL},
 		{"--mode=extender", "--extender-late=error", NULL},
+		{"--mode=extender", "--extender-alone", NULL},
 		{"--mode=extender", "--leader-elect=false", NULL},
 		{"--mode=extender", "--dump=/dump", "--dump: not with --mode extender"},
 		{"--mode=extender", "--bindings=3", "--bindings: not with --mode extender"},
@@ -377,6 +378,8 @@ static void modes_refuse_each_others_options_by_name(void **state)
 		{"--mode=standalone", "--extender-listen=:8080", "--extender-listen: not with --mode standalone"},
 		{"--mode=standalone", "--extender-late=error", "--extender-late: not with --mode standalone"},
 		{"--mode=standalone", "--extender-late=pass", NULL},
+		{"--mode=standalone", "--extender-alone", "--extender-alone: not with --mode standalone"},
+		{"--mode=standalone", "--extender-alone=false", NULL},
 		{"--mode=extender", "--extender-late=never", "--extender-late: \"never\""},
 		{"--mode=standalone", "--extender-tls-cert=x", "--extender-tls-cert: not with --mode standalone"},
 		{"--mode=standalone", "--extender-tls-key=x", "--extender-tls-key: not with --mode standalone"},
@@ -436,6 +439,7 @@ static void the_extender_listens_on_8080_and_prints_a_configuration_that_it_take
 {
 	struct settings *s = want(NULL, (const char *const[]){"--mode=extender", "--extender-late=error", NULL}), *again;
 	auto_free char *text = NULL;
+	struct lm_err err;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
 
@@ -446,7 +450,11 @@ static void the_extender_listens_on_8080_and_prints_a_configuration_that_it_take
 	again = want(text, NULL);
 	assert_int_equal(again->mode, MODE_EXTENDER);
 	assert_int_equal(again->extender_late, 1);
+	assert_false(again->extender_alone);
 	assert_string_equal(settings_extender_listen(again), ":8080");
+	settings_free(again);
+	again = want(NULL, (const char *const[]){"--mode=extender", "--extender-late=error", "--extender-alone", NULL});
+	assert_int_equal(settings_may_replace(s, again, &err), 0);
 	settings_free(again);
 	settings_free(s);
 }
