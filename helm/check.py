@@ -261,7 +261,7 @@ REFUSED = [                     # the value, what the message names
     ("persistence.existingClaim=a,persistence.snapshot.existingClaim=a", "persistence.snapshot.existingClaim"),
     ("clients.milan=203.0.113.7", "/clients/milan"), ("clients.milan={milan.example.com}", "/clients/milan/0"),
     ("mode=sidecar", "/mode"), ("extender.wait=1", "wait"), ("extender.kubeScheduler.image.pullPolicy=Always", "pullPolicy"),
-    ("extender.defaultScores=some", "/extender/defaultScores"), ("extender.ignorable=1", "/extender/ignorable"), ("extender.late=never", "/extender/late"),
+    ("extender.defaultScores=some", "/extender/defaultScores"), ("extender.ignorable=1", "/extender/ignorable"), ("extender.late=never", "/extender/late"), ("extender.bind=1", "/extender/bind"),
     ("extender.weight=0", "/extender/weight"), ("extender.weight=1.5", "/extender/weight"), ("extender.percentageOfNodesToScore=101", "/extender/percentageOfNodesToScore"),
     ("extender.managedResources[0].name=cpu", "/extender/managedResources/0/name"),
     ("extender.managedResources[0].name=kubernetes.io/latency", "/extender/managedResources/0/name"),
@@ -369,7 +369,7 @@ OTHER = {
     "merge.interval": "7m", "suspend": True, "startingDeadlineSeconds": 17, "activeDeadlineSeconds": 17, "successfulJobsHistoryLimit": 7,
     "failedJobsHistoryLimit": 7, "serviceAccount.create": False, "name": "other", "names": ["other"], "replicas": 7, "config": {"strict": True}, "poll": "7s", "dump": True,
     "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
-    "mode": "extender", "weight": 7, "defaultScores": False, "ignorable": False, "late": "error", "managedResources": [{"name": "example.com/latency"}],
+    "mode": "extender", "weight": 7, "defaultScores": False, "ignorable": False, "late": "error", "bind": True, "managedResources": [{"name": "example.com/latency"}],
     "percentageOfNodesToScore": 7, "extender.kubeScheduler.enabled": False, "secretName": "other", "insecure": True,
     "labels": {"k": "v"}, "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
 }
@@ -381,7 +381,7 @@ BESIDE = {"persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "mer
 
 
 BESIDE |= {"extender." + path: {"mode": "extender"} for path in (
-    "weight", "defaultScores", "ignorable", "late", "managedResources", "percentageOfNodesToScore", "kubeScheduler.image.registry", "kubeScheduler.image.repository",
+    "weight", "defaultScores", "ignorable", "late", "bind", "managedResources", "percentageOfNodesToScore", "kubeScheduler.image.registry", "kubeScheduler.image.repository",
     "kubeScheduler.image.tag", "kubeScheduler.image.digest", "kubeScheduler.resources", "kubeScheduler.extraArgs")}
 BESIDE |= {"extender.kubeScheduler.enabled": {"mode": "extender", "extender": {"insecure": True}}, "extender.tls.secretName": ALONE_VALUES, "extender.insecure": ALONE_VALUES}
 # Without these values nothing is rendered: that it is with them, is the change.

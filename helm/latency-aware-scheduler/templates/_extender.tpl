@@ -47,6 +47,9 @@ extenders:
 - urlPrefix: http://127.0.0.1:8090
   filterVerb: filter
   prioritizeVerb: prioritize
+  {{- if $x.bind }}
+  bindVerb: bind
+  {{- end }}
   weight: {{ $x.weight }}
   # names instead of whole objects
   nodeCacheCapable: true
