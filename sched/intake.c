@@ -245,3 +245,8 @@ bool intake_settle(struct intake *i)
 		metrics_add(i->stats, STAT_SETTLE_TIMEOUTS, 0, 1);
 	return take_all(i);
 }
+
+bool intake_is_settled(const struct intake *i)
+{
+	return reader_is_settled(i->reader);
+}

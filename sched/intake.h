@@ -27,6 +27,8 @@ int intake_fd(const struct intake *i);			/* readable: call intake_poll; -1: none
 bool intake_poll(struct intake *i, int64_t mono_ms, int64_t *wait_ms);
 /* The same after waiting for every change of the file that this machine made before now, at most INTAKE_SETTLE_MS. */
 bool intake_settle(struct intake *i);
+/* Nothing is to be taken, and intake_settle would not wait. Any thread, while the one that owns the intake does nothing with it. */
+bool intake_is_settled(const struct intake *i);
 /* The file was looked at once, or INTAKE_FIRST_MS are over. */
 bool intake_ready(const struct intake *i, int64_t mono_ms);
 const struct mesh *intake_mesh(const struct intake *i);	/* NULL: none yet */

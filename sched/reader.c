@@ -378,6 +378,13 @@ bool reader_settle(struct reader *r, int64_t limit_ms)
 	}
 }
 
+bool reader_is_settled(const struct reader *r)
+{
+	struct pollfd fds[2] = {{.fd = r->inotify, .events = POLLIN}, {.fd = r->socket, .events = POLLIN}};
+
+	return !r->news_count && (r->loading == r->done || r->gave_up) && poll(fds, ARRAY_SIZE(fds), 0) == 0;
+}
+
 bool reader_looked(const struct reader *r)
 {
 	return r->looked;

@@ -70,6 +70,8 @@ bool reader_take(struct reader *r, struct reader_news *news);
  * that once took longer is not waited for again: the old matrix is used until it comes. False when it was given up.
  */
 bool reader_settle(struct reader *r, int64_t limit_ms);
+/* Nothing is there to take, and reader_settle would not wait. Any thread, while the one that owns the reader does nothing with it. */
+bool reader_is_settled(const struct reader *r);
 /* Whether the first look at the file is over, with whatever outcome. */
 bool reader_looked(const struct reader *r);
 int64_t reader_heard_mono_ms(const struct reader *r);	/* the last sign of life */

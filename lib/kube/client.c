@@ -43,6 +43,8 @@ struct kube {
 	struct kube_call *calls;
 	kube_observer *observer;	/* NULL: none */
 	void *observer_arg;
+	kube_rester *rester;		/* NULL: none */
+	void *rester_arg;
 	int depth;			/* of kube_run: while it is not 0 nothing is freed */
 	bool freed;
 };
@@ -203,6 +205,12 @@ void kube_observe(struct kube *k, kube_observer *observer, void *arg)
 	k->observer_arg = arg;
 }
 
+void kube_on_rest(struct kube *k, kube_rester *rester, void *arg)
+{
+	k->rester = rester;
+	k->rester_arg = arg;
+}
+
 /* --- delivery --------------------------------------------------------------------------------------------------------- */
 
 static void fill_error(const struct kube *k, const struct kube_call *c, struct lm_err *err)
@@ -358,6 +366,15 @@ static bool step(struct kube *k)
 	return deliver(k);
 }
 
+static void rest(const struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
+{
+	if (k->rester && wait_ms > 0)
+		k->rester(k->rester_arg, true);
+	sockets_wait(&k->sockets, wait_ms, fds, count);
+	if (k->rester && wait_ms > 0)
+		k->rester(k->rester_arg, false);
+}
+
 void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
 {
 	size_t i;
@@ -369,7 +386,7 @@ void kube_run(struct kube *k, int64_t wait_ms, struct pollfd *fds, size_t count)
 	if (step(k) || wait_ms < 0)
 		wait_ms = 0;
 	if (!k->freed) {
-		sockets_wait(&k->sockets, watchdog(k, wait_ms), fds, count);
+		rest(k, watchdog(k, wait_ms), fds, count);
 		step(k);
 	}
 	k->depth--;

@@ -85,6 +85,13 @@ struct kube_outcome {
 typedef void kube_observer(void *arg, const struct kube_outcome *outcome);
 void kube_observe(struct kube *k, kube_observer *observer, void *arg);		/* one; it must not use the client */
 
+/*
+ * Called inside kube_run, with true before it sleeps and with false after: until then nothing of the client's is touched, so that another thread may have a turn
+ * with what this one owns. One; it must not use the client.
+ */
+typedef void kube_rester(void *arg, bool resting);
+void kube_on_rest(struct kube *k, kube_rester *rester, void *arg);
+
 /* The simple way: sends and runs until done, 30 s where no timeout is named; the caller frees *body. */
 int kube_call_wait(struct kube *k, const struct kube_request *request, int *status, char **body, struct lm_err *err);
 

@@ -31,6 +31,10 @@ struct desk {
 	bool closed;
 	struct deadlines *deadlines;
 	int event;
+	pthread_mutex_t turn;		/* held by who decides at once; no other is taken under it, but the decision's own */
+	atomic_bool resting;
+	desk_decide *decide;
+	void *decide_arg;
 };
 
 /* --- a job ------------------------------------------------------------------------------------------------------------- */
@@ -162,6 +166,18 @@ void desk_ask(struct desk *d, struct desk_job *job, int64_t until_mono_ms, desk_
 	desk_release(job);
 }
 
+/* A turn that the scheduling thread wants back is not taken: who came while it waits sees that at once, and it is next. */
+bool desk_at_once(struct desk *d, struct desk_job *job, struct wire_answer *answer)
+{
+	bool decided;
+
+	if (!atomic_load(&d->resting) || pthread_mutex_trylock(&d->turn) != 0)
+		return false;
+	decided = atomic_load(&d->resting) && d->decide(d->decide_arg, job, answer);
+	pthread_mutex_unlock(&d->turn);
+	return decided;
+}
+
 static void on_late(void *arg, struct deadline *entry)
 {
 	struct desk_job *job = (struct desk_job *)(void *)((char *)entry - offsetof(struct desk_job, deadline));
@@ -182,6 +198,7 @@ int desk_open(struct desk **out, struct lm_err *err)
 	struct desk *d = xcalloc(1, sizeof(*d));
 
 	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->turn, NULL);
 	d->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->event < 0)
 		lm_fail_errno(err, "eventfd");
@@ -199,8 +216,29 @@ void desk_free(struct desk *d)
 		return;
 	deadlines_stop(d->deadlines);
 	cleanup_close(&d->event);
+	pthread_mutex_destroy(&d->turn);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
+}
+
+void desk_on_rest(struct desk *d, desk_decide *how, void *arg)
+{
+	d->decide = how;
+	d->decide_arg = arg;
+}
+
+void desk_rest(struct desk *d)
+{
+	pthread_mutex_lock(&d->turn);	/* what this thread wrote is seen by who decides */
+	atomic_store(&d->resting, true);
+	pthread_mutex_unlock(&d->turn);
+}
+
+void desk_resume(struct desk *d)
+{
+	atomic_store(&d->resting, false);
+	pthread_mutex_lock(&d->turn);
+	pthread_mutex_unlock(&d->turn);
 }
 
 int desk_fd(const struct desk *d)

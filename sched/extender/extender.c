@@ -24,6 +24,7 @@
 #define LINGER_MS 100			/* so that the last answers are on their way */
 /* A request with 5,000 names takes half a MiB: given back to the kernel and taken again each time, its pages cost a quarter of the work. */
 #define KEPT_BYTES (4 << 20)
+#define AT_ONCE_NODES 5000		/* a third of a millisecond; larger ones are for the scheduling thread, whose time is nobody's deadline */
 #define TURN_REQUESTS 32		/* so that the API is looked at in between */
 
 struct extender {
@@ -112,6 +113,15 @@ static int open_signals(struct extender *x, struct lm_err *err)
 	return x->signals < 0 ? lm_fail_errno(err, "signalfd") : 0;
 }
 
+static struct status_facts facts_now(const struct extender *x, int64_t mono_ms)
+{
+	struct status_facts facts = {.looked = intake_ready(x->intake, mono_ms), .draining = x->drain_until_ms != 0};
+
+	facts.unlisted = feed_unlisted(x->feed, &facts.forbidden);
+	facts.synced = !facts.unlisted;
+	return facts;
+}
+
 /* --- requests -------------------------------------------------------------------------------------------------------- */
 
 /* A pod is of a kube-scheduler's name, and may be of one that has a profile here; else the first one holds. */
@@ -132,7 +142,7 @@ static void log_judged(enum judge_verb verb, const struct wire_request *request,
 			 LI("took_us", took_us)));
 }
 
-static void serve(struct extender *x, struct desk_job *job)
+static struct wire_answer decide_job(struct extender *x, const struct desk_job *job)
 {
 	const struct wire_request *request = desk_request(job);
 	const struct pod *pod = request->pod;
@@ -145,7 +155,36 @@ static void serve(struct extender *x, struct desk_job *job)
 	metrics_observe(x->stats, STAT_DECISION_SECONDS, 0, (double)took_us / 1e6);
 	metrics_add(x->stats, STAT_BAD_REQUESTS, 0, pod->ask.error != NULL);
 	log_judged(desk_verb(job), request, in.mesh, took_us);
+	return answer;
+}
+
+static void serve(struct extender *x, struct desk_job *job)
+{
+	struct wire_answer answer = decide_job(x, job);
+
 	desk_answer(x->desk, job, &answer);
+}
+
+/* HTTP's thread, while ours sleeps. */
+static bool decide_at_once(void *arg, struct desk_job *job, struct wire_answer *answer)
+{
+	struct extender *x = arg;
+	struct status_facts facts = facts_now(x, clock_mono_ms());
+
+	if (!facts.synced || !facts.looked || desk_request(job)->count > AT_ONCE_NODES || !intake_is_settled(x->intake))
+		return false;
+	*answer = decide_job(x, job);
+	return true;
+}
+
+static void on_rest(void *arg, bool resting)
+{
+	struct extender *x = arg;
+
+	if (resting)
+		desk_rest(x->desk);
+	else
+		desk_resume(x->desk);
 }
 
 /* True: there may be more. */
@@ -181,15 +220,6 @@ static void say_late(struct extender *x)
 }
 
 /* --- the loop -------------------------------------------------------------------------------------------------------- */
-
-static struct status_facts facts_now(const struct extender *x, int64_t mono_ms)
-{
-	struct status_facts facts = {.looked = intake_ready(x->intake, mono_ms), .draining = x->drain_until_ms != 0};
-
-	facts.unlisted = feed_unlisted(x->feed, &facts.forbidden);
-	facts.synced = !facts.unlisted;
-	return facts;
-}
 
 static void set_gauges(struct extender *x, const struct status_facts *facts)
 {
@@ -286,6 +316,8 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	server.tls = tls_http(x->tls);
 	if (server_open(&server, &x->server, err) < 0)
 		return -1;
+	desk_on_rest(x->desk, decide_at_once, x);
+	kube_on_rest(x->kube, on_rest, x);
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server)), LB("tls", x->tls != NULL)));
 	return 0;
 }

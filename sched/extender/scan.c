@@ -1,15 +1,15 @@
 #include "sched/extender/scan.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/auxv.h>
 
 #include "lib/mem.h"
+#include "sched/extender/plain.h"
 
 #define KEY "NodeNames"
-#define EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
+#define KEY_MEMBER "\"" KEY "\":"
 
 struct text {
 	const char *at, *end;
@@ -75,6 +75,18 @@ static void skip_value(struct text *t)
 	} while (t->at < t->end && (depth || (*t->at != ',' && *t->at != '}' && *t->at != ']')));
 }
 
+/* Go writes it last: its bracket is the last of that kind, if no name has one, and nothing but `}` may follow the list (is_last). */
+static bool find_last(struct text *t)
+{
+	const char *begin = t->at, *at = memrchr(begin, '[', (size_t)(t->end - begin));
+	size_t len = sizeof("," KEY_MEMBER) - 1;
+
+	if (!at || (size_t)(at - begin) < len || memcmp(at - len, "," KEY_MEMBER, len) != 0)
+		return false;
+	t->at = at;
+	return true;
+}
+
 /* To the value of the member; keys with escapes are none of ours. */
 static bool find_list(struct text *t)
 {
@@ -97,34 +109,6 @@ static bool find_list(struct text *t)
 
 /* --- the list -------------------------------------------------------------------------------------------------------------- */
 
-/*
- * The highest bit of each byte that is a quote, a backslash, a control character, DEL or beyond. Above the lowest of them there may be wrong ones, for a borrow or
- * a carry begins in none but such a byte.
- */
-static uint64_t special(uint64_t word)
-{
-	uint64_t quote = word ^ EACH('"'), slash = word ^ EACH('\\');
-
-	return (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash) | (word - EACH(0x20)) | (word + EACH(1)) | word) & EACH(0x80);
-}
-
-/* The bytes in their order in memory, the first one lowest. */
-static uint64_t load(const char *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return le64toh(word);
-}
-
-static uint64_t load_some(const char *at, size_t len)
-{
-	char bytes[8] = {0};
-
-	memcpy(bytes, at, len < 8 ? len : 8);
-	return load(bytes);
-}
-
 static uint64_t mix(uint64_t hash, uint64_t word, uint64_t key)
 {
 	hash = (hash ^ word) * key;
@@ -142,10 +126,8 @@ static size_t copy_name(const struct text *t, uint64_t key, char *to, uint64_t *
 	size_t len;
 
 	for (*hash = key;; at += 8) {
-		size_t left = (size_t)(t->end - at);
-
-		word = left >= 8 ? load(at) : load_some(at, left);	/* whose zeros are special */
-		found = special(word);
+		word = plain_load(at, t->end);
+		found = plain_special(word);
 		if (found || at - t->at > WIRE_NAME_MAX)
 			break;
 		*hash = mix(*hash, word, key);
@@ -238,7 +220,7 @@ static bool is_each_once(const struct scan *s, const uint64_t *hashes)
 
 static uint64_t secret(void)
 {
-	uint64_t number = EACH(0x5b);
+	uint64_t number = PLAIN_EACH(0x5b);
 
 	if (getauxval(AT_RANDOM))
 		memcpy(&number, (const void *)getauxval(AT_RANDOM), sizeof(number));
@@ -256,11 +238,21 @@ static bool scan_list(struct text *t, struct scan *s)
 	return take_names(t, s, hashes, secret()) && is_each_once(s, hashes);
 }
 
+/* What is before the last brace of a text that json_parse takes is a member of the outermost object. */
+static bool is_last(const struct text *t)
+{
+	return t->end - t->at == 1 && *t->at == '}';
+}
+
 bool scan_names(const char *text, size_t len, struct scan *out)
 {
 	struct text t = {text, text + len};
 
 	*out = (struct scan){0};
+	if (find_last(&t) && scan_list(&t, out) && is_last(&t))
+		return true;
+	scan_free(out);
+	t.at = text;
 	if (find_list(&t) && scan_list(&t, out))
 		return true;
 	scan_free(out);

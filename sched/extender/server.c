@@ -137,13 +137,19 @@ static bool check_type(struct server *s, int verb, const struct http_request *re
 }
 
 /* Takes the job. */
-static void ask(struct server *s, struct desk_job *job, const struct http_request *request, http_filler *print, int64_t until_mono_ms)
+static void ask(struct server *s, struct desk_job *job, const struct http_request *request, http_filler *print, int64_t until_mono_ms,
+		struct http_reply *reply)
 {
 	struct asked *asked = xcalloc(1, sizeof(*asked));
 
 	atomic_fetch_add(&s->busy, 1);
 	asked->server = s;
 	asked->job = job;
+	if (!desk_bind(job) && desk_at_once(s->settings.desk, job, &asked->answer)) {
+		asked->end = DESK_ANSWERED;
+		print(asked, reply);
+		return;
+	}
 	asked->later = http_defer(request, print, asked);
 	desk_ask(s->settings.desk, job, until_mono_ms, on_done, asked);
 }
@@ -159,7 +165,7 @@ static void answer(struct server *s, enum judge_verb verb, const struct http_req
 	if (wire_parse(request->body, request->body_len, &wire, &err) < 0)
 		answer_bad(s, (int)verb, 400, err.msg, reply);
 	else
-		ask(s, desk_job(verb, &wire), request, print_answer, until_mono_ms);
+		ask(s, desk_job(verb, &wire), request, print_answer, until_mono_ms, reply);
 }
 
 static void answer_bind(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -176,7 +182,7 @@ static void answer_bind(void *arg, const struct http_request *request, struct ht
 	else if (wire_bind_parse(request->body, request->body_len, &bind, &err) < 0)
 		answer_bad(s, BIND, 400, err.msg, reply);
 	else
-		ask(s, desk_job_bind(&bind), request, print_binding, until_mono_ms);
+		ask(s, desk_job_bind(&bind), request, print_binding, until_mono_ms, reply);
 }
 
 static void answer_filter(void *arg, const struct http_request *request, struct http_reply *reply)

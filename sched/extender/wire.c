@@ -8,6 +8,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/names.h"
+#include "sched/extender/prune.h"
 #include "sched/extender/scan.h"
 
 #define RESTS 4			/* as many as are asked about at a time, about */
@@ -260,11 +261,15 @@ static struct wire_rest *add_rest(struct buf *text, struct pod *pod)
 static struct wire_rest *read_rest(struct buf *text)
 {
 	struct wire_rest *rest = text->len <= REST_MAX_BYTES ? find_rest(text) : NULL;
+	auto_buf struct buf pruned = {0};
 	struct wire_request r;
 	struct lm_err unsaid;
 
-	if (rest || parse_whole(text->data, text->len, &r, &unsaid) < 0)
+	if (rest)
 		return rest;
+	prune(text->data, text->len, &pruned);
+	if (parse_whole(pruned.data, pruned.len, &r, &unsaid) < 0)
+		return NULL;
 	if (text->len > REST_MAX_BYTES)
 		buf_free(text);		/* found by nobody */
 	rest = add_rest(text, steal(&r.own_pod));

@@ -2,7 +2,8 @@
 # tools.sh [--kubernetes VERSION] [NAME...]: builds what is missing of the pinned tools and prints the folder that holds them.
 #
 #   NAME      etcd kube-apiserver kube-scheduler promtool (these are the default),
-#             kube-controller-manager kubectl kubelet
+#             kube-controller-manager kubectl kubelet,
+#             extender-client (tools/extender-client: kube-scheduler's HTTPExtender as a program; built anew when its source changed)
 #   VERSION   1.36.3 (default) or 1.34.4: the pins are tools/kubernetes-VERSION, those of etcd are tools/etcd
 #
 # The folder is outside the tree: ${LATENCY_TOOLS:-${XDG_CACHE_HOME:-~/.cache}/latency-mesh}/tools-HASH, HASH over pins, build flags and
@@ -31,7 +32,7 @@ done
 [ $# -gt 0 ] || set -- etcd kube-apiserver kube-scheduler promtool
 for name; do
 	case $name in
-	etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | promtool) ;;
+	etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kubectl | kubelet | promtool | extender-client) ;;
 	*) usage ;;
 	esac
 done
@@ -63,7 +64,9 @@ cache=$(cd "$cache" && pwd)
 dir=$cache/tools-$hash
 go=
 
-complete() { for name; do [ -x "$dir/$name" ] || return 1; done; }
+client=$pins/extender-client/main.go
+is_built() { [ -x "$dir/$1" ] && { [ "$1" != extender-client ] || cmp -s "$client" "$dir/$1.go"; }; }
+complete() { for name; do is_built "$name" || return 1; done; }
 
 # --- a Go that is new enough -----------------------------------------------------------------------------------------
 
@@ -125,9 +128,11 @@ build() {
 	case $1 in
 	etcd) go_tool etcd etcd go.etcd.io/etcd/server/v3 "$link_flags" ;;
 	promtool) promtool ;;
+	extender-client) go_tool "$1" "kubernetes-$kubernetes" "$client" "$link_flags" ;;
 	*) go_tool "$1" "kubernetes-$kubernetes" "k8s.io/kubernetes/cmd/$1" "$kube_flags" ;;
 	esac
 	mv "$dir/part-$1" "$dir/$1"
+	[ "$1" != extender-client ] || cp "$client" "$dir/$1.go"
 	say "$1: $(($(date +%s) - begin)) s"
 }
 
