@@ -95,8 +95,7 @@ static inline void set_estimate(struct target *t, size_t at, float estimate_us)
 	if (isnan(estimate_us) || isnan(t->rtt[at]))
 		return;
 	t->pair[at] |= PAIR_ESTIMATE;
-	if (estimate_us < t->cost[at])
-		t->cost[at] = estimate_us;
+	t->cost[at] = estimate_us < t->rtt[at] ? estimate_us : t->rtt[at];
 }
 
 static void fold_clients(struct target *t, const struct snapshot_links *links, const float *estimate_us, size_t clients)

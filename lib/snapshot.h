@@ -19,7 +19,7 @@
  *
  * `client_estimate_us`: a number says that nothing was measured between this node and this client. client_rtt_us of the cell is then an upper
  * bound (by the triangle: what another node measured, and the way to it), jitter and loss are null; the estimate is the likely RTT, for
- * ranking alone. null: the cell is as measured. An estimate without a bound is none.
+ * ranking alone; what is above the bound counts as the bound. null: the cell is as measured. An estimate without a bound is none.
  *
  * The predecessors' plain form, in milliseconds, is recognised by the lack of a top-level number `version`:
  *	{"edge-1":{"edge-2":0.412,"edge-3":null}, "edge-2":{"edge-1":0.409}}

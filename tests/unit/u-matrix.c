@@ -130,7 +130,7 @@ static void check_client(const struct snapshot *s, const struct matrix *m, uint3
 	bool estimated = !isnan(estimate_us) && !isnan(cost_us);
 
 	assert_true(same(row.rtt_us[node], s->client.rtt_us[at]));	/* of an estimate too: the bound, which limits look at */
-	assert_true(same(row.cost_us[node], estimated ? fminf(cost_us, estimate_us) : cost_us));
+	assert_true(same(row.cost_us[node], estimated ? fminf(s->client.rtt_us[at], estimate_us) : cost_us));
 	assert_int_equal(row.pair[node], flags_naively(NAN, NAN, s->client.rtt_us[at], s->client.loss[at]) | (estimated ? PAIR_ESTIMATE : 0));
 }
 
