@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,20 @@ static void print_classes(const struct mesh *mesh, struct buf *out)
 	buf_char(out, '}');
 }
 
+/* 9 digits tell any two floats apart. */
+static void print_entry(const struct entries *entry, struct buf *out)
+{
+	uint32_t i;
+
+	buf_str(out, "{");
+	for (i = 0; i < entry->count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json_string(out, entry->shares[i].node);
+		buf_printf(out, ":%.9g", (double)entry->shares[i].share);
+	}
+	buf_char(out, '}');
+}
+
 static void print_past(const struct dump_input *in, struct buf *out)
 {
 	buf_str(out, "{\"epoch\":");
@@ -66,6 +81,8 @@ static void print_past(const struct dump_input *in, struct buf *out)
 	print_time("taken", in->wall_ms - (in->mono_ms - in->mesh->taken_mono_ms), out);
 	buf_printf(out, ",\"hold\":%s,\"classes\":", never_ages(in->mesh) ? "true" : "false");
 	print_classes(in->mesh, out);
+	buf_str(out, ",\"entry\":");
+	print_entry(&in->mesh->entry, out);
 	buf_char(out, '}');
 }
 
@@ -159,6 +176,8 @@ static void print_matrix(const struct dump_input *in, struct buf *out)
 	snapshot.written_ms = written_ms(in);
 	for (i = 0; never_ages(in->mesh) && i < snapshot.nodes.count; i++)
 		snapshot.age_s[i] = 0;
+	if (never_ages(in->mesh))
+		snapshot.entry.age_s = NAN;
 	snapshot_write_exact(&snapshot, out);
 	snapshot_free(&snapshot);
 }

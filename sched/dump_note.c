@@ -16,6 +16,21 @@ static int check_time(const cJSON *object, const char *key, struct lm_err *err)
 	return clock_parse(text, &ignored) < 0 ? lm_fail(err, LM_DATA, "%s: \"%.60s\" is no time", key, text) : 0;
 }
 
+static int check_entry(const cJSON *past, struct lm_err *err)
+{
+	const cJSON *shares, *item;
+	int there = json_may_object(past, "entry", &shares, err);
+
+	if (there <= 0)
+		return there;
+	if (cJSON_GetArraySize(shares) > SNAPSHOT_MAX_NODES)
+		return lm_fail(err, LM_DATA, "entry: more than %d", SNAPSHOT_MAX_NODES);
+	cJSON_ArrayForEach(item, shares)
+		if (!name_is_valid(item->string) || !cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble <= 1))
+			return lm_fail(err, LM_DATA, "entry: %.100s: is no share of a node", item->string);
+	return 0;
+}
+
 static int check_past(const cJSON *past, struct lm_err *err)
 {
 	const char *epoch;
@@ -26,7 +41,7 @@ static int check_past(const cJSON *past, struct lm_err *err)
 	if (json_want_string(past, "epoch", &epoch, err) < 0 || json_want_i64(past, "generation", 0, INT64_C(1) << 53, &generation, err) < 0 ||
 	    check_time(past, "written", err) < 0 || check_time(past, "taken", err) < 0 || json_may_bool(past, "hold", &hold, err) < 0)
 		return -1;
-	return json_want_object(past, "classes", &classes, err);
+	return json_want_object(past, "classes", &classes, err) < 0 ? -1 : check_entry(past, err);
 }
 
 int dump_note_check(const cJSON *note, struct lm_err *err)
@@ -85,4 +100,18 @@ void dump_note_classes(const cJSON *note, struct mesh *mesh)
 		if (node != NAMES_NONE)
 			mesh_set_class(mesh, node, class_of(cJSON_GetStringValue(item)));
 	}
+}
+
+void dump_note_entry(const cJSON *note, struct mesh *mesh)
+{
+	const cJSON *shares = json_get(json_get(note, "matrix"), "entry"), *item;
+	auto_free struct entry_share *read = NULL;
+	uint32_t count = 0;
+
+	if (!cJSON_IsObject(shares))
+		return;
+	read = xcalloc((size_t)cJSON_GetArraySize(shares) + 1, sizeof(*read));
+	cJSON_ArrayForEach(item, shares)
+		read[count++] = (struct entry_share){item->string, (float)item->valuedouble};
+	entries_set(&mesh->entry, read, count);
 }

@@ -83,6 +83,17 @@ static double age_of(const struct explanation *e, const struct resolved *target,
 	return age_s;
 }
 
+/* Is what is shown, or a part of it, an upper bound? */
+static bool is_estimate(const struct explanation *e, const struct resolved *target, uint32_t node)
+{
+	uint32_t row = row_of(e, node), k;
+
+	for (k = 0; target && row != NAMES_NONE && k < target->count; k++)
+		if (target->legs[k].row.pair && (target->legs[k].row.pair[row] & PAIR_ESTIMATE))
+			return true;
+	return false;
+}
+
 static const struct resolved *first_target(const struct targets *t)
 {
 	uint32_t k;
@@ -125,9 +136,11 @@ void explain_make(struct explanation *e, struct offline *o, uint32_t pod)
 	e->weights = targets.asking ? e->in.profile->weight_asking : e->in.profile->weight_plain;
 	e->order = xcalloc(e->in.view->count + 1, sizeof(*e->order));
 	e->age_s = xcalloc(e->in.view->count + 1, sizeof(*e->age_s));
+	e->estimate = xcalloc(e->in.view->count + 1, sizeof(*e->estimate));
 	for (i = 0; i < e->in.view->count; i++) {
 		e->order[i] = i;
 		e->age_s[i] = e->in.mesh ? age_of(e, target, i) : NAN;
+		e->estimate[i] = is_estimate(e, target, i);
 	}
 	qsort_r(e->order, e->in.view->count, sizeof(*e->order), compare, e);
 }
@@ -136,6 +149,7 @@ void explain_free(struct explanation *e)
 {
 	free(e->order);
 	free(e->age_s);
+	free(e->estimate);
 	buf_free(&e->target);
 }
 

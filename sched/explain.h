@@ -7,13 +7,14 @@
  *
  * JSON is one object. Members stay; new ones may come. Numbers are numbers, null is unknown:
  *
- *	version 1, now, cluster {nodes, pods, others, passed_over}, matrix null | {file, plain, hold, epoch, generation, written, nodes, clients}
+ *	version 1, now, cluster {nodes, pods, others, passed_over}, matrix null | {file, plain, hold, epoch, generation, written, nodes, clients,
+ *		entry {node: its share of the traffic, of sum 1}, entry_age_s}
  *	pod {namespace, name, uid, scheduler_name, was_on}
  *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
  *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
- *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, cost_us, age_s, load, filter, reason}]
+ *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, load, filter, reason}]
  *
- * Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
+ * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it. Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
  * whole there is no word on single nodes: filter and reason are null.
  *
  * Exit codes: 0 it has a place, 1 it fits nowhere, 64 usage, 65 bad data, 66 no such file or pod, 78 configuration.
@@ -41,6 +42,7 @@ struct explanation {
 	const double *weights;		/* of the profile, by term */
 	uint32_t *order;		/* nodes, best first, then those that are refused */
 	double *age_s;			/* by node; NaN unknown */
+	bool *estimate;			/* by node: nobody measured the round trip that is shown, it is an upper bound */
 	struct buf target;		/* what the round trip is to: "app=redis"; empty: nothing */
 };
 

@@ -1,10 +1,10 @@
 /*
  * mesh.h - a matrix in use: the matrix, since when it is known, and what is computed from it once, when it is taken into use, from the
- * one before (load classes with hysteresis, means over the mesh). Immutable after mesh_take; owned by the scheduling thread.
+ * one before (load classes with hysteresis, shares of the entry nodes, means over the mesh). Immutable after mesh_take; owned by the scheduling thread.
  *
  * Age of a row at `now`: age_s of the file + base + (now - first seen), where base is max(0, wall now - written) for the first file after a start and 0
  * later; an edit (same epoch and generation) keeps the time at which that generation was first seen. Under `hold` every age is 0. The
- * plain form does not age.
+ * plain form does not age. The data of where traffic enters have an age of their own in the file, to which the same is added.
  */
 #ifndef SCHED_MESH_H
 #define SCHED_MESH_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/matrix.h"
+#include "sched/entries.h"
 
 #define CPU_BUSY 0.70			/* the total loses CPU_BUSY_POINTS */
 #define CPU_BUSY_POINTS 15.0
@@ -30,6 +31,7 @@ struct mesh {
 	bool hold;
 	uint8_t *load;			/* enum load_class by matrix node */
 	uint32_t full_count;		/* nodes of LOAD_FULL */
+	struct entries entry;		/* in use; whether it is too old is a matter of time: mesh_entry_usable */
 	bool *linked;			/* by matrix node: its own row holds links */
 	double oldest_s;		/* largest age_s of a row that holds links or a load; INFINITY when such a row has none */
 	double unknown_us;		/* what an unknown leg counts in a mean: 1 s, or the worst RTT if that is larger */
@@ -58,6 +60,10 @@ void mesh_free(struct mesh *mesh);
 void mesh_set_class(struct mesh *mesh, uint32_t node, enum load_class as);
 enum load_class mesh_class(const struct mesh *mesh, uint32_t node);
 const char *load_class_name(enum load_class as);	/* "unknown", "easy", "busy", "full" */
+
+/* Age of the entry data; NaN: the matrix has none. They are used up to mesh_dead_s. */
+double mesh_entry_age_s(const struct mesh *mesh, int64_t mono_ms);
+bool mesh_entry_usable(const struct mesh *mesh, int64_t mono_ms);
 
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
 double mesh_fresh_s(const struct mesh *mesh);		/* 3 periods */

@@ -20,9 +20,9 @@ static const char *view_name(const struct resolver *r, int32_t node)
 }
 
 /* view_node -1: a node that only the matrix knows. */
-static struct leg node_leg(const struct resolver *r, int32_t view_node, const char *name, uint32_t pods)
+static struct leg node_leg(const struct resolver *r, int32_t view_node, const char *name, float weight)
 {
-	struct leg leg = {.view_node = view_node, .matrix_node = NAMES_NONE, .weight = (float)pods};
+	struct leg leg = {.view_node = view_node, .matrix_node = NAMES_NONE, .weight = weight};
 
 	if (r->matrix)
 		leg.matrix_node = matrix_find_node(r->matrix, name);
@@ -56,7 +56,7 @@ static bool node_legs(const struct resolver *r, struct resolved *out, const stru
 
 	for (i = 0; i < count; i++) {
 		legs[i].name = view_name(r, (int32_t)nodes[i].node);
-		legs[i].leg = node_leg(r, (int32_t)nodes[i].node, legs[i].name, nodes[i].pods);
+		legs[i].leg = node_leg(r, (int32_t)nodes[i].node, legs[i].name, (float)nodes[i].pods);
 	}
 	if (count > 1)
 		qsort(legs, count, sizeof(*legs), by_name);
@@ -104,6 +104,24 @@ static bool resolve_default_clients(const struct resolver *r, struct resolved *o
 	for (i = 0; i < profile->default_client_count; i++)
 		out->count += client_leg(r, profile->default_clients[i], &out->legs[out->count]);
 	return out->count > 0;
+}
+
+static bool resolve_entry(const struct resolver *r, struct resolved *out)
+{
+	const struct mesh *mesh = r->in->mesh;
+	uint32_t i;
+
+	if (!mesh || !mesh_entry_usable(mesh, r->in->mono_ms))
+		return false;
+	out->is_entry = true;
+	out->legs = arena_alloc(r->arena, mesh->entry.count * sizeof(*out->legs));
+	for (i = 0; i < mesh->entry.count; i++) {
+		const struct entry_share *from = &mesh->entry.shares[i];
+
+		out->legs[i] = node_leg(r, cache_find_node(r->in->view->cache, from->node), from->node, from->share);
+	}
+	out->count = mesh->entry.count;
+	return true;
 }
 
 static bool resolve_zone(const struct resolver *r, const char *zone, struct resolved *out)
@@ -213,7 +231,7 @@ static bool resolve_target(const struct resolver *r, const struct target *t, str
 	case TARGET_DEFAULT_CLIENTS:
 		return resolve_default_clients(r, out);
 	case TARGET_ENTRY:
-		break;			/* ask.c refuses it */
+		return resolve_entry(r, out);
 	}
 	return false;
 }

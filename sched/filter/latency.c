@@ -86,8 +86,8 @@ static void filter(struct cycle *c)
 
 		if (limit->missing)
 			continue;
-		if (limit->is_mesh || limit->any) {
-			distance_show(c, limit, median_us);
+		if (limit->is_mesh || limit->any || limit->is_entry) {
+			distance_limit(c, limit, median_us);
 			check(c, k, median_us);
 			continue;
 		}
