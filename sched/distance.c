@@ -64,23 +64,30 @@ static void fresh_leg(const struct cycle *c, const struct leg *leg, const float 
 	}
 }
 
-/* A row that nobody filled: what it has of clients was estimated from the rows of others. */
-static struct row_age estimate_age(const struct cycle *c, const struct leg *leg)
+/* Of a pair. A row that nobody filled: what it has of clients was estimated from the rows of others. Their age is found when it is first wanted. */
+static const struct row_age *age_there(const struct cycle *c, uint32_t row, uint8_t pair, struct row_age *others)
 {
-	float factor = leg->row.pair && leg->matrix_node == NAMES_NONE ? mean_factor(c->in->mesh, c->decider->ages) : 0;
+	const struct row_age *own = age_of(c, row);
 
-	return (struct row_age){.factor = factor, .dead = factor <= 0};
+	if (own != &no_row || !(pair & PAIR_ESTIMATE))
+		return own;
+	if (isnan(others->factor)) {
+		others->factor = mean_factor(c->in->mesh, c->decider->ages);
+		others->dead = others->factor <= 0;
+	}
+	return others;
 }
 
 static void aged_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
 {
-	const struct row_age *here = age_of(c, leg->matrix_node), estimated = estimate_age(c, leg);
+	const struct row_age *here = age_of(c, leg->matrix_node);
+	struct row_age others = {.factor = NAN};
 	uint32_t i, n = c->view->count;
 
 	for (i = 0; i < n; i++) {
 		uint32_t row = c->row_of_node[i];
 		uint8_t pair = values && row != NAMES_NONE ? leg->row.pair[row] : 0;
-		const struct row_age *own = age_of(c, row), *there = own == &no_row && (pair & PAIR_ESTIMATE) ? &estimated : own;
+		const struct row_age *there = age_there(c, row, pair, &others);
 		bool known = values && row != NAMES_NONE && pair_is_known(pair, here, there);
 
 		out[i] = known ? values[row] : NAN;
