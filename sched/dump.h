@@ -11,8 +11,10 @@
  *			"entry":{"edge-1":0.75,"edge-2":0.25}}}
  *
  * now: the time of the dump; taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
- * not age (the plain form never does); classes: nodes whose load alone would
- * put them into another class; entry: the shares of traffic in use (entries.h; a dump of before there were any has none). `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
+ * not age (the plain form never does); classes: nodes whose load alone would put them into another class; entry: the shares of
+ * traffic in use (entries.h; a dump of before there were any has none).
+ *
+ * `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
  * decides, not the writer's. Both files are published atomically, the matrix first.
  *
  * The note holds for the matrix of the same epoch, generation and `written` alone: with another one (--matrix) it is as if there were none.

@@ -14,7 +14,9 @@
  *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
  *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, load, filter, reason}]
  *
- * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it. Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
+ * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it.
+ *
+ * Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
  * whole there is no word on single nodes: filter and reason are null.
  *
  * Exit codes: 0 it has a place, 1 it fits nowhere, 64 usage, 65 bad data, 66 no such file or pod, 78 configuration.

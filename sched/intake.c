@@ -40,6 +40,7 @@ int intake_start(const char *file, int64_t poll_ms, struct metrics *stats, struc
 	}
 	metrics_set(stats, STAT_MATRIX_AGE_SECONDS, 0, NAN);
 	metrics_set(stats, STAT_MATRIX_GENERATION, 0, NAN);
+	metrics_set(stats, STAT_ENTRY_AGE_SECONDS, 0, NAN);
 	*out = i;
 	return 0;
 }
@@ -245,6 +246,7 @@ static void set_gauges(struct intake *i, int64_t mono_ms)
 	if (i->mesh && !i->hold && !matrix_is_plain(i->mesh->matrix))
 		age_s = i->mesh->base_s + (double)(mono_ms - i->mesh->seen_mono_ms) / 1e3;
 	metrics_set(i->stats, STAT_MATRIX_AGE_SECONDS, 0, i->mesh && isnan(age_s) ? 0 : age_s);
+	metrics_set(i->stats, STAT_ENTRY_AGE_SECONDS, 0, i->mesh ? mesh_entry_age_s(i->mesh, mono_ms) : NAN);
 	metrics_set(i->stats, STAT_MATRIX_USABLE, 0, i->usable);
 	metrics_set(i->stats, STAT_READER_STARTS, 0, (double)reader_starts(i->reader));
 	metrics_set(i->stats, STAT_READER_SILENT_SECONDS, 0, (double)(mono_ms - reader_heard_mono_ms(i->reader)) / 1e3);

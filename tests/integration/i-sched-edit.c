@@ -206,6 +206,7 @@ static void entry_is_followed_and_drops_out_with_a_warning(void **state)
 	sched_pod(&s, "moved", near_entry);
 	assert_string_equal(sched_where(&s, "moved"), "b");
 	assert_int_equal(sched_log_count(&s, "entry: the data of where traffic enters are too old", 1), 1);
+	assert_true(sched_metric(&s, "latency_sched_entry_age_seconds") > 600);
 	sched_pod(&s, "old", near_entry);
 	assert_true(*sched_where(&s, "old"));
 	sched_pod(&s, "limit", "\"latency-mesh.io/within\":\"entry<=1s\"");
