@@ -86,22 +86,9 @@ static double age_of(const struct explanation *e, const struct resolved *target,
 /* Is what is shown, or a part of it, an upper bound? */
 static bool is_estimate(const struct explanation *e, const struct resolved *target, uint32_t node)
 {
-	uint32_t row = row_of(e, node), k;
+	uint32_t row = row_of(e, node);
 
-	for (k = 0; target && row != NAMES_NONE && k < target->count; k++)
-		if (target->legs[k].row.pair && (target->legs[k].row.pair[row] & PAIR_ESTIMATE))
-			return true;
-	return false;
-}
-
-static const struct resolved *first_target(const struct targets *t)
-{
-	uint32_t k;
-
-	for (k = 0; k < t->near_count; k++)
-		if (!t->near[k].missing)
-			return &t->near[k];
-	return NULL;
+	return target && row != NAMES_NONE && target_is_estimate(target, row);
 }
 
 static int compare(const void *a, const void *b, void *arg)
@@ -130,7 +117,7 @@ void explain_make(struct explanation *e, struct offline *o, uint32_t pod)
 	*e = (struct explanation){.offline = o, .asked = &o->pods[pod]};
 	offline_decide(o, pod, &e->in, &e->decision);
 	targets_resolve(&e->in, &arena, &targets);
-	target = first_target(&targets);
+	target = targets_first(&targets);
 	if (target)
 		target_describe(target->item, &e->target);
 	e->weights = targets.asking ? e->in.profile->weight_asking : e->in.profile->weight_plain;

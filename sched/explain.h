@@ -11,7 +11,7 @@
  *		entry {node: its share of the traffic, of sum 1}, entry_age_s}
  *	pod {namespace, name, uid, scheduler_name, was_on}
  *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
- *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
+ *	verdict {node, runner_up, total, rtt_us, estimate, message, note, refused_whole}	node null: it fits nowhere, and message says why
  *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, load, filter, reason}]
  *
  * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it.

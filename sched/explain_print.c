@@ -143,15 +143,9 @@ static void points(double value, struct buf *out)
 		buf_printf(out, "%.1f", value);
 }
 
-/* An estimate is marked, with the bound that limits look at. */
 static void print_rtt(const struct explanation *e, uint32_t node, struct buf *out)
 {
-	double rtt_us = value_at(e->decision.rtt_us, node);
-	bool estimate = e->estimate[node] && !isnan(rtt_us);
-
-	buf_str(out, estimate ? "<= " : "");
-	offline_print_rtt(rtt_us, out);
-	buf_str(out, estimate ? " ~" : "");
+	offline_print_bound(value_at(e->decision.rtt_us, node), e->estimate[node], out);
 }
 
 /* A row of cells in the making. */

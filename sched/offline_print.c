@@ -78,7 +78,7 @@ void offline_print_verdict(const struct offline *o, const struct decision_input 
 	buf_decimal(out, decision->node < 0 ? NAN : (double)decision->total[decision->node], 3);
 	buf_str(out, ",\"rtt_us\":");
 	buf_decimal(out, decision->node < 0 || !decision->rtt_us ? NAN : (double)decision->rtt_us[decision->node], 1);
-	buf_str(out, ",\"message\":");
+	buf_printf(out, ",\"estimate\":%s,\"message\":", decision_is_estimate(in, decision) ? "true" : "false");
 	buf_json_string(out, message.data);
 	buf_str(out, ",\"note\":");
 	buf_json_string(out, note.len ? note.data : NULL);
@@ -94,6 +94,14 @@ void offline_print_rtt(double rtt_us, struct buf *out)
 		buf_char(out, '-');
 	else
 		buf_printf(out, "%.*f ms", rtt_us < 1e5 ? 2 : 1, rtt_us / 1e3);
+}
+
+void offline_print_bound(double rtt_us, bool estimate, struct buf *out)
+{
+	estimate = estimate && !isnan(rtt_us);
+	buf_str(out, estimate ? "<= " : "");
+	offline_print_rtt(rtt_us, out);
+	buf_str(out, estimate ? " ~" : "");
 }
 
 void offline_print_age(double age_s, struct buf *out)

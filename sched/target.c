@@ -268,6 +268,26 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 	}
 }
 
+bool target_is_estimate(const struct resolved *r, uint32_t row)
+{
+	uint32_t k;
+
+	for (k = 0; k < r->count; k++)
+		if (r->legs[k].row.pair && (r->legs[k].row.pair[row] & PAIR_ESTIMATE))
+			return true;
+	return false;
+}
+
+const struct resolved *targets_first(const struct targets *targets)
+{
+	uint32_t k;
+
+	for (k = 0; k < targets->near_count; k++)
+		if (!targets->near[k].missing)
+			return &targets->near[k];
+	return NULL;
+}
+
 static uint64_t legs_of(const struct resolved *items, uint32_t count)
 {
 	uint64_t legs = 0;

@@ -48,6 +48,11 @@ uint64_t targets_pairs(const struct targets *targets, uint32_t nodes);
 /* The result lives in the arena. */
 void targets_resolve(const struct decision_input *in, struct arena *arena, struct targets *out);
 
+/* The first that the ranking counts, to which round trips are shown; NULL: none. */
+const struct resolved *targets_first(const struct targets *targets);
+/* Did nobody measure a leg of it at this row of the matrix? Then the median to it is an upper bound. */
+bool target_is_estimate(const struct resolved *r, uint32_t row);
+
 /* What a message calls the target: "app=redis", "redis (label delay_redis)", "the default clients (annotation hard_max_latency)". */
 void target_describe(const struct ask_item *item, struct buf *out);
 /*

@@ -70,8 +70,10 @@ static void limits_look_at_the_bound_and_ranking_at_the_estimate(void **state)
 	assert_string_equal(world_chosen(&w), "n1");
 	assert_float_equal(cost_us(1), 4000, 1e-3);
 	assert_float_equal((double)w.decision.rtt_us[w.decision.node], 9000, 1e-3);
+	assert_true(decision_is_estimate(&w.in, &w.decision));
 	world_decide(&w, "limit", "", WITHIN("7ms"));
 	assert_string_equal(world_chosen(&w), "n0");
+	assert_false(decision_is_estimate(&w.in, &w.decision));
 	assert_string_equal(world_reason(&w, "n1"), "node(s) exceeded the latency limit to client/milan");
 	assert_string_equal(world_reason(&w, "n2"), "node(s) had no latency data to client/milan");
 	world_decide(&w, "loose", "", WITHIN("9ms"));

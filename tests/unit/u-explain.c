@@ -331,6 +331,7 @@ static void expect_verdict(const cJSON *verdict)
 	expect_text(verdict, "runner_up", name_at(w.decision.runner_up));
 	expect_text(verdict, "message", message.data);
 	expect_number(verdict, "total", w.decision.node < 0 ? NAN : at(w.decision.total, w.decision.node), 1e-3);
+	assert_int_equal(cJSON_IsTrue(json_get(verdict, "estimate")), decision_is_estimate(&w.in, &w.decision));
 	expect_number(verdict, "rtt_us", w.decision.node < 0 ? NAN : at(w.decision.rtt_us, w.decision.node), 0.1);
 }
 
