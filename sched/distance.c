@@ -64,35 +64,37 @@ static void fresh_leg(const struct cycle *c, const struct leg *leg, const float 
 	}
 }
 
-/* Of a pair. A row that nobody filled: what it has of clients was estimated from the rows of others. Their age is found when it is first wanted. */
-static const struct row_age *age_there(const struct cycle *c, uint32_t row, uint8_t pair, struct row_age *others)
-{
-	const struct row_age *own = age_of(c, row);
-
-	if (own != &no_row || !(pair & PAIR_ESTIMATE))
-		return own;
-	if (isnan(others->factor)) {
-		others->factor = mean_factor(c->in->mesh, c->decider->ages);
-		others->dead = others->factor <= 0;
-	}
-	return others;
-}
-
 static void aged_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
 {
 	const struct row_age *here = age_of(c, leg->matrix_node);
-	struct row_age others = {.factor = NAN};
 	uint32_t i, n = c->view->count;
 
 	for (i = 0; i < n; i++) {
 		uint32_t row = c->row_of_node[i];
+		const struct row_age *there = age_of(c, row);
 		uint8_t pair = values && row != NAMES_NONE ? leg->row.pair[row] : 0;
-		const struct row_age *there = age_there(c, row, pair, &others);
 		bool known = values && row != NAMES_NONE && pair_is_known(pair, here, there);
 
 		out[i] = known ? values[row] : NAN;
 		if (factor)
 			factor[i] = pair_factor(pair, known, here, there);
+	}
+}
+
+/* A row that nobody filled: what it has of clients was estimated from the rows of others, and is as old as they are. */
+static void aged_estimates(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
+{
+	float all = mean_factor(c->in->mesh, c->decider->ages);
+	uint32_t i, n = c->view->count;
+
+	for (i = 0; all > 0 && i < n; i++) {
+		uint32_t row = c->row_of_node[i];
+
+		if (row == NAMES_NONE || !(leg->row.pair[row] & PAIR_ESTIMATE) || age_of(c, row) != &no_row)
+			continue;
+		out[i] = values[row];
+		if (factor)
+			factor[i] = all;
 	}
 }
 
@@ -108,6 +110,8 @@ static void leg_column(const struct cycle *c, const struct leg *leg, const float
 	else
 		for (i = 0; i < n; i++)
 			out[i] = NAN;
+	if (c->decider->ages && values && leg->matrix_node == NAMES_NONE)
+		aged_estimates(c, leg, values, out, factor);
 	if (leg->view_node >= 0) {	/* the same node: 0, whatever the matrix knows */
 		out[leg->view_node] = 0;
 		if (factor)
