@@ -135,6 +135,24 @@ static void old_data_count_as_the_worst(void **state)
 	assert_null(w.decision.score[SCORE_TRAFFIC]);
 }
 
+/* An extender's request is ranked by latency and load, and so by traffic; only what is offered counts. */
+static void an_extender_ranks_by_it_too(void **state)
+{
+	bool offered[NODES] = {false};
+	int i;
+
+	(void)state;
+	all_traffic(4e6, 1e6, 0);
+	world_decide(&w, "web", "", "");
+	for (i = 1; i < NODES; i++)
+		offered[cache_find_node(w.cache, node_name(i))] = i != 3;
+	w.in.offered = offered;			/* without the two that have the most */
+	decide(w.decider, &w.in, &w.decision);
+	assert_float_equal(score(1), 0, 1e-3);
+	assert_float_equal(score(2), 100, 1e-3);
+	assert_true(isnan(score(0)) && isnan(score(3)));
+}
+
 /* More of it, or older data: no other node that was before this one falls behind it. */
 static void more_traffic_never_helps(void **state)
 {
@@ -179,7 +197,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(received_and_sent_against_the_busiest), T(only_feasible_nodes_count), T(it_drops_when_a_feasible_node_lacks_it),
-		T(old_data_count_as_the_worst), T(more_traffic_never_helps),
+		T(old_data_count_as_the_worst), T(an_extender_ranks_by_it_too), T(more_traffic_never_helps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
