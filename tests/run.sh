@@ -172,7 +172,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-window'
+		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
 }
