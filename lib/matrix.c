@@ -35,13 +35,15 @@ static size_t place(size_t *end, size_t count, size_t size)
 	return at;
 }
 
-struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, size_t names_bytes)
+struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, uint32_t entries, size_t names_bytes)
 {
 	size_t n = nodes, c = clients, end = sizeof(struct matrix_header);
 	struct matrix_offsets at;
 
 	at.age = place(&end, n, sizeof(float));
 	at.cpu = place(&end, n, sizeof(float));
+	at.traffic = place(&end, n, sizeof(float));
+	at.entry_rate = place(&end, entries, sizeof(float));
 	at.rtt = place(&end, n * n, sizeof(float));
 	at.cost = place(&end, n * n, sizeof(float));
 	at.pair = place(&end, n * n, 1);
@@ -50,7 +52,7 @@ struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, size_t nam
 	at.client_pair = place(&end, c * n, 1);
 	at.jitter = place(&end, n ? n * (n - 1) / 2 : 0, sizeof(float));
 	at.loss = place(&end, n ? n * (n - 1) / 2 : 0, sizeof(float));
-	at.name_at = place(&end, n + c, sizeof(uint32_t));
+	at.name_at = place(&end, n + c + entries, sizeof(uint32_t));
 	at.node_slots = place(&end, matrix_slot_count(nodes), sizeof(uint32_t));
 	at.client_slots = place(&end, matrix_slot_count(clients), sizeof(uint32_t));
 	at.names = place(&end, names_bytes, 1);
@@ -155,6 +157,31 @@ const float *matrix_age_s(const struct matrix *m)
 const float *matrix_cpu(const struct matrix *m)
 {
 	return matrix_part(m, m->at.cpu);
+}
+
+const float *matrix_traffic(const struct matrix *m)
+{
+	return matrix_part(m, m->at.traffic);
+}
+
+uint32_t matrix_entries(const struct matrix *m)
+{
+	return matrix_header(m)->entries;
+}
+
+const char *matrix_entry_name(const struct matrix *m, uint32_t entry)
+{
+	return name_of(m, matrix_nodes(m) + matrix_clients(m) + entry);
+}
+
+const float *matrix_entry_rate(const struct matrix *m)
+{
+	return matrix_part(m, m->at.entry_rate);
+}
+
+double matrix_entry_age_s(const struct matrix *m)
+{
+	return matrix_header(m)->entry_age_s;
 }
 
 float matrix_jitter_us(const struct matrix *m, uint32_t a, uint32_t b)

@@ -37,6 +37,7 @@ enum {					/* of a pair, bits; "here" is the row's node, "there" the column's */
 	PAIR_THERE = 2,			/* measured from there to here */
 	PAIR_HERE_LOST = 4,		/* here reported loss 1 and no RTT */
 	PAIR_THERE_LOST = 8,
+	PAIR_ESTIMATE = 16,		/* of a client: nothing was measured. cost_us is an estimate, rtt_us a bound above it (snapshot.h) */
 };
 
 /* Rows for one target. Index = node. NaN unknown. Borrowed from the matrix. */
@@ -62,7 +63,7 @@ int matrix_from_memfd(int fd, struct matrix **out, struct lm_err *err);
 
 /*
  * A snapshot from which matrix_build makes the same matrix again, as far as text can carry it (snapshot_write_exact); not the one it was made of:
- * both measured directions of a pair get the folded values, and a client's cost beyond its RTT is all jitter.
+ * both measured directions of a pair get the folded values, a client's cost beyond its RTT is all jitter, and all traffic is received.
  */
 void matrix_unfold(const struct matrix *m, struct snapshot *out);
 
@@ -74,10 +75,16 @@ uint32_t matrix_find_node(const struct matrix *m, const char *name);		/* NAMES_N
 uint32_t matrix_find_client(const struct matrix *m, const char *name);
 
 struct matrix_row matrix_node_row(const struct matrix *m, uint32_t node);
-struct matrix_row matrix_client_row(const struct matrix *m, uint32_t client);	/* only PAIR_THERE bits */
+struct matrix_row matrix_client_row(const struct matrix *m, uint32_t client);	/* only PAIR_THERE bits and PAIR_ESTIMATE */
 
 const float *matrix_age_s(const struct matrix *m);	/* by node, as the file says; NaN: no report or plain form */
 const float *matrix_cpu(const struct matrix *m);	/* by node, 0..1; NaN unknown */
+const float *matrix_traffic(const struct matrix *m);	/* by node, bytes a second received and sent; NaN: one of them is unknown */
+/* Where traffic enters, as the file says (mesh.h has the shares in use). In the order of the file; the names need not be among the nodes. */
+uint32_t matrix_entries(const struct matrix *m);
+const char *matrix_entry_name(const struct matrix *m, uint32_t entry);
+const float *matrix_entry_rate(const struct matrix *m);	/* by entry, requests a second */
+double matrix_entry_age_s(const struct matrix *m);	/* NaN: as old as the file */
 float matrix_jitter_us(const struct matrix *m, uint32_t a, uint32_t b);		/* folded, for explanations */
 float matrix_loss(const struct matrix *m, uint32_t a, uint32_t b);
 double matrix_worst_us(const struct matrix *m);		/* the largest known rtt, 0 when none */

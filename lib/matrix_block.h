@@ -1,10 +1,10 @@
 /*
  * matrix_block.h - private to lib/matrix*.c: how a matrix lies in its block of memory.
  *
- * The block is position-independent and its layout follows from three counts, so that a mapper need not trust any offset:
+ * The block is position-independent and its layout follows from four counts, so that a mapper need not trust any offset:
  *
- *	header | age[n] cpu[n] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n] | jitter, loss below the diagonal
- *	       | name offsets [n+c] | hash slots of nodes, of clients | names, each with its NUL
+ *	header | age[n] cpu[n] traffic[n] entry rate[e] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n] | jitter, loss below the diagonal
+ *	       | name offsets [n+c+e] | hash slots of nodes, of clients | names, each with its NUL
  */
 #ifndef LIB_MATRIX_BLOCK_H
 #define LIB_MATRIX_BLOCK_H
@@ -13,18 +13,18 @@
 
 #include "lib/matrix.h"
 
-#define MATRIX_MAGIC UINT64_C(0x31305852544d4d4c)	/* "LMMTRX01" */
+#define MATRIX_MAGIC UINT64_C(0x32305852544d4d4c)	/* "LMMTRX02" */
 
 struct matrix_header {
 	uint64_t magic, size, digest, names_bytes;
-	uint32_t nodes, clients, is_plain, unused;
+	uint32_t nodes, clients, is_plain, entries;
 	int64_t generation, written_ms;
-	double period_s, worst_us;
+	double period_s, worst_us, entry_age_s;
 	char epoch[SNAPSHOT_EPOCH_MAX + 8];
 };
 
 struct matrix_offsets {
-	size_t age, cpu, rtt, cost, pair, client_rtt, client_cost, client_pair, jitter, loss, name_at, node_slots, client_slots, names, size;
+	size_t age, cpu, traffic, entry_rate, rtt, cost, pair, client_rtt, client_cost, client_pair, jitter, loss, name_at, node_slots, client_slots, names, size;
 };
 
 struct matrix {
@@ -36,7 +36,7 @@ struct matrix {
 
 uint32_t matrix_slot_count(uint32_t names);		/* a power of two, at least twice as many */
 uint32_t matrix_hash(const char *name);
-struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, size_t names_bytes);
+struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, uint32_t entries, size_t names_bytes);
 
 static inline struct matrix_header *matrix_header(const struct matrix *m)
 {

@@ -89,7 +89,16 @@ static void fold_nodes(struct target *t, const struct snapshot_links *links)
 		t->pair[i * t->n + i] = PAIR_HERE | PAIR_THERE; /* rtt and cost are 0 already */
 }
 
-static void fold_clients(struct target *t, const struct snapshot_links *links, size_t clients)
+/* A cell that was not measured: what it is likely to cost, never more than the bound that stands in place of a measurement. */
+static inline void set_estimate(struct target *t, size_t at, float estimate_us)
+{
+	if (isnan(estimate_us) || isnan(t->rtt[at]))
+		return;
+	t->pair[at] |= PAIR_ESTIMATE;
+	t->cost[at] = estimate_us < t->rtt[at] ? estimate_us : t->rtt[at];
+}
+
+static void fold_clients(struct target *t, const struct snapshot_links *links, const float *estimate_us, size_t clients)
 {
 	size_t node, client;
 
@@ -101,6 +110,8 @@ static void fold_clients(struct target *t, const struct snapshot_links *links, s
 			t->rtt[at] = leg.rtt_us;
 			t->cost[at] = cost_of(leg);
 			t->pair[at] = flags_of(leg, PAIR_THERE, PAIR_THERE_LOST);
+			if (estimate_us)
+				set_estimate(t, at, estimate_us[node * clients + client]);
 			if (leg.rtt_us > t->worst_us)
 				t->worst_us = leg.rtt_us;
 		}
@@ -115,6 +126,7 @@ static void add_name(uint32_t *slots, uint32_t slot_count, const char *name, uin
 	slots[at] = index + 1;
 }
 
+/* slots_at 0: nobody looks for these. */
 static void add_names(struct matrix *m, const struct names *names, uint32_t first, size_t slots_at, size_t *used)
 {
 	uint32_t *name_at = matrix_part(m, m->at.name_at), i;
@@ -125,7 +137,8 @@ static void add_names(struct matrix *m, const struct names *names, uint32_t firs
 		memcpy((char *)matrix_part(m, m->at.names) + *used, names->items[i], size);
 		name_at[first + i] = (uint32_t)*used;
 		*used += size;
-		add_name(matrix_part(m, slots_at), matrix_slot_count(names->count), names->items[i], i);
+		if (slots_at)
+			add_name(matrix_part(m, slots_at), matrix_slot_count(names->count), names->items[i], i);
 	}
 }
 
@@ -144,21 +157,25 @@ static void fill_header(struct matrix *m, const struct snapshot *s, size_t names
 	struct matrix_header *h = matrix_header(m);
 
 	*h = (struct matrix_header){.magic = MATRIX_MAGIC, .size = m->at.size, .names_bytes = names_bytes, .nodes = s->nodes.count,
-				    .clients = s->clients.count, .is_plain = s->is_plain, .generation = s->generation,
-				    .written_ms = s->written_ms,
+				    .clients = s->clients.count, .entries = s->entry.nodes.count, .is_plain = s->is_plain, .generation = s->generation,
+				    .written_ms = s->written_ms, .entry_age_s = s->entry.nodes.count ? s->entry.age_s : (double)NAN,
 				    .period_s = s->period_s > PERIOD_LEAST_S ? s->period_s : PERIOD_LEAST_S};
 	memcpy(h->epoch, s->epoch, sizeof(s->epoch));
 }
 
 static void fill_nodes(struct matrix *m, const struct snapshot *s)
 {
-	float *age = matrix_part(m, m->at.age), *cpu = matrix_part(m, m->at.cpu);
+	float *age = matrix_part(m, m->at.age), *cpu = matrix_part(m, m->at.cpu), *traffic = matrix_part(m, m->at.traffic);
+	float *rate = matrix_part(m, m->at.entry_rate);
 	uint32_t i;
 
 	for (i = 0; i < s->nodes.count; i++) {
 		age[i] = (float)s->age_s[i];
 		cpu[i] = (float)s->load[i].cpu;
+		traffic[i] = (float)(s->load[i].rx_bytes_per_s + s->load[i].tx_bytes_per_s);
 	}
+	for (i = 0; i < s->entry.nodes.count; i++)
+		rate[i] = (float)s->entry.rate[i];
 }
 
 /* Four lanes of multiply and shift: a checksum against accidents, not against an adversary. */
@@ -181,12 +198,12 @@ static uint64_t digest_of(const char *block, size_t size)
 
 struct matrix *matrix_build(const struct snapshot *s)
 {
-	size_t names_bytes = bytes_of(&s->nodes) + bytes_of(&s->clients) + 1, used = 0;
+	size_t names_bytes = bytes_of(&s->nodes) + bytes_of(&s->clients) + bytes_of(&s->entry.nodes) + 1, used = 0;
 	struct matrix *m = xcalloc(1, sizeof(*m));
 	struct target t = {.n = s->nodes.count};
 
 	m->references = 1;
-	m->at = matrix_layout(s->nodes.count, s->clients.count, names_bytes);
+	m->at = matrix_layout(s->nodes.count, s->clients.count, s->entry.nodes.count, names_bytes);
 	m->block = xcalloc(m->at.size, 1);
 	fill_header(m, s, names_bytes);
 	fill_nodes(m, s);
@@ -194,9 +211,10 @@ struct matrix *matrix_build(const struct snapshot *s)
 	t.jitter = matrix_part(m, m->at.jitter), t.loss = matrix_part(m, m->at.loss);
 	fold_nodes(&t, &s->link);
 	t.rtt = matrix_part(m, m->at.client_rtt), t.cost = matrix_part(m, m->at.client_cost), t.pair = matrix_part(m, m->at.client_pair);
-	fold_clients(&t, &s->client, s->clients.count);
+	fold_clients(&t, &s->client, s->client_estimate_us, s->clients.count);
 	add_names(m, &s->nodes, 0, m->at.node_slots, &used);
 	add_names(m, &s->clients, s->nodes.count, m->at.client_slots, &used);
+	add_names(m, &s->entry.nodes, s->nodes.count + s->clients.count, 0, &used);
 	matrix_header(m)->worst_us = t.worst_us;
 	matrix_header(m)->digest = digest_of(m->block, m->at.size);
 	return m;

@@ -12,6 +12,7 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 #define VALUE_MAX 1e9f			/* above the cost of any pair: a minute, its jitter and full loss */
 #define AGE_MAX 1.1e10f
+#define TRAFFIC_MAX (2 * (float)SNAPSHOT_RATE_MAX)
 #define FLAGS (PAIR_HERE | PAIR_THERE | PAIR_HERE_LOST | PAIR_THERE_LOST)
 
 int matrix_to_memfd(const struct matrix *m, int *out, struct lm_err *err)
@@ -48,7 +49,7 @@ static bool all_in(const struct matrix *m, size_t at, size_t count, float max)
 	return bad == 0;
 }
 
-static bool flags_known(const struct matrix *m, size_t at, size_t count)
+static bool flags_known(const struct matrix *m, size_t at, size_t count, uint8_t known)
 {
 	const uint8_t *flags = matrix_part(m, at);
 	uint8_t seen = 0;
@@ -56,7 +57,7 @@ static bool flags_known(const struct matrix *m, size_t at, size_t count)
 
 	for (i = 0; i < count; i++)
 		seen |= flags[i];
-	return (seen & ~FLAGS) == 0;
+	return (seen & ~known) == 0;
 }
 
 static bool numbers_are_sound(const struct matrix *m)
@@ -66,7 +67,9 @@ static bool numbers_are_sound(const struct matrix *m)
 	return all_in(m, m->at.age, n, AGE_MAX) && all_in(m, m->at.cpu, n, 1) && all_in(m, m->at.rtt, n * n, VALUE_MAX) &&
 	       all_in(m, m->at.cost, n * n, VALUE_MAX) && all_in(m, m->at.client_rtt, c * n, VALUE_MAX) &&
 	       all_in(m, m->at.client_cost, c * n, VALUE_MAX) && all_in(m, m->at.jitter, half, VALUE_MAX) &&
-	       all_in(m, m->at.loss, half, 1) && flags_known(m, m->at.pair, n * n) && flags_known(m, m->at.client_pair, c * n);
+	       all_in(m, m->at.loss, half, 1) && flags_known(m, m->at.pair, n * n, FLAGS) &&
+	       flags_known(m, m->at.client_pair, c * n, FLAGS | PAIR_ESTIMATE) && all_in(m, m->at.traffic, n, TRAFFIC_MAX) &&
+	       all_in(m, m->at.entry_rate, matrix_entries(m), (float)SNAPSHOT_RATE_MAX);
 }
 
 /* Every name ends within the block and is a valid one. */
@@ -79,7 +82,7 @@ static bool names_are_sound(const struct matrix *m)
 
 	if (names[bytes - 1] != '\0')
 		return false;
-	for (i = 0; i < matrix_nodes(m) + matrix_clients(m); i++)
+	for (i = 0; i < matrix_nodes(m) + matrix_clients(m) + matrix_entries(m); i++)
 		if (name_at[i] >= bytes || !name_is_valid(names + name_at[i]))
 			return false;
 	return true;
@@ -101,15 +104,18 @@ static bool slots_are_sound(const struct matrix *m, size_t at, uint32_t count)
 
 static bool header_is_sound(const struct matrix_header *h, size_t size)
 {
-	if (h->magic != MATRIX_MAGIC || h->nodes > SNAPSHOT_MAX_NODES || h->clients > SNAPSHOT_MAX_CLIENTS)
+	if (h->magic != MATRIX_MAGIC || h->nodes > SNAPSHOT_MAX_NODES || h->clients > SNAPSHOT_MAX_CLIENTS ||
+	    h->entries > SNAPSHOT_MAX_NODES)
 		return false;
-	if (h->names_bytes < 1 || h->names_bytes > (uint64_t)(SNAPSHOT_MAX_NODES + SNAPSHOT_MAX_CLIENTS) * (NAME_MAX_BYTES + 1) + 1)
+	if (h->names_bytes < 1 || h->names_bytes > (uint64_t)(2 * SNAPSHOT_MAX_NODES + SNAPSHOT_MAX_CLIENTS) * (NAME_MAX_BYTES + 1) + 1)
 		return false;
 	if (!(h->period_s >= 1 && h->period_s <= 1e6) || !(h->worst_us >= 0 && h->worst_us <= (double)VALUE_MAX) || h->is_plain > 1)
 		return false;
+	if (h->entry_age_s < 0 || h->entry_age_s > (double)AGE_MAX)
+		return false;
 	if (!memchr(h->epoch, '\0', SNAPSHOT_EPOCH_MAX + 1))
 		return false;
-	return matrix_layout(h->nodes, h->clients, h->names_bytes).size == size;
+	return matrix_layout(h->nodes, h->clients, h->entries, h->names_bytes).size == size;
 }
 
 static bool is_sound(struct matrix *m, size_t size)
@@ -118,7 +124,7 @@ static bool is_sound(struct matrix *m, size_t size)
 
 	if (!header_is_sound(h, size))
 		return false;
-	m->at = matrix_layout(h->nodes, h->clients, h->names_bytes);
+	m->at = matrix_layout(h->nodes, h->clients, h->entries, h->names_bytes);
 	return names_are_sound(m) && slots_are_sound(m, m->at.node_slots, h->nodes) &&
 	       slots_are_sound(m, m->at.client_slots, h->clients) && numbers_are_sound(m);
 }

@@ -60,6 +60,12 @@ static void unfold_client(const struct matrix *m, uint32_t node, uint32_t client
 	size_t at = (size_t)node * out->clients.count + client, i;
 	float jitter_us = 0;
 
+	if (row.pair[node] & PAIR_ESTIMATE) {
+		snapshot_want_estimates(out);
+		out->client_estimate_us[at] = row.cost_us[node];
+		set(&out->client, at, row.rtt_us[node], NAN, NAN);
+		return;
+	}
 	if (row.pair[node] & PAIR_THERE_LOST)
 		set(&out->client, at, NAN, NAN, 1);
 	if (!(row.pair[node] & PAIR_THERE))
@@ -80,6 +86,15 @@ static void copy_names(const struct matrix *m, struct names *nodes, struct names
 		names_add(clients, matrix_client_name(m, i));
 }
 
+static void unfold_entry(const struct matrix *m, struct snapshot_entry *out)
+{
+	uint32_t i;
+
+	out->age_s = matrix_entry_age_s(m);
+	for (i = 0; i < matrix_entries(m); i++)
+		snapshot_entry_add(out, matrix_entry_name(m, i), (double)matrix_entry_rate(m)[i]);
+}
+
 void matrix_unfold(const struct matrix *m, struct snapshot *out)
 {
 	struct names nodes = {0}, clients = {0};
@@ -93,9 +108,13 @@ void matrix_unfold(const struct matrix *m, struct snapshot *out)
 	out->generation = matrix_generation(m);
 	out->written_ms = matrix_written_ms(m);
 	out->period_s = matrix_period_s(m);
+	unfold_entry(m, &out->entry);
 	for (i = 0; i < out->nodes.count; i++) {
 		out->age_s[i] = matrix_age_s(m)[i];
 		out->load[i].cpu = matrix_cpu(m)[i];
+		out->load[i].rx_bytes_per_s = matrix_traffic(m)[i];
+		if (!isnan(matrix_traffic(m)[i]))
+			out->load[i].tx_bytes_per_s = 0;
 		for (k = 0; k < out->nodes.count; k++)
 			if (k != i)
 				unfold_direction(m, i, k, out);

@@ -10,6 +10,7 @@
 
 struct decimals {
 	int rtt, loss, cpu, age;
+	bool exact;			/* bytes and requests with all digits of a float */
 };
 
 float *snapshot_blank_cells(size_t count)
@@ -61,7 +62,7 @@ void snapshot_blank_nodes(struct snapshot *s)
 
 void snapshot_blank(struct snapshot *s)
 {
-	*s = (struct snapshot){.written_ms = -1, .period_s = 60};
+	*s = (struct snapshot){.written_ms = -1, .period_s = 60, .entry.age_s = NAN};
 }
 
 void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients)
@@ -76,6 +77,44 @@ void snapshot_init(struct snapshot *s, const struct names *nodes, const struct n
 	snapshot_zero_diagonal(s);
 }
 
+void snapshot_want_estimates(struct snapshot *s)
+{
+	if (!s->client_estimate_us)
+		s->client_estimate_us = snapshot_blank_cells((size_t)s->nodes.count * s->clients.count);
+}
+
+/* --- entry ----------------------------------------------------------------------------------------------------------- */
+
+bool snapshot_entry_add(struct snapshot_entry *entry, const char *node, double rate)
+{
+	uint32_t at = entry->nodes.count;
+	size_t room = at;
+
+	if (at == SNAPSHOT_MAX_NODES || names_add(&entry->nodes, node) == NAMES_NONE)
+		return false;
+	if (!(at & (at - 1)))		/* 0, 1, 2, 4, 8: as many again, so that the room follows from the count */
+		grow(&entry->rate, &room, at ? 2 * (size_t)at : 1, sizeof(*entry->rate));
+	entry->rate[at] = rate;
+	return true;
+}
+
+void snapshot_entry_copy(struct snapshot_entry *to, const struct snapshot_entry *from)
+{
+	uint32_t i;
+
+	*to = (struct snapshot_entry){.age_s = from->age_s};
+	for (i = 0; i < from->nodes.count; i++)
+		snapshot_entry_add(to, from->nodes.items[i], from->rate[i]);
+}
+
+void snapshot_entry_free(struct snapshot_entry *entry)
+{
+	names_free(&entry->nodes);
+	free(entry->rate);
+	*entry = (struct snapshot_entry){.age_s = NAN};
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------------- */
 
 static void write_names(struct buf *out, const char *key, const struct names *names)
 {
@@ -105,18 +144,27 @@ static void write_scalars(const struct snapshot *s, struct buf *out)
 	buf_printf(out, ",\"degraded_runs\":%lld,\n", (long long)s->degraded_runs);
 }
 
-static void write_one_load(const struct snapshot_load *load, int decimals, struct buf *out)
+/* Counts of bytes and of requests. 9 digits tell any two floats apart. */
+static void write_rate(double rate, int decimals, const struct decimals *d, struct buf *out)
+{
+	if (d->exact && isfinite(rate))
+		buf_printf(out, "%.9g", rate);
+	else
+		buf_decimal(out, rate, decimals);
+}
+
+static void write_one_load(const struct snapshot_load *load, const struct decimals *d, struct buf *out)
 {
 	if (isnan(load->cpu) && isnan(load->rx_bytes_per_s) && isnan(load->tx_bytes_per_s)) {
 		buf_str(out, "null");
 		return;
 	}
 	buf_str(out, "{\"cpu\":");
-	buf_decimal(out, load->cpu, decimals);
+	buf_decimal(out, load->cpu, d->cpu);
 	buf_str(out, ",\"rx_bytes_per_s\":");
-	buf_decimal(out, load->rx_bytes_per_s, 0);
+	write_rate(load->rx_bytes_per_s, 0, d, out);
 	buf_str(out, ",\"tx_bytes_per_s\":");
-	buf_decimal(out, load->tx_bytes_per_s, 0);
+	write_rate(load->tx_bytes_per_s, 0, d, out);
 	buf_char(out, '}');
 }
 
@@ -143,9 +191,27 @@ static void write_by_node(const struct snapshot *s, const struct decimals *d, st
 	buf_str(out, "],\n\"load\":[");
 	for (i = 0; i < s->nodes.count; i++) {
 		buf_str(out, i ? "," : "");
-		write_one_load(&s->load[i], d->cpu, out);
+		write_one_load(&s->load[i], d, out);
 	}
 	buf_str(out, "],\n");
+}
+
+static void write_entry(const struct snapshot_entry *entry, const struct decimals *d, struct buf *out)
+{
+	uint32_t i;
+
+	if (!entry->nodes.count)
+		return;
+	buf_str(out, "\"entry\":{");
+	for (i = 0; i < entry->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json_string(out, entry->nodes.items[i]);
+		buf_char(out, ':');
+		write_rate(entry->rate[i], 6, d, out);
+	}
+	buf_str(out, "},\"entry_age_s\":");
+	buf_decimal(out, entry->age_s, d->age);
+	buf_str(out, ",\n");
 }
 
 static void write_links(const struct snapshot_links *links, const char *prefix, uint32_t rows, uint32_t columns, const struct decimals *d,
@@ -172,11 +238,17 @@ static void write_all(const struct snapshot *s, const struct decimals *d, struct
 	write_scalars(s, out);
 	write_names(out, "nodes", &s->nodes);
 	write_by_node(s, d, out);
+	write_entry(&s->entry, d, out);
 	write_links(&s->link, "", s->nodes.count, s->nodes.count, d, out);
 	buf_str(out, ",\n");
 	write_names(out, "clients", &s->clients);
 	buf_str(out, ",\n");
 	write_links(&s->client, "client_", s->nodes.count, s->clients.count, d, out);
+	if (s->client_estimate_us) {
+		buf_str(out, ",\n");
+		snapshot_rows_write(out, &(struct snapshot_matrix){.name = "client_estimate_us", .rows = s->nodes.count,
+				    .columns = s->clients.count, .cells = s->client_estimate_us}, d->rtt);
+	}
 	buf_str(out, "}\n");
 }
 
@@ -187,7 +259,7 @@ void snapshot_write(const struct snapshot *s, struct buf *out)
 
 void snapshot_write_exact(const struct snapshot *s, struct buf *out)
 {
-	write_all(s, &(struct decimals){.rtt = 6, .loss = 6, .cpu = 6, .age = 6}, out);
+	write_all(s, &(struct decimals){.rtt = 6, .loss = 6, .cpu = 6, .age = 6, .exact = true}, out);
 }
 
 static void free_links(struct snapshot_links *links)
@@ -206,5 +278,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->load);
 	free_links(&s->link);
 	free_links(&s->client);
+	free(s->client_estimate_us);
+	snapshot_entry_free(&s->entry);
 	*s = (struct snapshot){0};
 }

@@ -4,13 +4,22 @@
  *
  *	{"version":1, "epoch":"..", "generation":4182, "written":"..", "period_s":60, "degraded_runs":0,
  *	 "nodes":["edge-1","edge-2"], "age_s":[3,null], "seen":[["9f..",42],null], "load":[{"cpu":0.31, ..},null],
+ *	 "entry":{"edge-1":812.5,"edge-2":79.1}, "entry_age_s":12,
  *	 "rtt_us":[				rows are "from", columns "to"
  *	 [0,412],
  *	 [409,0]],
  *	 "jitter_us":[..], "loss":[..],
- *	 "clients":["milan"], "client_rtt_us":[[1890],[21400]], "client_jitter_us":[..], "client_loss":[..]}
+ *	 "clients":["milan"], "client_rtt_us":[[1890],[21400]], "client_jitter_us":[..], "client_loss":[..],
+ *	 "client_estimate_us":[[null],[8400]]}
  *
  * null is unknown or unreachable: never 0, never near. In memory it is NaN. The diagonal is 0 whatever the file says.
+ *
+ * `entry`: where traffic enters the cluster, requests a second by node as they were seen (or any other weights: only their shares matter), and how old that
+ * is. It may name nodes that `nodes` does not have. Absent or {}: nothing is known; an absent age: as old as the file.
+ *
+ * `client_estimate_us`: a number says that nothing was measured between this node and this client. client_rtt_us of the cell is then an upper
+ * bound (by the triangle: what another node measured, and the way to it), jitter and loss are null; the estimate is the likely RTT, for
+ * ranking alone; what is above the bound counts as the bound. null: the cell is as measured. An estimate without a bound is none.
  *
  * The predecessors' plain form, in milliseconds, is recognised by the lack of a top-level number `version`:
  *	{"edge-1":{"edge-2":0.412,"edge-3":null}, "edge-2":{"edge-1":0.409}}
@@ -37,6 +46,7 @@
 #define SNAPSHOT_MAX_CLIENTS 1000
 #define SNAPSHOT_MAX_BYTES ((size_t)1 << 30)
 #define SNAPSHOT_EPOCH_MAX 64
+#define SNAPSHOT_RATE_MAX 1e13		/* bytes or requests a second */
 
 /* What was last taken from a node's report, to tell a new one from a repeated one. boot_id "" : nothing. */
 struct snapshot_seen {
@@ -46,6 +56,12 @@ struct snapshot_seen {
 
 struct snapshot_load {
 	double cpu, rx_bytes_per_s, tx_bytes_per_s;	/* NaN unknown */
+};
+
+struct snapshot_entry {
+	struct names nodes;		/* count 0: nothing is known */
+	double *rate;			/* by entry node, requests a second, 0..SNAPSHOT_RATE_MAX; never NaN */
+	double age_s;			/* NaN: as old as the file */
 };
 
 /* Three numbers for each from x to; row-major, `from * columns + to`; NaN unknown. */
@@ -64,12 +80,20 @@ struct snapshot {
 	double *age_s;				/* by node; NaN: no report, or plain form */
 	struct snapshot_seen *seen;
 	struct snapshot_load *load;
+	struct snapshot_entry entry;
 	struct snapshot_links link;		/* nodes x nodes */
 	struct snapshot_links client;		/* nodes x clients */
+	float *client_estimate_us;		/* nodes x clients, NaN: none; NULL: none at all */
 };
 
 /* Everything unknown, for these nodes and clients (copied); the diagonal is 0. */
 void snapshot_init(struct snapshot *s, const struct names *nodes, const struct names *clients);
+/* One more entry node. false: it is there already, or the list is full (SNAPSHOT_MAX_NODES); nothing was added. */
+bool snapshot_entry_add(struct snapshot_entry *entry, const char *node, double rate);
+void snapshot_entry_copy(struct snapshot_entry *to, const struct snapshot_entry *from);	/* `to` is overwritten, not freed */
+void snapshot_entry_free(struct snapshot_entry *entry);		/* and makes it one of which nothing is known */
+/* Makes client_estimate_us, all NaN, when there is none. */
+void snapshot_want_estimates(struct snapshot *s);
 /* What a text for so many nodes and clients may have; more is refused. */
 size_t snapshot_max_bytes(uint32_t nodes, uint32_t clients);
 int snapshot_parse(const char *text, size_t len, struct snapshot *out, struct lm_err *err);

@@ -111,7 +111,7 @@ static bool is_matrix(const char *key)
 {
 	if (strncmp(key, "client_", 7) == 0)
 		key += 7;
-	return STREQ(key, "rtt_us") || STREQ(key, "jitter_us") || STREQ(key, "loss");
+	return STREQ(key, "rtt_us") || STREQ(key, "jitter_us") || STREQ(key, "loss") || STREQ(key, "estimate_us");
 }
 
 static int skip_value(struct cut *c, const char *key)

@@ -13,7 +13,6 @@
 #define WHOLE_MAX ((int64_t)1 << 53)
 #define PERIOD_MAX_S 86400.0
 #define AGE_MAX_S 1e10
-#define RATE_MAX 1e13
 
 struct reader {
 	const char *text;
@@ -32,7 +31,7 @@ static int slice_at(const struct reader *r, const char *key, const struct snapsh
 static int read_member(struct reader *r, const char *key, const struct snapshot_member *member)
 {
 	static const char *const known[] = {"version", "epoch", "generation", "written", "period_s", "degraded_runs",
-					    "nodes", "clients", "age_s", "seen", "load"};
+					    "nodes", "clients", "age_s", "seen", "load", "entry", "entry_age_s"};
 	cJSON *value;
 	size_t i;
 
@@ -49,7 +48,7 @@ static int read_member(struct reader *r, const char *key, const struct snapshot_
 	return 0;
 }
 
-/* The six matrices, by name: which floats, their columns and range. */
+/* The seven matrices, by name: which floats, their columns and range. */
 static int matrix_of(struct snapshot *s, const char *key, struct snapshot_matrix *out, float ***cells)
 {
 	bool client = strncmp(key, "client_", 7) == 0;
@@ -57,7 +56,9 @@ static int matrix_of(struct snapshot *s, const char *key, struct snapshot_matrix
 	const char *what = client ? key + 7 : key;
 
 	*out = (struct snapshot_matrix){key, s->nodes.count, client ? s->clients.count : s->nodes.count, REPORT_RTT_MAX_US, NULL};
-	if (STREQ(what, "rtt_us")) {
+	if (STREQ(key, "client_estimate_us")) {
+		*cells = &s->client_estimate_us;
+	} else if (STREQ(what, "rtt_us")) {
 		*cells = &links->rtt_us;
 	} else if (STREQ(what, "jitter_us")) {
 		*cells = &links->jitter_us;
@@ -70,7 +71,8 @@ static int matrix_of(struct snapshot *s, const char *key, struct snapshot_matrix
 	return 1;
 }
 
-static const char *const matrix_names[] = {"rtt_us", "jitter_us", "loss", "client_rtt_us", "client_jitter_us", "client_loss"};
+static const char *const matrix_names[] = {"rtt_us", "jitter_us", "loss", "client_rtt_us", "client_jitter_us", "client_loss",
+					   "client_estimate_us"};
 
 static int read_matrix(struct reader *r, struct snapshot *out, const char *key)
 {
@@ -86,6 +88,8 @@ static int read_matrix(struct reader *r, struct snapshot *out, const char *key)
 	if (!member) {
 		if (STREQ(key, "rtt_us"))
 			return lm_fail(r->err, LM_DATA, "rtt_us: is missing");
+		if (STREQ(key, "client_estimate_us"))
+			return 0;
 		*cells = snapshot_blank_cells(count);
 		return 0;
 	}
@@ -185,9 +189,32 @@ static int read_load(const struct reader *r, const cJSON *item, uint32_t i, stru
 	if (!cJSON_IsObject(item))
 		return lm_fail(r->err, LM_DATA, "load[%u]: %s is not an object", i, json_kind(item));
 	if (json_may_number(item, "cpu", 0, 1, &load->cpu, r->err) < 0 ||
-	    json_may_number(item, "rx_bytes_per_s", 0, RATE_MAX, &load->rx_bytes_per_s, r->err) < 0 ||
-	    json_may_number(item, "tx_bytes_per_s", 0, RATE_MAX, &load->tx_bytes_per_s, r->err) < 0)
+	    json_may_number(item, "rx_bytes_per_s", 0, SNAPSHOT_RATE_MAX, &load->rx_bytes_per_s, r->err) < 0 ||
+	    json_may_number(item, "tx_bytes_per_s", 0, SNAPSHOT_RATE_MAX, &load->tx_bytes_per_s, r->err) < 0)
 		return lm_wrap(r->err, "load[%u]", i);
+	return 0;
+}
+
+static int read_entry(const struct reader *r, struct snapshot *out)
+{
+	const cJSON *list, *item;
+	int found = json_may_object(r->root, "entry", &list, r->err);
+
+	if (found < 0 || json_may_number(r->root, "entry_age_s", 0, AGE_MAX_S, &out->entry.age_s, r->err) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	cJSON_ArrayForEach(item, list) {
+		if (out->entry.nodes.count == SNAPSHOT_MAX_NODES)
+			return lm_fail(r->err, LM_DATA, "entry: more than %d", SNAPSHOT_MAX_NODES);
+		if (!name_is_valid(item->string))
+			return lm_fail(r->err, LM_DATA, "entry: \"%.80s\" is not a valid name", item->string);
+		if (!cJSON_IsNumber(item))
+			return lm_fail(r->err, LM_DATA, "entry: %s: %s is not a number", item->string, json_kind(item));
+		if (!(item->valuedouble >= 0 && item->valuedouble <= SNAPSHOT_RATE_MAX))
+			return lm_fail(r->err, LM_DATA, "entry: %s: %g is not in 0..%g", item->string, item->valuedouble, SNAPSHOT_RATE_MAX);
+		snapshot_entry_add(&out->entry, item->string, item->valuedouble + 0.0);
+	}
 	return 0;
 }
 
@@ -213,7 +240,7 @@ static int read_by_node(const struct reader *r, const char *key, struct snapshot
 
 size_t snapshot_max_bytes(uint32_t nodes, uint32_t clients)
 {
-	return ((size_t)1 << 20) + (size_t)1024 * nodes + 3 * (size_t)CELL_MAX_BYTES * nodes * ((size_t)nodes + clients);
+	return ((size_t)3 << 20) + (size_t)1024 * nodes + (size_t)CELL_MAX_BYTES * nodes * (3 * (size_t)nodes + 4 * (size_t)clients);
 }
 
 /* Before anything is allocated by it. */
@@ -241,7 +268,7 @@ static int read_ours(struct reader *r, struct snapshot *out)
 		return -1;
 	snapshot_blank_nodes(out);
 	if (read_by_node(r, "age_s", out, read_age) < 0 || read_by_node(r, "seen", out, read_seen) < 0 ||
-	    read_by_node(r, "load", out, read_load) < 0)
+	    read_by_node(r, "load", out, read_load) < 0 || read_entry(r, out) < 0)
 		return -1;
 	for (i = 0; i < ARRAY_SIZE(matrix_names); i++)
 		if (read_matrix(r, out, matrix_names[i]) < 0)

@@ -86,7 +86,7 @@ static int parse_named(const struct place *place, struct span s, struct target *
 		out->name = copy(name);
 		return 0;
 	}
-	return bad(place, err, "`%.*s` is no target (node/NAME, zone/NAME, client/NAME, mesh, KEY=VALUE, NAMESPACE:KEY=VALUE)",
+	return bad(place, err, "`%.*s` is no target (node/NAME, zone/NAME, client/NAME, entry, mesh, KEY=VALUE, NAMESPACE:KEY=VALUE)",
 		   span_quote(s), s.at);
 }
 
@@ -102,11 +102,9 @@ static int parse_target(const struct place *place, struct span s, struct target 
 		return bad(place, err, "the target is missing");
 	if (memchr(s.at, '=', s.len))
 		return parse_selector(place, s, out, err);
-	if (span_is(s, "entry"))
-		return bad(place, err, "the target `entry` is not supported yet");
-	if (!span_is(s, "mesh"))
+	if (!span_is(s, "mesh") && !span_is(s, "entry"))
 		return parse_named(place, s, out, err);
-	out->kind = TARGET_MESH;
+	out->kind = span_is(s, "mesh") ? TARGET_MESH : TARGET_ENTRY;
 	return 0;
 }
 

@@ -39,6 +39,7 @@ extern const char *const bind_end_names[];	/* NULL at the end */
 /* What the log and the events say about a decision. */
 struct bind_facts {
 	double rtt_ms, score;		/* NaN: none */
+	bool estimate;			/* rtt_ms is an upper bound, which nobody measured */
 	int64_t generation;		/* of the matrix; -1: none */
 	char *runner_up, *note;		/* the binding's; NULL: none */
 	int64_t decided_mono_ms, waited_ms;

@@ -84,6 +84,8 @@ void decision_message(const struct decider *d, const struct decision_input *in, 
 /* One node's reason: "Insufficient cpu"; several joined by ", ". */
 void decision_reason(const struct decider *d, const struct decision_input *in, const struct decision *decision, uint32_t node,
 		     struct buf *out);
+/* Is the round trip to the chosen node (rtt_us) an upper bound, which nobody measured? */
+bool decision_is_estimate(const struct decision_input *in, const struct decision *decision);
 /* What the user should know about how the request was read: "delay_redis: taken as app=redis"; "" when nothing. */
 void decision_note(const struct decider *d, const struct decision_input *in, struct buf *out);
 

@@ -124,6 +124,21 @@ void decision_reason(const struct decider *d, const struct decision_input *in, c
 	}
 }
 
+bool decision_is_estimate(const struct decision_input *in, const struct decision *decision)
+{
+	auto_arena struct arena arena = {0};
+	const struct resolved *target;
+	struct targets targets;
+	uint32_t row;
+
+	if (decision->node < 0 || !decision->rtt_us || !in->mesh)
+		return false;
+	targets_resolve(in, &arena, &targets);
+	target = targets_first(&targets);
+	row = matrix_find_node(in->mesh->matrix, in->view->nodes[decision->node].node->name);
+	return target && row != NAMES_NONE && target_is_estimate(target, row);
+}
+
 /* --- notes ----------------------------------------------------------------------------------------------------------- */
 
 static void note_item(const struct resolved *r, const char *list, struct buf *out)

@@ -16,6 +16,23 @@ static float lesser(float a, float b)
 	return a < b ? a : b;
 }
 
+/* --- ages ------------------------------------------------------------------------------------------------------------ */
+
+/* The mean factor of the rows that there are. In whole 2^-32, so that their order does not matter. */
+static float mean_factor(const struct mesh *mesh, const struct row_age *ages)
+{
+	uint32_t i, rows = matrix_nodes(mesh->matrix), counted = 0;
+	uint64_t sum = 0;
+
+	for (i = 0; i < rows; i++) {
+		if (!ages[i].linked)
+			continue;
+		counted++;
+		sum += (uint64_t)((double)ages[i].factor * 0x1p32);
+	}
+	return counted ? (float)((double)sum * 0x1p-32 / counted) : 0;
+}
+
 /* --- one leg --------------------------------------------------------------------------------------------------------- */
 
 /* Of the rows that were used. Of an unknown pair: of both, so that what becomes unknown never gains. */
@@ -64,6 +81,23 @@ static void aged_leg(const struct cycle *c, const struct leg *leg, const float *
 	}
 }
 
+/* A row that nobody filled: what it has of clients was estimated from the rows of others, and is as old as they are. */
+static void aged_estimates(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
+{
+	float all = mean_factor(c->in->mesh, c->decider->ages);
+	uint32_t i, n = c->view->count;
+
+	for (i = 0; all > 0 && i < n; i++) {
+		uint32_t row = c->row_of_node[i];
+
+		if (row == NAMES_NONE || !(leg->row.pair[row] & PAIR_ESTIMATE) || age_of(c, row) != &no_row)
+			continue;
+		out[i] = values[row];
+		if (factor)
+			factor[i] = all;
+	}
+}
+
 /* `values` is cost_us or rtt_us of the leg's row. factor may be NULL. */
 static void leg_column(const struct cycle *c, const struct leg *leg, const float *values, float *out, float *factor)
 {
@@ -76,6 +110,8 @@ static void leg_column(const struct cycle *c, const struct leg *leg, const float
 	else
 		for (i = 0; i < n; i++)
 			out[i] = NAN;
+	if (c->decider->ages && values && leg->matrix_node == NAMES_NONE)
+		aged_estimates(c, leg, values, out, factor);
 	if (leg->view_node >= 0) {	/* the same node: 0, whatever the matrix knows */
 		out[leg->view_node] = 0;
 		if (factor)
@@ -84,21 +120,6 @@ static void leg_column(const struct cycle *c, const struct leg *leg, const float
 }
 
 /* --- the mesh -------------------------------------------------------------------------------------------------------- */
-
-/* The mean factor of the rows that there are. In whole 2^-32, so that their order does not matter. */
-static float mean_factor(const struct mesh *mesh, const struct row_age *ages)
-{
-	uint32_t i, rows = matrix_nodes(mesh->matrix), counted = 0;
-	uint64_t sum = 0;
-
-	for (i = 0; i < rows; i++) {
-		if (!ages[i].linked)
-			continue;
-		counted++;
-		sum += (uint64_t)((double)ages[i].factor * 0x1p32);
-	}
-	return counted ? (float)((double)sum * 0x1p-32 / counted) : 0;
-}
 
 /* A node's own row is in each of its legs: its age counts. A node without one is known by the others' rows: their mean counts. */
 static void mesh_column(const struct cycle *c, const float *values, float *out, float *factor)
@@ -266,6 +287,27 @@ void distance_median(struct cycle *c, const struct resolved *target, const struc
 		leg_column(c, leg, leg->row.rtt_us, out, NULL);
 	else
 		mesh_column(c, !mesh ? NULL : target->any ? mesh->nearest_rtt_us : mesh->mean_rtt_us, out, NULL);
+}
+
+void distance_limit(struct cycle *c, const struct resolved *target, float *out)
+{
+	uint32_t i, k, n = c->view->count;
+	float *part, sum = 0;
+
+	if (!target->is_entry || target->any || target->count == 1) {
+		distance_show(c, target, out);
+		return;
+	}
+	part = column(c);
+	memset(out, 0, n * sizeof(*out));
+	for (k = 0; k < target->count; k++) {
+		distance_median(c, target, &target->legs[k], part);
+		sum += target->legs[k].weight;
+		for (i = 0; i < n; i++)
+			out[i] += target->legs[k].weight * part[i];	/* NaN stays */
+	}
+	for (i = 0; i < n; i++)
+		out[i] /= sum;
 }
 
 void distance_show(struct cycle *c, const struct resolved *target, float *out)

@@ -26,6 +26,11 @@ bool distance_rank(struct cycle *c, struct distance *out);
  * Medians to one leg, or to the mesh (leg NULL: the mean, with `any` the nearest). NaN unknown. `out` is a column.
  */
 void distance_median(struct cycle *c, const struct resolved *target, const struct leg *leg, float *out);
+/*
+ * The median to a whole target that a limit looks at as one: the mean over the mesh, the share-weighted mean over the entry nodes (NaN when the way to
+ * one of them is unknown), with `any` the nearest of either or of any other target.
+ */
+void distance_limit(struct cycle *c, const struct resolved *target, float *out);
 /* The median to a whole target, for tables and events: the mean of the known legs weighted by pods, with `any` the nearest. */
 void distance_show(struct cycle *c, const struct resolved *target, float *out);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,20 @@ static void print_classes(const struct mesh *mesh, struct buf *out)
 	buf_char(out, '}');
 }
 
+/* 9 digits tell any two floats apart. */
+static void print_entry(const struct entries *entry, struct buf *out)
+{
+	uint32_t i;
+
+	buf_str(out, "{");
+	for (i = 0; i < entry->count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json_string(out, entry->shares[i].node);
+		buf_printf(out, ":%.9g", (double)entry->shares[i].share);
+	}
+	buf_char(out, '}');
+}
+
 static void print_past(const struct dump_input *in, struct buf *out)
 {
 	buf_str(out, "{\"epoch\":");
@@ -65,6 +80,8 @@ static void print_past(const struct dump_input *in, struct buf *out)
 	print_time("taken", in->wall_ms - (in->mono_ms - in->mesh->taken_mono_ms), out);
 	buf_printf(out, ",\"hold\":%s,\"classes\":", in->mesh->hold || matrix_is_plain(in->mesh->matrix) ? "true" : "false");
 	print_classes(in->mesh, out);
+	buf_str(out, ",\"entry\":");
+	print_entry(&in->mesh->entry, out);
 	buf_char(out, '}');
 }
 
@@ -187,6 +204,8 @@ static void print_matrix(const struct dump_input *in, struct buf *out)
 	snapshot.written_ms = written_ms(in);
 	for (i = 0; matrix_is_plain(in->mesh->matrix) && i < snapshot.nodes.count; i++)
 		snapshot.age_s[i] = 0;
+	if (matrix_is_plain(in->mesh->matrix))
+		snapshot.entry.age_s = NAN;
 	snapshot_write_exact(&snapshot, out);
 	snapshot_free(&snapshot);
 }

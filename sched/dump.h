@@ -7,12 +7,14 @@
  * The list has a member DUMP_NOTE beside its items, which kubectl ignores:
  *
  *	"latencyMesh":{"version":1, "now":"2026-11-21T21:00:00.000Z", "assumed":["default/web"], "placed_ms_ago":{"default/web":1200},
- *		"matrix":{"epoch":"..", "generation":4182, "written":"..", "taken":"..", "hold":false, "classes":{"edge-1":"busy"}}}
+ *		"matrix":{"epoch":"..", "generation":4182, "written":"..", "taken":"..", "hold":false, "classes":{"edge-1":"busy"},
+ *			"entry":{"edge-1":0.75,"edge-2":0.25}}}
  *
  * now: the time of the dump; placed_ms_ago: pods of which a part of the load was expected (expected.h), with the time since they were placed;
- * taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does
- * not age (the plain form never does); classes: nodes whose load alone would
- * put them into another class. `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
+ * taken: when the matrix was taken into use (means over the mesh are as of then); hold: it does not age (the plain form never does); classes: nodes
+ * whose load alone would put them into another class; entry: the shares of traffic in use (entries.h; a dump of before there were any has none).
+ *
+ * `written` of the matrix is not that of the file, but what gives the ages that the scheduler went by: its clock
  * decides, not the writer's. Both files are published atomically, the matrix first.
  *
  * The note holds for the matrix of the same epoch, generation and `written` alone: with another one (--matrix) it is as if there were none.
@@ -71,5 +73,6 @@ int64_t dump_note_now(const cJSON *note);
 bool dump_note_past(const cJSON *note, const struct matrix *matrix, struct dump_past *out);	/* false: of another matrix */
 void dump_note_classes(const cJSON *note, struct mesh *mesh);
 void dump_note_placed(const cJSON *note, struct cache *cache);	/* pods that are not in the cache are passed over */
+void dump_note_entry(const cJSON *note, struct mesh *mesh);
 
 #endif

@@ -17,6 +17,21 @@ static int check_time(const cJSON *object, const char *key, struct lm_err *err)
 	return clock_parse(text, &ignored) < 0 ? lm_fail(err, LM_DATA, "%s: \"%.60s\" is no time", key, text) : 0;
 }
 
+static int check_entry(const cJSON *past, struct lm_err *err)
+{
+	const cJSON *shares, *item;
+	int there = json_may_object(past, "entry", &shares, err);
+
+	if (there <= 0)
+		return there;
+	if (cJSON_GetArraySize(shares) > SNAPSHOT_MAX_NODES)
+		return lm_fail(err, LM_DATA, "entry: more than %d", SNAPSHOT_MAX_NODES);
+	cJSON_ArrayForEach(item, shares)
+		if (!name_is_valid(item->string) || !cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble <= 1))
+			return lm_fail(err, LM_DATA, "entry: %.100s: is no share of a node", item->string);
+	return 0;
+}
+
 static int check_past(const cJSON *past, struct lm_err *err)
 {
 	const char *epoch;
@@ -27,7 +42,7 @@ static int check_past(const cJSON *past, struct lm_err *err)
 	if (json_want_string(past, "epoch", &epoch, err) < 0 || json_want_i64(past, "generation", 0, INT64_C(1) << 53, &generation, err) < 0 ||
 	    check_time(past, "written", err) < 0 || check_time(past, "taken", err) < 0 || json_may_bool(past, "hold", &hold, err) < 0)
 		return -1;
-	return json_want_object(past, "classes", &classes, err);
+	return json_want_object(past, "classes", &classes, err) < 0 ? -1 : check_entry(past, err);
 }
 
 /* Below 0: in the turn of the loop in which the dump was asked for, and after that. */
@@ -113,4 +128,18 @@ void dump_note_placed(const cJSON *note, struct cache *cache)
 		if (pod)
 			cache_set_placed(cache, pod->pod->uid, dump_note_now(note) - (int64_t)item->valuedouble);
 	}
+}
+
+void dump_note_entry(const cJSON *note, struct mesh *mesh)
+{
+	const cJSON *shares = json_get(json_get(note, "matrix"), "entry"), *item;
+	auto_free struct entry_share *read = NULL;
+	uint32_t count = 0;
+
+	if (!cJSON_IsObject(shares))
+		return;
+	read = xcalloc((size_t)cJSON_GetArraySize(shares) + 1, sizeof(*read));
+	cJSON_ArrayForEach(item, shares)
+		read[count++] = (struct entry_share){item->string, (float)item->valuedouble};
+	entries_set(&mesh->entry, read, count);
 }

@@ -92,14 +92,12 @@ static double age_of(const struct explanation *e, const struct resolved *target,
 	return age_s;
 }
 
-static const struct resolved *first_target(const struct targets *t)
+/* Is what is shown, or a part of it, an upper bound? */
+static bool is_estimate(const struct explanation *e, const struct resolved *target, uint32_t node)
 {
-	uint32_t k;
+	uint32_t row = row_of(e, node);
 
-	for (k = 0; k < t->near_count; k++)
-		if (!t->near[k].missing)
-			return &t->near[k];
-	return NULL;
+	return target && row != NAMES_NONE && target_is_estimate(target, row);
 }
 
 static int compare(const void *a, const void *b, void *arg)
@@ -128,15 +126,17 @@ void explain_make(struct explanation *e, struct offline *o, uint32_t pod)
 	*e = (struct explanation){.offline = o, .asked = &o->pods[pod]};
 	offline_decide(o, pod, &e->in, &e->decision);
 	targets_resolve(&e->in, &arena, &targets);
-	target = first_target(&targets);
+	target = targets_first(&targets);
 	if (target)
 		target_describe(target->item, &e->target);
 	e->weights = targets.asking ? e->in.profile->weight_asking : e->in.profile->weight_plain;
 	e->order = xcalloc(e->in.view->count + 1, sizeof(*e->order));
 	e->age_s = xcalloc(e->in.view->count + 1, sizeof(*e->age_s));
+	e->estimate = xcalloc(e->in.view->count + 1, sizeof(*e->estimate));
 	for (i = 0; i < e->in.view->count; i++) {
 		e->order[i] = i;
 		e->age_s[i] = e->in.mesh ? age_of(e, target, i) : NAN;
+		e->estimate[i] = is_estimate(e, target, i);
 	}
 	qsort_r(e->order, e->in.view->count, sizeof(*e->order), compare, e);
 }
@@ -145,6 +145,7 @@ void explain_free(struct explanation *e)
 {
 	free(e->order);
 	free(e->age_s);
+	free(e->estimate);
 	buf_free(&e->target);
 }
 

@@ -7,11 +7,14 @@
  *
  * JSON is one object. Members stay; new ones may come. Numbers are numbers, null is unknown:
  *
- *	version 1, now, cluster {nodes, pods, others, passed_over}, matrix null | {file, plain, hold, epoch, generation, written, nodes, clients}
+ *	version 1, now, cluster {nodes, pods, others, passed_over}, matrix null | {file, plain, hold, epoch, generation, written, nodes, clients,
+ *		entry {node: its share of the traffic, of sum 1}, entry_age_s}
  *	pod {namespace, name, uid, scheduler_name, was_on}
  *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
- *	verdict {node, runner_up, total, rtt_us, message, note, refused_whole}	node null: it fits nowhere, and message says why
- *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, cost_us, age_s, cpu, expected_cpu, load, filter, reason}]
+ *	verdict {node, runner_up, total, rtt_us, estimate, message, note, refused_whole}	node null: it fits nowhere, and message says why
+ *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, cpu, expected_cpu, load, filter, reason}]
+ *
+ * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it.
  *
  * cpu is what was measured, expected_cpu what is expected beside it of pods that were just placed (expected.h); load is the class of both together.
  * Points are 0 to 100. A score is null where the term dropped. cost_us is the effective latency that the latency term saw. Of a pod that is refused
@@ -42,6 +45,7 @@ struct explanation {
 	const double *weights;		/* of the profile, by term */
 	uint32_t *order;		/* nodes, best first, then those that are refused */
 	double *age_s;			/* by node; NaN unknown */
+	bool *estimate;			/* by node: nobody measured the round trip that is shown, it is an upper bound */
 	struct buf target;		/* what the round trip is to: "app=redis"; empty: nothing */
 };
 

@@ -80,7 +80,7 @@ static void print_node(const struct explanation *e, uint32_t place, struct buf *
 	print_terms(e, score_of, node, out);
 	buf_str(out, ",\"rtt_us\":");
 	buf_decimal(out, value_at(e->decision.rtt_us, node), 1);
-	buf_str(out, ",\"cost_us\":");
+	buf_printf(out, ",\"estimate\":%s,\"cost_us\":", e->estimate[node] ? "true" : "false");
 	buf_decimal(out, value_at(e->decision.cost_us, node), 1);
 	buf_str(out, ",\"age_s\":");
 	buf_decimal(out, e->age_s[node], 3);
@@ -147,6 +147,11 @@ static void points(double value, struct buf *out)
 		buf_printf(out, "%.1f", value);
 }
 
+static void print_rtt(const struct explanation *e, uint32_t node, struct buf *out)
+{
+	offline_print_bound(value_at(e->decision.rtt_us, node), e->estimate[node], out);
+}
+
 /* A row of cells in the making. */
 struct row {
 	struct buf cells[COLUMNS];
@@ -205,7 +210,7 @@ static void feasible_row(const struct explanation *e, uint32_t node, struct grid
 	for (i = 0; i < SCORE_COUNT; i++)
 		if (e->decision.score[i])
 			points(score_of(e, i, node), next(&r));
-	offline_print_rtt(value_at(e->decision.rtt_us, node), next(&r));
+	print_rtt(e, node, next(&r));
 	offline_print_age(e->age_s[node], next(&r));
 	note = next(&r);
 	if (load && !STREQ(load, "easy") && e->decision.score[SCORE_CPU])
@@ -258,6 +263,16 @@ static void print_refused(const struct explanation *e, FILE *to)
 	grid_print(&g, to);
 }
 
+static bool any_estimate(const struct explanation *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < e->in.view->count; i++)
+		if (e->estimate[i] && is_feasible(e, i))
+			return true;
+	return false;
+}
+
 static void print_weights(const struct explanation *e, struct buf *out)
 {
 	const char *separator = "";
@@ -275,7 +290,7 @@ static void print_weights(const struct explanation *e, struct buf *out)
 	}
 	buf_printf(out, " (profile %s)\n", e->in.profile->scheduler_name);
 	if (e->target.len)
-		buf_printf(out, "RTT: to %s\n", e->target.data);
+		buf_printf(out, "RTT: to %s%s\n", e->target.data, any_estimate(e) ? " (~: estimated, not measured)" : "");
 }
 
 static void print_place(const struct explanation *e, int32_t node, struct buf *out)
@@ -283,7 +298,7 @@ static void print_place(const struct explanation *e, int32_t node, struct buf *o
 	buf_printf(out, "%s (%.1f points", name_of(e, (uint32_t)node), value_at(e->decision.total, (uint32_t)node));
 	if (!isnan(value_at(e->decision.rtt_us, (uint32_t)node))) {
 		buf_str(out, ", ");
-		offline_print_rtt(value_at(e->decision.rtt_us, (uint32_t)node), out);
+		print_rtt(e, (uint32_t)node, out);
 	}
 	buf_char(out, ')');
 }

@@ -13,6 +13,8 @@
 #define REPEAT_MS 60000			/* what lasts is logged once a minute */
 #define EDIT_MAX_MS 60000		/* an older mtime is of a file that was moved here, not written */
 
+enum entry_state { ENTRY_NONE, ENTRY_USED, ENTRY_OLD };
+
 struct intake {
 	struct reader *reader;
 	struct metrics *stats;
@@ -21,6 +23,7 @@ struct intake {
 	bool hold, accept_any;		/* accept_any: `hold` went, and no other file came since */
 	bool usable;			/* the last look gave a matrix */
 	int64_t started_ms;
+	enum entry_state entry;
 	struct log_gate hold_gate, failed_gate, older_gate, died_gate;
 	char failed_text[512];		/* the reason that was logged last */
 };
@@ -37,6 +40,7 @@ int intake_start(const char *file, int64_t poll_ms, struct metrics *stats, struc
 	}
 	metrics_set(stats, STAT_MATRIX_AGE_SECONDS, 0, NAN);
 	metrics_set(stats, STAT_MATRIX_GENERATION, 0, NAN);
+	metrics_set(stats, STAT_ENTRY_AGE_SECONDS, 0, NAN);
 	*out = i;
 	return 0;
 }
@@ -216,6 +220,25 @@ static bool take_all(struct intake *i)
 	return changed;
 }
 
+/* Once each time they drop out, and when they are there again. */
+static void note_entry(struct intake *i, int64_t mono_ms)
+{
+	const struct mesh *mesh = i->mesh;
+	enum entry_state before = i->entry;
+
+	i->entry = !mesh || !mesh->entry.count ? ENTRY_NONE : mesh_entry_usable(mesh, mono_ms) ? ENTRY_USED : ENTRY_OLD;
+	if (i->entry == before)
+		return;
+	if (i->entry == ENTRY_USED)
+		log_info("entry: where traffic enters is known", FIELDS(LI("nodes", mesh->entry.count), LF("age_s", mesh_entry_age_s(mesh, mono_ms))));
+	else if (i->entry == ENTRY_OLD)
+		log_warn("entry: the data of where traffic enters are too old: `near entry` counts no more, a limit to it follows latency-mesh.io/missing",
+			 FIELDS(LF("age_s", mesh_entry_age_s(mesh, mono_ms)), LF("max_s", mesh_dead_s(mesh))));
+	else if (before == ENTRY_USED)
+		log_warn("entry: the latency file says no more where traffic enters: `near entry` counts no more, a limit to it follows "
+			 "latency-mesh.io/missing", NULL);
+}
+
 static void set_gauges(struct intake *i, int64_t mono_ms)
 {
 	double age_s = NAN;
@@ -223,6 +246,7 @@ static void set_gauges(struct intake *i, int64_t mono_ms)
 	if (i->mesh && !i->hold && !matrix_is_plain(i->mesh->matrix))
 		age_s = i->mesh->base_s + (double)(mono_ms - i->mesh->seen_mono_ms) / 1e3;
 	metrics_set(i->stats, STAT_MATRIX_AGE_SECONDS, 0, i->mesh && isnan(age_s) ? 0 : age_s);
+	metrics_set(i->stats, STAT_ENTRY_AGE_SECONDS, 0, i->mesh ? mesh_entry_age_s(i->mesh, mono_ms) : NAN);
 	metrics_set(i->stats, STAT_MATRIX_USABLE, 0, i->usable);
 	metrics_set(i->stats, STAT_READER_STARTS, 0, (double)reader_starts(i->reader));
 	metrics_set(i->stats, STAT_READER_SILENT_SECONDS, 0, (double)(mono_ms - reader_heard_mono_ms(i->reader)) / 1e3);
@@ -235,6 +259,7 @@ bool intake_poll(struct intake *i, int64_t mono_ms, int64_t *wait_ms)
 	*wait_ms = reader_tick(i->reader, mono_ms);
 	changed |= take_all(i);
 	note_hold(i);
+	note_entry(i, mono_ms);
 	set_gauges(i, mono_ms);
 	return changed;
 }

@@ -35,6 +35,21 @@ double mesh_load_ms(const struct mesh *mesh, uint32_t node)
 	return (double)mesh->seen_mono_ms - round(mesh->base_s * 1e3) - round((double)matrix_age_s(mesh->matrix)[node] * 1e3);
 }
 
+/* Without an age of their own they are as old as the file. */
+double mesh_entry_age_s(const struct mesh *mesh, int64_t mono_ms)
+{
+	double age_s = matrix_entry_age_s(mesh->matrix);
+
+	if (!mesh->entry.count)
+		return NAN;
+	return never_ages(mesh) ? 0 : (isnan(age_s) ? 0 : age_s) + added_s(mesh, mono_ms);
+}
+
+bool mesh_entry_usable(const struct mesh *mesh, int64_t mono_ms)
+{
+	return mesh_entry_age_s(mesh, mono_ms) <= mesh_dead_s(mesh);
+}
+
 double mesh_fresh_s(const struct mesh *mesh)
 {
 	return MATRIX_FRESH_PERIODS * matrix_period_s(mesh->matrix);
@@ -71,6 +86,12 @@ void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out
 	}
 }
 
+/* An estimate is made of what other rows hold. */
+static bool is_own_leg(uint8_t pair)
+{
+	return (pair & (PAIR_THERE | PAIR_THERE_LOST)) && !(pair & PAIR_ESTIMATE);
+}
+
 static bool row_is_linked(const struct matrix *m, uint32_t node)
 {
 	struct matrix_row row = matrix_node_row(m, node);
@@ -80,7 +101,7 @@ static bool row_is_linked(const struct matrix *m, uint32_t node)
 		if (i != node && row.pair[i] & (PAIR_HERE | PAIR_HERE_LOST))
 			return true;
 	for (i = 0; i < clients; i++)
-		if (matrix_client_row(m, i).pair[node] & (PAIR_THERE | PAIR_THERE_LOST))
+		if (is_own_leg(matrix_client_row(m, i).pair[node]))
 			return true;
 	return false;
 }
@@ -228,7 +249,7 @@ static bool same_series(const struct matrix *a, const struct matrix *b)
 	return matrix_is_plain(a) == matrix_is_plain(b) && STREQ(matrix_epoch(a), matrix_epoch(b));
 }
 
-static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previous, bool hold, int64_t mono_ms)
+static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previous, bool hold, bool edit, int64_t mono_ms)
 {
 	static atomic_uint_least64_t serial;
 	struct mesh *mesh = xcalloc(1, sizeof(*mesh));
@@ -241,6 +262,7 @@ static struct mesh *mesh_build(struct matrix *matrix, const struct mesh *previou
 	look_at_rows(mesh);
 	mesh->unknown_us = fmax(MATRIX_UNKNOWN_US, matrix_worst_us(matrix));
 	classify(mesh, previous);
+	entries_take(matrix, previous ? &previous->entry : NULL, hold || edit, &mesh->entry);
 	return mesh;
 }
 
@@ -259,7 +281,7 @@ enum mesh_verdict mesh_take(struct matrix *matrix, const struct mesh *previous, 
 		matrix_unref(matrix);
 		return MESH_OLDER;
 	}
-	mesh = mesh_build(matrix, previous, hold, mono_ms);
+	mesh = mesh_build(matrix, previous, hold, edit, mono_ms);
 	if (edit) {
 		mesh->seen_mono_ms = previous->seen_mono_ms;
 		mesh->base_s = previous->base_s;
@@ -284,6 +306,7 @@ void mesh_free(struct mesh *mesh)
 	if (!mesh || atomic_fetch_sub_explicit(&mesh->references, 1, memory_order_acq_rel) != 1)
 		return;
 	matrix_unref(mesh->matrix);
+	entries_free(&mesh->entry);
 	free(mesh->load);
 	free(mesh->linked);
 	free(mesh->mean_us);

@@ -1,11 +1,11 @@
 /*
  * mesh.h - a matrix in use: the matrix, since when it is known, and what is computed from it once, when it is taken into use, from the
- * one before (load classes with hysteresis, means over the mesh). Immutable after mesh_take; owned by the scheduling thread. Another thread
- * may read it as long as it holds a reference of its own (mesh_ref).
+ * one before (load classes with hysteresis, shares of the entry nodes, means over the mesh). Immutable after mesh_take; owned by the scheduling thread.
+ * Another thread may read it as long as it holds a reference of its own (mesh_ref).
  *
  * Age of a row at `now`: age_s of the file + base + (now - first seen), where base is max(0, wall now - written) for the first file after a start and 0
  * later; an edit (same epoch and generation) keeps the time at which that generation was first seen. Under `hold` every age is 0. The
- * plain form does not age.
+ * plain form does not age. The data of where traffic enters have an age of their own in the file, to which the same is added.
  */
 #ifndef SCHED_MESH_H
 #define SCHED_MESH_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "lib/matrix.h"
+#include "sched/entries.h"
 
 #define CPU_BUSY 0.70			/* the total loses CPU_BUSY_POINTS */
 #define CPU_BUSY_POINTS 15.0
@@ -32,6 +33,7 @@ struct mesh {
 	double base_s;			/* its age then, beyond age_s */
 	bool hold;
 	uint8_t *load;			/* enum load_class by matrix node */
+	struct entries entry;		/* in use; whether it is too old is a matter of time: mesh_entry_usable */
 	bool *linked;			/* by matrix node: its own row holds links */
 	double oldest_s;		/* largest age_s of a row that holds links or a load; INFINITY when such a row has none */
 	double unknown_us;		/* what an unknown leg counts in a mean: 1 s, or the worst RTT if that is larger */
@@ -63,6 +65,10 @@ enum load_class mesh_class(const struct mesh *mesh, uint32_t node);
 /* The class that a load gives, the mesh's own class of the node being the one before; never lower than that one. NaN: LOAD_UNKNOWN. */
 enum load_class mesh_class_with(const struct mesh *mesh, uint32_t node, float cpu);
 const char *load_class_name(enum load_class as);	/* "unknown", "easy", "busy", "full" */
+
+/* Age of the entry data; NaN: the matrix has none. They are used up to mesh_dead_s. */
+double mesh_entry_age_s(const struct mesh *mesh, int64_t mono_ms);
+bool mesh_entry_usable(const struct mesh *mesh, int64_t mono_ms);
 
 double mesh_row_age_s(const struct mesh *mesh, uint32_t node, int64_t mono_ms);	/* 0 under hold and in the plain form; NaN: no report */
 /*

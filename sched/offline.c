@@ -246,8 +246,10 @@ static int load_matrix(struct offline *o, struct lm_err *err)
 	if (past.taken_ms > o->now_ms)
 		past.taken_ms = o->now_ms;
 	mesh_take(matrix, NULL, past.hold, false, past.taken_ms, past.taken_ms, &o->mesh);
-	if (known)
+	if (known) {
 		dump_note_classes(o->dump, o->mesh);
+		dump_note_entry(o->dump, o->mesh);
+	}
 	return 0;
 }
 

@@ -85,12 +85,14 @@ void offline_decide(struct offline *o, uint32_t pod, struct decision_input *in, 
 
 /* Members with a comma at their end: "now", "cluster", "matrix". */
 void offline_print_head(const struct offline *o, struct buf *out);
-/* "node":..,"runner_up":..,"total":..,"rtt_us":..,"message":..,"note":.. of a decision, without braces. */
+/* "node":..,"runner_up":..,"total":..,"rtt_us":..,"estimate":..,"message":..,"note":.. of a decision, without braces. */
 void offline_print_verdict(const struct offline *o, const struct decision_input *in, const struct decision *decision, struct buf *out);
 /* For people: what data there are, how old. One line, or several. */
 void offline_print_data(const struct offline *o, struct buf *out);
 /* "0.41 ms"; "-" when it is unknown. */
 void offline_print_rtt(double rtt_us, struct buf *out);
+/* Of an estimate, with the bound that limits look at: "<= 0.41 ms ~". */
+void offline_print_bound(double rtt_us, bool estimate, struct buf *out);
 /* "3 s", "12 min", "5 h", "2 d"; "-" when it is unknown. */
 void offline_print_age(double age_s, struct buf *out);
 

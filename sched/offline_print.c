@@ -17,6 +17,7 @@ static void print_time(int64_t wall_ms, struct buf *out)
 static void print_matrix(const struct offline *o, struct buf *out)
 {
 	const struct matrix *m;
+	uint32_t i;
 
 	if (!o->mesh) {
 		buf_str(out, "null");
@@ -35,7 +36,16 @@ static void print_matrix(const struct offline *o, struct buf *out)
 	} else {
 		buf_str(out, "null");
 	}
-	buf_printf(out, ",\"nodes\":%u,\"clients\":%u}", matrix_nodes(m), matrix_clients(m));
+	buf_printf(out, ",\"nodes\":%u,\"clients\":%u,\"entry\":{", matrix_nodes(m), matrix_clients(m));
+	for (i = 0; i < o->mesh->entry.count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json_string(out, o->mesh->entry.shares[i].node);
+		buf_char(out, ':');
+		buf_decimal(out, (double)o->mesh->entry.shares[i].share, 4);
+	}
+	buf_str(out, "},\"entry_age_s\":");
+	buf_decimal(out, mesh_entry_age_s(o->mesh, o->now_ms), 3);
+	buf_char(out, '}');
 }
 
 void offline_print_head(const struct offline *o, struct buf *out)
@@ -68,7 +78,7 @@ void offline_print_verdict(const struct offline *o, const struct decision_input 
 	buf_decimal(out, decision->node < 0 ? NAN : (double)decision->total[decision->node], 3);
 	buf_str(out, ",\"rtt_us\":");
 	buf_decimal(out, decision->node < 0 || !decision->rtt_us ? NAN : (double)decision->rtt_us[decision->node], 1);
-	buf_str(out, ",\"message\":");
+	buf_printf(out, ",\"estimate\":%s,\"message\":", decision_is_estimate(in, decision) ? "true" : "false");
 	buf_json_string(out, message.data);
 	buf_str(out, ",\"note\":");
 	buf_json_string(out, note.len ? note.data : NULL);
@@ -84,6 +94,14 @@ void offline_print_rtt(double rtt_us, struct buf *out)
 		buf_char(out, '-');
 	else
 		buf_printf(out, "%.*f ms", rtt_us < 1e5 ? 2 : 1, rtt_us / 1e3);
+}
+
+void offline_print_bound(double rtt_us, bool estimate, struct buf *out)
+{
+	estimate = estimate && !isnan(rtt_us);
+	buf_str(out, estimate ? "<= " : "");
+	offline_print_rtt(rtt_us, out);
+	buf_str(out, estimate ? " ~" : "");
 }
 
 void offline_print_age(double age_s, struct buf *out)
@@ -121,6 +139,23 @@ static void print_file(const struct offline *o, struct buf *out)
 	}
 }
 
+#define ENTRIES_SHOWN 5u
+
+static void print_entry(const struct mesh *mesh, int64_t now_ms, struct buf *out)
+{
+	const struct entries *entry = &mesh->entry;
+	uint32_t i;
+
+	buf_str(out, "\nentry: ");
+	for (i = 0; i < entry->count && i < ENTRIES_SHOWN; i++)
+		buf_printf(out, "%s%s %.0f %%", i ? ", " : "", entry->shares[i].node, 100 * (double)entry->shares[i].share);
+	if (entry->count > ENTRIES_SHOWN)
+		buf_printf(out, " and %u more", entry->count - ENTRIES_SHOWN);
+	buf_str(out, " of the traffic, ");
+	offline_print_age(mesh_entry_age_s(mesh, now_ms), out);
+	buf_printf(out, " old%s", mesh_entry_usable(mesh, now_ms) ? "" : ": too old to be used");
+}
+
 void offline_print_data(const struct offline *o, struct buf *out)
 {
 	buf_printf(out, "cluster: %s, %u nodes, %u pods", o->options.cluster, o->counts.nodes, o->counts.pods);
@@ -133,6 +168,8 @@ void offline_print_data(const struct offline *o, struct buf *out)
 		print_file(o, out);
 	else
 		buf_str(out, "latency data: none (--matrix)");
+	if (o->mesh && o->mesh->entry.count)
+		print_entry(o->mesh, o->now_ms, out);
 	buf_str(out, "\ntime: ");
 	print_time(o->now_ms, out);
 	buf_char(out, '\n');

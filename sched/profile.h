@@ -11,7 +11,7 @@
 
 /* Index of a score term; the table in score/score.c has the same order. */
 enum score_id {
-	SCORE_LATENCY, SCORE_CPU, SCORE_FREE,
+	SCORE_LATENCY, SCORE_CPU, SCORE_TRAFFIC, SCORE_FREE,
 	SCORE_NODE_AFFINITY, SCORE_POD_AFFINITY, SCORE_TAINTS, SCORE_SPREAD, SCORE_IMAGES,	/* kube-scheduler's */
 	SCORE_COUNT,
 };
@@ -19,7 +19,7 @@ enum score_id {
 struct profile {
 	const char *scheduler_name;
 	/*
-	 * Of a pod with near or a limit: latency 0.7, cpu 0.3, free 0; of any other: latency 0.5, free 0.3, cpu 0.2. Both: nodeAffinity 0.2,
+	 * Of a pod with near or a limit: latency 0.7, cpu 0.3, free 0; of any other: latency 0.5, free 0.3, cpu 0.2. Both: traffic 0, nodeAffinity 0.2,
 	 * podAffinity 0.2, taints 0.3, spread 0.2, images 0.1, which are kube-scheduler's 2, 2, 3, 2 and 1, a tenth of each, so that latency
 	 * outweighs any one of them, and a wish decides where latencies are alike. Those five drop for pods and clusters without such wishes.
 	 */

@@ -44,6 +44,7 @@ static struct bind_facts facts_of(struct scheduler *s, const struct decision_inp
 
 	if (decision->rtt_us)
 		facts.rtt_ms = (double)decision->rtt_us[decision->node] / 1e3;
+	facts.estimate = decision_is_estimate(in, decision);
 	if (in->mesh)
 		facts.generation = matrix_generation(in->mesh->matrix);
 	if (decision->runner_up >= 0)
@@ -154,7 +155,7 @@ static void bound(struct scheduler *s, const struct binding *b, const char *key,
 	queue_remove(s->queue, b->uid);
 	metrics_observe(s->stats, STAT_BIND_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms) / 1e3);
 	metrics_observe(s->stats, STAT_WAIT_SECONDS, 0, (double)(mono_ms - f->decided_mono_ms + f->waited_ms) / 1e3);
-	log_info("pod bound", FIELDS(LS("pod", key), LS("node", b->node), LF("rtt_ms", f->rtt_ms), LF("score", f->score),
+	log_info("pod bound", FIELDS(LS("pod", key), LS("node", b->node), LF("rtt_ms", f->rtt_ms), LB("estimate", f->estimate), LF("score", f->score),
 				     LS("runner_up", f->runner_up), LF("generation",
 								       f->generation < 0 ? NAN : (double)f->generation),
 				     LS("scheduler", b->scheduler_name), LI("waited_ms", f->waited_ms),

@@ -12,7 +12,7 @@
 
 /* By enum score_id. */
 static const char *const weight_names[SCORE_COUNT + 1] = {
-	"latency", "cpu", "free", "nodeAffinity", "podAffinity", "taints", "spread", "images", NULL,
+	"latency", "cpu", "traffic", "free", "nodeAffinity", "podAffinity", "taints", "spread", "images", NULL,
 };
 
 /* Refuses every key that is not in `allowed` (NULL-terminated), with its path. */

@@ -42,7 +42,7 @@ static void add_row(const struct offline *o, const struct decision_input *in, co
 	auto_free char *key = xasprintf("%s/%s", in->pod->namespace_, in->pod->name);
 	auto_buf struct buf rtt = {0}, total = {0}, reason = {0};
 
-	offline_print_rtt(d->node < 0 || !d->rtt_us ? NAN : (double)d->rtt_us[d->node], &rtt);
+	offline_print_bound(d->node < 0 || !d->rtt_us ? NAN : (double)d->rtt_us[d->node], decision_is_estimate(in, d), &rtt);
 	if (d->node < 0) {
 		buf_char(&total, '-');
 		decision_message(o->decider, in, d, &reason);

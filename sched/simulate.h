@@ -7,7 +7,7 @@
  *
  *	version 1, now, cluster {...}, matrix {...}		as in explain.h
  *	placed, pending						how many
- *	pods [{namespace, name, uid, profile, was_on, node, runner_up, total, rtt_us, message, note}]
+ *	pods [{namespace, name, uid, profile, was_on, node, runner_up, total, rtt_us, estimate, message, note}]
  *
  * Exit codes: 0 all have a place, 1 some fits nowhere, 64 usage, 65 bad data, 66 no such file, 78 configuration.
  */

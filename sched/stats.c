@@ -68,6 +68,7 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_EVENTS_DROPPED] = COUNTER("events_dropped_total", "events and conditions that were given up"),
 	[STAT_RELOADS] = COUNTERS("matrix_reloads_total", "result", reloads, "looks at a changed latency file"),
 	[STAT_EDIT_TO_USE_SECONDS] = TIMES("edit_to_use_seconds", wait_bounds, "from a change of the latency file to its use"),
+	[STAT_ENTRY_AGE_SECONDS] = GAUGE("entry_age_seconds", "age of the data of where traffic enters; NaN without any; above 10 periods they are not used"),
 	[STAT_MATRIX_AGE_SECONDS] = GAUGE("matrix_age_seconds", "age of the matrix in use, beyond its rows' own"),
 	[STAT_MATRIX_GENERATION] = GAUGE("matrix_generation", "generation of the matrix in use"),
 	[STAT_MATRIX_NODES] = GAUGE("matrix_nodes", "nodes in the matrix in use; 0: none in use"),

@@ -21,9 +21,9 @@ static const char *view_name(const struct resolver *r, int32_t node)
 }
 
 /* view_node -1: a node that only the matrix knows. */
-static struct leg node_leg(const struct resolver *r, int32_t view_node, const char *name, uint32_t pods)
+static struct leg node_leg(const struct resolver *r, int32_t view_node, const char *name, float weight)
 {
-	struct leg leg = {.view_node = view_node, .matrix_node = NAMES_NONE, .weight = (float)pods};
+	struct leg leg = {.view_node = view_node, .matrix_node = NAMES_NONE, .weight = weight};
 
 	if (r->matrix)
 		leg.matrix_node = matrix_find_node(r->matrix, name);
@@ -57,7 +57,7 @@ static bool node_legs(const struct resolver *r, struct resolved *out, const stru
 
 	for (i = 0; i < count; i++) {
 		legs[i].name = view_name(r, (int32_t)nodes[i].node);
-		legs[i].leg = node_leg(r, (int32_t)nodes[i].node, legs[i].name, nodes[i].pods);
+		legs[i].leg = node_leg(r, (int32_t)nodes[i].node, legs[i].name, (float)nodes[i].pods);
 	}
 	if (count > 1)
 		qsort(legs, count, sizeof(*legs), by_name);
@@ -105,6 +105,24 @@ static bool resolve_default_clients(const struct resolver *r, struct resolved *o
 	for (i = 0; i < profile->default_client_count; i++)
 		out->count += client_leg(r, profile->default_clients[i], &out->legs[out->count]);
 	return out->count > 0;
+}
+
+static bool resolve_entry(const struct resolver *r, struct resolved *out)
+{
+	const struct mesh *mesh = r->in->mesh;
+	uint32_t i;
+
+	if (!mesh || !mesh_entry_usable(mesh, r->in->mono_ms))
+		return false;
+	out->is_entry = true;
+	out->legs = arena_alloc(r->arena, mesh->entry.count * sizeof(*out->legs));
+	for (i = 0; i < mesh->entry.count; i++) {
+		const struct entry_share *from = &mesh->entry.shares[i];
+
+		out->legs[i] = node_leg(r, cache_find_node(r->in->view->cache, from->node), from->node, from->share);
+	}
+	out->count = mesh->entry.count;
+	return true;
 }
 
 static bool resolve_zone(const struct resolver *r, const char *zone, struct resolved *out)
@@ -214,7 +232,7 @@ static bool resolve_target(const struct resolver *r, const struct target *t, str
 	case TARGET_DEFAULT_CLIENTS:
 		return resolve_default_clients(r, out);
 	case TARGET_ENTRY:
-		break;			/* ask.c refuses it */
+		return resolve_entry(r, out);
 	}
 	return false;
 }
@@ -265,6 +283,26 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 		out->near_count = by_default->near_count;
 	}
 	resolve_defaults(&r, out);
+}
+
+bool target_is_estimate(const struct resolved *r, uint32_t row)
+{
+	uint32_t k;
+
+	for (k = 0; k < r->count; k++)
+		if (r->legs[k].row.pair && (r->legs[k].row.pair[row] & PAIR_ESTIMATE))
+			return true;
+	return false;
+}
+
+const struct resolved *targets_first(const struct targets *targets)
+{
+	uint32_t k;
+
+	for (k = 0; k < targets->near_count; k++)
+		if (!targets->near[k].missing)
+			return &targets->near[k];
+	return NULL;
 }
 
 static uint64_t legs_of(const struct resolved *items, uint32_t count)

@@ -16,7 +16,7 @@ struct leg {				/* one node or client of a target */
 	struct matrix_row row;		/* rtt_us NULL: it is not in the matrix (unknown to every other node) */
 	uint32_t matrix_node;		/* NAMES_NONE for a client */
 	int32_t view_node;		/* -1: none */
-	float weight;			/* matching pods, or 1 */
+	float weight;			/* matching pods, the share of an entry node, or 1 */
 };
 
 struct resolved {
@@ -24,8 +24,9 @@ struct resolved {
 	struct leg *legs;		/* by name, so that sums do not depend on the order of the nodes */
 	uint32_t count;			/* 0 with is_mesh */
 	bool is_mesh;
+	bool is_entry;			/* a limit is for the mean over the legs, and wants all of them known */
 	bool any;
-	bool missing;			/* no node, pod, zone or client of that name now */
+	bool missing;			/* no node, pod, zone or client of that name now; no usable data of where traffic enters */
 	bool first;			/* missing, but the pod matches its own target: it may be the first */
 	const char *taken_as;		/* of a delay_ label: "node", "client", "app", "controller"; NULL else */
 	bool ambiguous;			/* more than one reading existed */
@@ -49,6 +50,11 @@ uint64_t targets_pairs(const struct targets *targets, uint32_t nodes);
 
 /* The result lives in the arena. */
 void targets_resolve(const struct decision_input *in, struct arena *arena, struct targets *out);
+
+/* The first that the ranking counts, to which round trips are shown; NULL: none. */
+const struct resolved *targets_first(const struct targets *targets);
+/* Did nobody measure a leg of it at this row of the matrix? Then the median to it is an upper bound. */
+bool target_is_estimate(const struct resolved *r, uint32_t row);
 
 /* What a message calls the target: "app=redis", "redis (label delay_redis)", "the default clients (annotation hard_max_latency)". */
 void target_describe(const struct ask_item *item, struct buf *out);

@@ -143,6 +143,9 @@ static void say_missing(const struct decision_input *in, const struct ask_item *
 	case TARGET_CLIENT:
 		buf_printf(out, "no client is named %s in the latency data", t->name);
 		break;
+	case TARGET_ENTRY:
+		buf_str(out, in->mesh && in->mesh->entry.count ? "the data of where traffic enters are too old" : "there are no data of where traffic enters");
+		break;
 	case TARGET_SELECTOR:
 		buf_printf(out, "no pod matches %s=%s in namespace %s", t->key, t->value, namespace_);
 		break;

@@ -221,7 +221,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-expected|u-fold|u-herding|u-json|u-history|u-kube-lines|u-links|u-mesh|u-polarity|u-ranking|u-resources|u-snapshot|u-window'
+		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-expected|u-fold|u-herding|u-json|u-history|u-kube-lines|u-links|u-mesh|u-polarity|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

@@ -79,8 +79,8 @@ void latency_check(struct cycle *c, const struct resolved *target, const struct 
 	float *median_us = column(c);
 	uint32_t l;
 
-	if (target->is_mesh || target->any) {
-		distance_show(c, target, median_us);
+	if (target->is_mesh || target->any || target->is_entry) {
+		distance_limit(c, target, median_us);
 		check(c, limit, median_us);
 		return;
 	}

@@ -2,11 +2,12 @@
 
 #include "sched/decider.h"
 
-extern const struct score score_latency, score_cpu, score_free, score_node_affinity, score_pod_affinity, score_taints, score_spread, score_images;
+extern const struct score score_latency, score_cpu, score_traffic, score_free, score_node_affinity, score_pod_affinity, score_taints, score_spread, score_images;
 
 const struct score *const score_table[SCORE_COUNT] = {
 	[SCORE_LATENCY] = &score_latency,
 	[SCORE_CPU] = &score_cpu,
+	[SCORE_TRAFFIC] = &score_traffic,
 	[SCORE_FREE] = &score_free,
 	[SCORE_NODE_AFFINITY] = &score_node_affinity,
 	[SCORE_POD_AFFINITY] = &score_pod_affinity,

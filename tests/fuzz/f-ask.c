@@ -13,7 +13,7 @@
 #include "tests/testing/fuzz.h"
 
 FUZZ_CORPUS("app=redis*3, client/milan\nany:app=cache<=1ms,node/a<=0.5s\nallow\n40\n30\ndelay_edge-1\n25\ndelay_redis\n0.5\n",
-	    "zone/eu,mesh*0.25,prod:app.kubernetes.io/name=x\nmesh<=700us\ndeny\n\n\n", "entry\n", "any:any:k=v\n a = b <= 2 ms \n")
+	    "zone/eu,mesh*0.25,prod:app.kubernetes.io/name=x\nmesh<=700us\ndeny\n\n\n", "entry*2\nany:entry<=3ms\n", "any:any:k=v\n a = b <= 2 ms \n")
 
 static const char *next(char **rest)
 {
@@ -38,7 +38,7 @@ static void check_target(const struct target *t)
 {
 	bool named = t->kind == TARGET_NODE || t->kind == TARGET_ZONE || t->kind == TARGET_CLIENT || t->kind == TARGET_FROM;
 
-	require(t->kind != TARGET_ENTRY && target_kind_name(t->kind)[0]);
+	require(target_kind_name(t->kind)[0]);
 	require(named == (t->name != NULL) && (t->kind == TARGET_SELECTOR) == (t->key && t->value));
 	require(!t->namespace_ || t->kind == TARGET_SELECTOR);
 }

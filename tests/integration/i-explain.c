@@ -127,6 +127,35 @@ static void tables_are_for_people(void **state)
 			assert_true(strlen(line) <= 100);
 }
 
+/* A bound is told from a measurement; the shares of the traffic, and when they are too old. */
+static void estimates_and_entry_are_shown(void **state)
+{
+	auto_json cJSON *tree = NULL;
+	const cJSON *node, *matrix;
+
+	(void)state;
+	write_file("guess.json", "{\"version\":1,\"epoch\":\"e\",\"generation\":7,\"written\":\"2026-11-21T21:00:00Z\",\"period_s\":60,"
+		   "\"nodes\":[\"edge-1\",\"edge-2\"],\"age_s\":[3,4],\"rtt_us\":[[0,412],[409,0]],\"clients\":[\"milan\"],"
+		   "\"client_rtt_us\":[[6000],[6400]],\"client_estimate_us\":[[null],[6200]],"
+		   "\"entry\":{\"edge-1\":300,\"edge-2\":100,\"edge-9\":1},\"entry_age_s\":12}");
+	write_file("near.yaml", "kind: Pod\nmetadata: {name: near, annotations: {latency-mesh.io/near: client/milan}}\n");
+	write_file("entry.yaml", "kind: Pod\nmetadata: {name: near, annotations: {latency-mesh.io/within: entry<=0.11ms}}\n");
+#define GUESS "explain --cluster @cluster.yaml --matrix @guess.json --now "
+	prints(GUESS NOW " --pod @near.yaml", 0, "edge-2   96.8     96.8  <= 6.40 ms ~  14 s");
+	prints(GUESS NOW " --pod @near.yaml", 0, "RTT: to client/milan (~: estimated, not measured)\n");
+	prints(GUESS NOW " --pod @near.yaml", 0, "edge-1  100.0    100.0       6.00 ms  13 s");
+	prints(GUESS NOW " --pod @near.yaml", 0, "\nentry: edge-1 75 %, edge-2 25 % of the traffic, 22 s old\n");
+	prints(GUESS NOW " --pod @entry.yaml", 0, "default/near goes to edge-1 (");
+	prints(GUESS "2026-11-21T21:10:00Z --pod @near.yaml", 0, "10 min old: too old to be used\n");
+	prints(GUESS "2026-11-21T21:10:00Z --pod @entry.yaml", 1, "the data of where traffic enters are too old (latency-mesh.io/missing: deny)");
+	tree = json(GUESS NOW " --pod @near.yaml --format json", 0);
+	matrix = json_get(tree, "matrix");
+	assert_true(cJSON_GetNumberValue(json_get(matrix, "entry_age_s")) == 22);
+	assert_true(cJSON_GetNumberValue(json_get(json_get(matrix, "entry"), "edge-1")) == 0.75);
+	cJSON_ArrayForEach(node, json_get(tree, "nodes"))
+		assert_int_equal(cJSON_IsTrue(json_get(node, "estimate")), STREQ(read_text(node, "node"), "edge-2"));
+}
+
 static void json_has_numbers_and_nulls(void **state)
 {
 	auto_json cJSON *tree = json("explain --cluster @cluster.yaml --matrix @matrix.json --pod @pod.yaml --format json --now " NOW, 0);
@@ -371,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_are_for_people),
+		cmocka_unit_test(estimates_and_entry_are_shown),
 		cmocka_unit_test(json_has_numbers_and_nulls),
 		cmocka_unit_test(a_pod_in_the_cluster_has_a_name),
 		cmocka_unit_test(the_configurations_latency_limit_holds_here_too),

@@ -172,6 +172,55 @@ static void a_new_matrix_wakes_what_latency_refused(void **state)
 	sched_end(&s);
 }
 
+static void publish_entry(struct sched *s, int64_t generation, const char *entry)
+{
+	auto_free char *text = sched_matrix_text(s, "e1", generation, A_NEAR), *whole = NULL;
+
+	*strrchr(text, '}') = '\0';
+	whole = xasprintf("%s%s}\n", text, entry);
+	sched_publish(s, whole);
+}
+
+/* Where traffic enters: by hand, then from a writer whose noise moves nothing, then too old, then gone. */
+static void entry_is_followed_and_drops_out_with_a_warning(void **state)
+{
+	static const char near_entry[] = "\"latency-mesh.io/near\":\"entry\"";
+	struct sched s;
+
+	(void)state;
+	begin(&s);
+	publish_entry(&s, 1, ",\"entry\":{\"t\":7}");
+	sched_start(&s, NULL);
+	sched_pod(&s, "by-t", near_entry);
+	assert_string_equal(sched_where(&s, "by-t"), "a");
+	publish_entry(&s, 1, ",\"entry\":{\"b\":51,\"a\":49}");
+	sched_pod(&s, "by-b", near_entry);
+	assert_string_equal(sched_where(&s, "by-b"), "b");
+	publish_entry(&s, 1, ",\"entry\":{\"b\":49,\"a\":51}");
+	sched_pod(&s, "by-a", near_entry);
+	assert_string_equal(sched_where(&s, "by-a"), "a");
+	publish_entry(&s, 2, ",\"entry\":{\"b\":51,\"a\":49}");
+	sched_pod(&s, "noise", near_entry);
+	assert_string_equal(sched_where(&s, "noise"), "a");
+	publish_entry(&s, 3, ",\"entry\":{\"b\":70,\"a\":30},\"entry_age_s\":599");
+	sched_pod(&s, "moved", near_entry);
+	assert_string_equal(sched_where(&s, "moved"), "b");
+	assert_int_equal(sched_log_count(&s, "entry: the data of where traffic enters are too old", 1), 1);
+	assert_true(sched_metric(&s, "latency_sched_entry_age_seconds") > 600);
+	sched_pod(&s, "old", near_entry);
+	assert_true(*sched_where(&s, "old"));
+	sched_pod(&s, "limit", "\"latency-mesh.io/within\":\"entry<=1s\"");
+	assert_string_equal(sched_refusal(&s, "limit"), "Unschedulable");
+	usleep(1200000);
+	publish_entry(&s, 4, ",\"entry\":{\"a\":1}");
+	assert_true(*sched_where(&s, "limit"));
+	publish_entry(&s, 5, "");
+	assert_int_equal(sched_log_count(&s, "entry: the latency file says no more where traffic enters", 1), 1);
+	assert_int_equal(sched_log_count(&s, "entry: the data of where traffic enters are too old", 1), 1);
+	assert_int_equal(sched_log_count(&s, "entry: where traffic enters is known", 2), 2);
+	sched_end(&s);
+}
+
 static void edit_to_use_is_logged_in_milliseconds(void **state)
 {
 	struct sched s;
@@ -201,6 +250,7 @@ int main(void)
 		cmocka_unit_test(s3_another_epoch_is_accepted_at_a_lower_generation),
 		cmocka_unit_test(the_plain_form_is_used),
 		cmocka_unit_test(a_new_matrix_wakes_what_latency_refused),
+		cmocka_unit_test(entry_is_followed_and_drops_out_with_a_warning),
 		cmocka_unit_test(edit_to_use_is_logged_in_milliseconds),
 	};
 

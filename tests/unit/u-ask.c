@@ -188,9 +188,12 @@ static void default_near_of_the_configuration(void **state)
 	assert_int_equal(ask_parse_near("defaultNear", "client/milan, mesh*0.5", &ask, &err), 0);
 	assert_int_equal(ask.near_count, 2);
 	ask_free(&ask);
-	assert_int_equal(ask_parse_near("defaultNear", "entry", &ask, &err), -1);
+	assert_int_equal(ask_parse_near("defaultNear", "any:entry, entry*0.5", &ask, &err), 0);
+	assert_true(ask.near_count == 2 && ask.near[0].target.kind == TARGET_ENTRY && ask.near[0].target.any && !ask.near[1].target.any);
+	ask_free(&ask);
+	assert_int_equal(ask_parse_near("defaultNear", "entry,entry", &ask, &err), -1);
 	assert_int_equal(err.code, LM_CONFIG);
-	assert_string_equal(err.msg, "defaultNear, item 1 \"entry\": the target `entry` is not supported yet");
+	assert_string_equal(err.msg, "defaultNear, item 2 \"entry\": the target stands there twice (item 1 too)");
 }
 
 /* --- bad: 20 and some, each with its message --------------------------------------------------------------------------- */
@@ -207,10 +210,10 @@ BAD(bad_01_near_is_empty, near("  "), "annotation latency-mesh.io/near \"\": it 
 BAD(bad_02_item_is_empty, near("app=redis,,mesh"), "annotation latency-mesh.io/near, item 2 \"\": the item is empty")
 BAD(bad_03_comma_at_the_end, near("app=redis,"), "annotation latency-mesh.io/near, item 2 \"\": the item is empty")
 BAD(bad_04_bare_word, near("redis"),
-    "annotation latency-mesh.io/near, item 1 \"redis\": `redis` is no target (node/NAME, zone/NAME, client/NAME, mesh, KEY=VALUE, "
+    "annotation latency-mesh.io/near, item 1 \"redis\": `redis` is no target (node/NAME, zone/NAME, client/NAME, entry, mesh, KEY=VALUE, "
     "NAMESPACE:KEY=VALUE)")
 BAD(bad_05_unknown_kind, near("rack/r1"),
-    "annotation latency-mesh.io/near, item 1 \"rack/r1\": `rack/r1` is no target (node/NAME, zone/NAME, client/NAME, mesh, KEY=VALUE, "
+    "annotation latency-mesh.io/near, item 1 \"rack/r1\": `rack/r1` is no target (node/NAME, zone/NAME, client/NAME, entry, mesh, KEY=VALUE, "
     "NAMESPACE:KEY=VALUE)")
 BAD(bad_06_weight_zero, near("mesh,app=redis*0"),
     "annotation latency-mesh.io/near, item 2 \"app=redis*0\": the weight `0` is not in (0,1000]")
@@ -236,8 +239,9 @@ BAD(bad_16_no_value, near("app="), "annotation latency-mesh.io/near, item 1 \"ap
 BAD(bad_17_space_inside_a_name, near("app=red is"), "annotation latency-mesh.io/near, item 1 \"app=red is\": `red is` is no label value")
 BAD(bad_18_bad_namespace, near("Prod:app=redis"), "annotation latency-mesh.io/near, item 1 \"Prod:app=redis\": `Prod` is no namespace")
 BAD(bad_19_bad_node_name, near("node/Edge_1"), "annotation latency-mesh.io/near, item 1 \"node/Edge_1\": `Edge_1` is no name of a node")
-BAD(bad_20_entry_is_not_there_yet, near("app=redis,entry"),
-    "annotation latency-mesh.io/near, item 2 \"entry\": the target `entry` is not supported yet")
+BAD(bad_20_entry_has_no_name, near("app=redis,entry/edge-1"),
+    "annotation latency-mesh.io/near, item 2 \"entry/edge-1\": `entry/edge-1` is no target (node/NAME, zone/NAME, client/NAME, entry, mesh, "
+    "KEY=VALUE, NAMESPACE:KEY=VALUE)")
 BAD(bad_21_missing_is_neither, parse("", "\"" ASK_MISSING "\":\"Allow\""),
     "annotation latency-mesh.io/missing \"Allow\": it is neither allow nor deny")
 BAD(bad_22_hard_max_is_no_number, parse("", "\"hard_max_latency\":\"40ms\""),
@@ -353,7 +357,7 @@ int main(void)
 		T(bad_06_weight_zero), T(bad_07_weight_too_large), T(bad_08_weight_is_no_decimal), T(bad_09_duplicate),
 		T(bad_10_seventeen_items), T(bad_11_limit_in_near), T(bad_12_weight_in_within), T(bad_13_no_limit),
 		T(bad_14_limit_without_unit), T(bad_15_negative_limit), T(bad_16_no_value), T(bad_17_space_inside_a_name),
-		T(bad_18_bad_namespace), T(bad_19_bad_node_name), T(bad_20_entry_is_not_there_yet), T(bad_21_missing_is_neither),
+		T(bad_18_bad_namespace), T(bad_19_bad_node_name), T(bad_20_entry_has_no_name), T(bad_21_missing_is_neither),
 		T(bad_22_hard_max_is_no_number), T(bad_23_soft_max_is_no_string), T(bad_24_delay_without_from), T(bad_25_delay_is_no_number),
 		T(bad_26_delay_with_unit), T(bad_27_delay_is_empty), T(bad_28_delay_negative), T(bad_29_from_too_long),
 		T(bad_30_any_of_nothing), T(bad_31_double_equals), T(bad_32_list_is_no_string), T(bad_33_control_characters),

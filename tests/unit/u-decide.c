@@ -423,11 +423,14 @@ static void a_bad_annotation_is_the_reason(void **state)
 	assert_string_equal(world_note(&w), "");
 }
 
-static void entry_is_refused_by_name(void **state)
+static void entry_without_data_drops(void **state)
 {
 	(void)state;
 	world_decide(&w, "web", "", NEAR("entry"));
-	assert_refused(&w, "0/4 nodes are available: annotation latency-mesh.io/near, item 1 \"entry\": the target `entry` is not supported yet.");
+	assert_int_equal(w.decision.feasible, 4);
+	assert_null(w.decision.score[SCORE_LATENCY]);
+	world_decide(&w, "redis", "", NEAR("entry,node/b"));
+	assert_string_equal(world_chosen(&w), "b");
 }
 
 static void an_unsupported_field_is_named(void **state)
@@ -553,7 +556,7 @@ int main(void)
 		T(pods_that_wait_for_each_other_are_named), T(a_cycle_of_three_by_label),
 		T(a_cycle_behind_thousands_of_limits_is_not_sought),
 		T(a_pod_that_only_waits_for_a_cycle_is_in_none), T(near_without_pods_drops), T(a_bad_annotation_is_the_reason),
-		T(entry_is_refused_by_name), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
+		T(entry_without_data_drops), T(an_unsupported_field_is_named), T(no_nodes_at_all), T(reasons_are_counted_and_sorted_as_text),
 		T(a_decision_tells_the_round_trip_and_the_runner_up), T(one_feasible_node_has_no_runner_up),
 		T(a_decider_is_used_again_after_nodes_and_matrix_changed), T(filters_have_names_and_reasons),
 	};

@@ -28,7 +28,7 @@
 struct world {
 	struct rng rng;
 	const char *folder;		/* the same for all worlds */
-	char *cluster, *matrix, *pods;
+	char *cluster, *matrix, *pods, *config;
 	struct cache *cache;
 	struct archive *archive;
 	struct decider *decider;
@@ -127,6 +127,34 @@ static void random_links(struct rng *r, struct snapshot_links *links, size_t cou
 	}
 }
 
+/* Of some nodes, of one that the matrix does not know, and of one that is nowhere. */
+static void random_entry(struct rng *r)
+{
+	int i;
+
+	w.snapshot.entry.age_s = rng_chance(r, 0.1) ? (double)NAN : rng_below(r, 400);
+	for (i = (int)rng_below(r, 4); i < NODES && i < 8; i++) {
+		auto_free char *name = xasprintf("node-%d", rng_chance(r, 0.1) ? NODES + 5 : rng_chance(r, 0.2) ? NODES - 1 : i);
+
+		snapshot_entry_add(&w.snapshot.entry, name, rng_below(r, 4000) / 8.0);
+	}
+}
+
+/* Of what is known: some of it becomes a bound. */
+static void random_estimates(struct rng *r)
+{
+	uint32_t i;
+
+	if (rng_chance(r, 0.5))
+		snapshot_want_estimates(&w.snapshot);
+	for (i = 0; w.snapshot.client_estimate_us && i < w.snapshot.nodes.count; i++) {
+		if (isnan(w.snapshot.client.rtt_us[i]) || rng_chance(r, 0.5))
+			continue;
+		w.snapshot.client.jitter_us[i] = w.snapshot.client.loss[i] = NAN;
+		w.snapshot.client_estimate_us[i] = (float)rng_below(r, 30000) / 10;
+	}
+}
+
 static void random_snapshot(struct rng *r)
 {
 	struct names nodes = {0}, clients = {0};
@@ -147,7 +175,11 @@ static void random_snapshot(struct rng *r)
 			w.snapshot.link.loss[i * (nodes.count + 1)] = 0;
 		w.snapshot.age_s[i] = rng_below(r, (uint32_t)oldest);
 		w.snapshot.load[i].cpu = rng_chance(r, 0.02) ? NAN : rng_below(r, 1000) / 1000.0;
+		w.snapshot.load[i].rx_bytes_per_s = rng_chance(r, 0.02) ? (double)NAN : rng_below(r, 1u << 24);
+		w.snapshot.load[i].tx_bytes_per_s = rng_below(r, 1u << 22);
 	}
+	random_entry(r);
+	random_estimates(r);
 	names_free(&nodes);
 	names_free(&clients);
 	snprintf(w.snapshot.epoch, sizeof(w.snapshot.epoch), "e");
@@ -163,6 +195,20 @@ static void write_matrix(const char *path)
 	test_write(path, text.data);
 }
 
+#define DEFAULT_NEAR "entry*3, client/milan, any:entry*0.5"
+
+/* What the programs read from a file, as decide gets it. */
+static void set_profile(void)
+{
+	struct lm_err err;
+
+	profile_init(&w.profile, "my-latency-scheduler");
+	ask_free(&w.profile.default_near);
+	assert_int_equal(ask_parse_near("defaultNear", DEFAULT_NEAR, &w.profile.default_near, &err), 0);
+	w.profile.weight_plain[SCORE_TRAFFIC] = 0.25;
+	test_write(w.config, "defaultNear: \"" DEFAULT_NEAR "\"\nweights: {plain: {traffic: 0.25}}\n");
+}
+
 static void world_begin(uint64_t seed)
 {
 	const char *folder = w.folder ? w.folder : test_folder();
@@ -174,7 +220,8 @@ static void world_begin(uint64_t seed)
 	w.cluster = xasprintf("%s/cluster.json", folder);
 	w.matrix = xasprintf("%s/matrix.json", folder);
 	w.pods = xasprintf("%s/pods.json", folder);
-	profile_init(&w.profile, "my-latency-scheduler");
+	w.config = xasprintf("%s/config.yaml", folder);
+	set_profile();
 	put_nodes(&crowd, all);
 	put_pods(&crowd, "running", RUNNING, true, all);
 	put_pods(&crowd, "pending", PENDING, false, pending);
@@ -197,6 +244,7 @@ static void world_end(void)
 	free(w.cluster);
 	free(w.matrix);
 	free(w.pods);
+	free(w.config);
 }
 
 static void take_matrix(int64_t mono_ms, int64_t wall_ms)
@@ -225,7 +273,7 @@ static void decide_pod(const struct pod *pod, int64_t mono_ms)
 
 static cJSON *run(int (*command)(int, char **, FILE *), const char *option, const char *value, int *code)
 {
-	const char *const words[] = {"x", "--cluster", w.cluster, "--matrix", w.matrix, "--now", NOW, "--format", "json", option, value};
+	const char *const words[] = {"x", "--cluster", w.cluster, "--matrix", w.matrix, "--now", NOW, "--format", "json", "--config", w.config, option, value};
 	char *argv[ARRAY_SIZE(words) + 1] = {NULL}, *text = NULL;
 	size_t size, i;
 	FILE *to = open_memstream(&text, &size);
@@ -283,6 +331,7 @@ static void expect_verdict(const cJSON *verdict)
 	expect_text(verdict, "runner_up", name_at(w.decision.runner_up));
 	expect_text(verdict, "message", message.data);
 	expect_number(verdict, "total", w.decision.node < 0 ? NAN : at(w.decision.total, w.decision.node), 1e-3);
+	assert_int_equal(cJSON_IsTrue(json_get(verdict, "estimate")), decision_is_estimate(&w.in, &w.decision));
 	expect_number(verdict, "rtt_us", w.decision.node < 0 ? NAN : at(w.decision.rtt_us, w.decision.node), 0.1);
 }
 
@@ -434,7 +483,7 @@ static int expected;			/* nodes of which load was expected in a replay */
 
 static void replay(const char *folder, int64_t mono_ms)
 {
-	struct offline_options options = {.cluster = folder};
+	struct offline_options options = {.cluster = folder, .config = w.config};
 	struct decision_input in;
 	struct decision d;
 	struct offline o;
@@ -472,7 +521,7 @@ static void assume_some(int64_t mono_ms)
 	}
 }
 
-/* Loads that come down a little, so that hysteresis keeps some classes, and a link that is another one. */
+/* Loads that come down a little, traffic that moves a little: hysteresis keeps some classes and some shares. And a link that is another one. */
 static void second_generation(struct rng *r, bool edit)
 {
 	uint32_t i;
@@ -486,6 +535,8 @@ static void second_generation(struct rng *r, bool edit)
 		w.snapshot.link.rtt_us[i] = 777;
 		w.snapshot.link.jitter_us[i] = w.snapshot.link.loss[i] = 0;
 	}
+	for (i = 0; i < w.snapshot.entry.nodes.count; i++)
+		w.snapshot.entry.rate[i] *= 1 + rng_unit(r) / 3;
 	w.snapshot.generation += !edit;
 }
 

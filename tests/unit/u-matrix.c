@@ -52,6 +52,21 @@ static void random_snapshot(struct snapshot *s, uint32_t nodes, uint32_t clients
 		s->age_s[i] = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 1000;
 		s->load[i].cpu = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng);
 	}
+	for (i = 0; i < nodes; i++) {
+		s->load[i].rx_bytes_per_s = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 1e8;
+		s->load[i].tx_bytes_per_s = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 1e8;
+	}
+	for (i = 0; i < rng_below(rng, 5); i++) {
+		auto_free char *name = xasprintf("edge-%u", rng_below(rng, nodes + 3));
+
+		snapshot_entry_add(&s->entry, name, rng_chance(rng, 0.2) ? 0 : rng_unit(rng) * 1e3);
+		s->entry.age_s = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 100;
+	}
+	if (clients && rng_chance(rng, 0.5)) {
+		snapshot_want_estimates(s);
+		for (i = 0; i < (size_t)nodes * clients; i++)
+			s->client_estimate_us[i] = random_cell(rng, 30000);
+	}
 	snprintf(s->epoch, sizeof(s->epoch), "epoch-1");
 	s->generation = 7;
 	s->period_s = 60;
@@ -110,9 +125,27 @@ static void check_client(const struct snapshot *s, const struct matrix *m, uint3
 	size_t at = (size_t)node * s->clients.count + client;
 	struct matrix_row row = matrix_client_row(m, client);
 
-	assert_true(same(row.rtt_us[node], s->client.rtt_us[at]));
-	assert_true(same(row.cost_us[node], cost_naively(s->client.rtt_us[at], s->client.jitter_us[at], s->client.loss[at])));
-	assert_int_equal(row.pair[node], flags_naively(NAN, NAN, s->client.rtt_us[at], s->client.loss[at]));
+	float cost_us = cost_naively(s->client.rtt_us[at], s->client.jitter_us[at], s->client.loss[at]);
+	float estimate_us = s->client_estimate_us ? s->client_estimate_us[at] : NAN;
+	bool estimated = !isnan(estimate_us) && !isnan(cost_us);
+
+	assert_true(same(row.rtt_us[node], s->client.rtt_us[at]));	/* of an estimate too: the bound, which limits look at */
+	assert_true(same(row.cost_us[node], estimated ? fminf(s->client.rtt_us[at], estimate_us) : cost_us));
+	assert_int_equal(row.pair[node], flags_naively(NAN, NAN, s->client.rtt_us[at], s->client.loss[at]) | (estimated ? PAIR_ESTIMATE : 0));
+}
+
+static void check_entry(const struct snapshot *s, const struct matrix *m)
+{
+	uint32_t i;
+
+	assert_int_equal(matrix_entries(m), s->entry.nodes.count);
+	assert_true(same((float)matrix_entry_age_s(m), (float)s->entry.age_s));
+	for (i = 0; i < s->entry.nodes.count; i++) {
+		assert_string_equal(matrix_entry_name(m, i), s->entry.nodes.items[i]);
+		assert_true(matrix_entry_rate(m)[i] == (float)s->entry.rate[i]);
+	}
+	for (i = 0; i < s->nodes.count; i++)
+		assert_true(same(matrix_traffic(m)[i], (float)(s->load[i].rx_bytes_per_s + s->load[i].tx_bytes_per_s)));
 }
 
 static void check_all(const struct snapshot *s, const struct matrix *m)
@@ -140,6 +173,7 @@ static void check_all(const struct snapshot *s, const struct matrix *m)
 			worst_us = fmax(worst_us, matrix_client_row(m, b).rtt_us[a]);
 		}
 	}
+	check_entry(s, m);
 	assert_true(matrix_worst_us(m) == worst_us);
 	assert_int_equal(matrix_find_node(m, "nobody"), NAMES_NONE);
 }
@@ -250,6 +284,7 @@ static void use_all(const struct matrix *m)
 
 		matrix_find_node(m, matrix_node_name(m, a));
 		matrix_find_node(m, "nobody");
+		assert_true(isnan(matrix_traffic(m)[a]) || matrix_traffic(m)[a] >= 0);
 		for (b = 0; b < matrix_nodes(m); b++) {
 			sum += row.rtt_us[b] + row.cost_us[b] + row.pair[b] + matrix_loss(m, a, b) + matrix_jitter_us(m, a, b);
 			assert_true(isnan(row.cost_us[b]) || (row.cost_us[b] >= 0 && row.cost_us[b] <= 1e9f));
@@ -260,6 +295,9 @@ static void use_all(const struct matrix *m)
 		for (b = 0; b < matrix_nodes(m); b++)
 			sum += matrix_client_row(m, a).rtt_us[b];
 	}
+	for (a = 0; a < matrix_entries(m); a++)
+		assert_true(name_is_valid(matrix_entry_name(m, a)) && (isnan(matrix_entry_rate(m)[a]) || matrix_entry_rate(m)[a] >= 0));
+	assert_true(isnan(matrix_entry_age_s(m)) || matrix_entry_age_s(m) >= 0);
 	(void)sum;
 	assert_true(strlen(matrix_epoch(m)) <= SNAPSHOT_EPOCH_MAX && matrix_period_s(m) >= 1);
 }
@@ -363,6 +401,12 @@ static void unfolds_to_what_folds_to_the_same(void **state)
 		expect_cells(matrix_part(a, a->at.client_cost), matrix_part(b, b->at.client_cost), (size_t)nodes * clients);
 		assert_memory_equal(matrix_part(a, a->at.pair), matrix_part(b, b->at.pair), (size_t)nodes * nodes);
 		assert_memory_equal(matrix_part(a, a->at.client_pair), matrix_part(b, b->at.client_pair), (size_t)nodes * clients);
+		expect_cells(matrix_traffic(a), matrix_traffic(b), nodes);
+		assert_int_equal(matrix_entries(a), matrix_entries(b));
+		expect_cells(matrix_entry_rate(a), matrix_entry_rate(b), matrix_entries(a));
+		for (i = 0; i < matrix_entries(a); i++)
+			assert_string_equal(matrix_entry_name(a, (uint32_t)i), matrix_entry_name(b, (uint32_t)i));
+		assert_true(fabs(matrix_entry_age_s(a) - matrix_entry_age_s(b)) < 1e-5 || isnan(matrix_entry_age_s(a) + matrix_entry_age_s(b)));
 		assert_true(matrix_worst_us(a) >= matrix_worst_us(b) && matrix_worst_us(a) <= matrix_worst_us(b));
 	}
 }

@@ -60,7 +60,7 @@ static void defaults_are_those_of_the_design(void **state)
 	assert_non_null(p);
 	assert_int_equal(s->profile_count, 1);
 	assert_true(p->weight_asking[SCORE_LATENCY] == 0.7 && p->weight_asking[SCORE_CPU] == 0.3 &&
-		    p->weight_asking[SCORE_FREE] == 0);
+		    p->weight_asking[SCORE_FREE] == 0 && p->weight_asking[SCORE_TRAFFIC] == 0 && p->weight_plain[SCORE_TRAFFIC] == 0);
 	assert_true(p->weight_plain[SCORE_LATENCY] == 0.5 && p->weight_plain[SCORE_FREE] == 0.3 &&
 		    p->weight_plain[SCORE_CPU] == 0.2);
 	for (term = SCORE_NODE_AFFINITY; term < SCORE_COUNT; term++)
@@ -76,8 +76,8 @@ static void defaults_are_those_of_the_design(void **state)
 
 static void names_come_from_flags_or_from_profiles(void **state)
 {
-	static const char config[] = "weights: {near: {latency: 0.9}}\nstrict: true\ndefaultClients: [milan, rome]\nprofiles:\n"
-				     "- schedulerName: a\n  weights: {near: {cpu: 0.5}}\n  defaultNear: client/milan\n"
+	static const char config[] = "weights: {near: {latency: 0.9}, plain: {traffic: 0.1}}\nstrict: true\ndefaultClients: [milan, rome]\nprofiles:\n"
+				     "- schedulerName: a\n  weights: {near: {cpu: 0.5, traffic: 0.4}}\n  defaultNear: client/milan\n"
 				     "- {schedulerName: b, strict: false, refusals: {latency: false}, defaultClients: [oslo]}\n";
 	struct settings *s = want(config, NULL);
 	const struct profile *a = settings_profile(s, "a"), *b = settings_profile(s, "b");
@@ -85,6 +85,7 @@ static void names_come_from_flags_or_from_profiles(void **state)
 	(void)state;
 	assert_int_equal(s->profile_count, 2);
 	assert_true(a->weight_asking[SCORE_LATENCY] == 0.9 && a->weight_asking[SCORE_CPU] == 0.5);
+	assert_true(a->weight_asking[SCORE_TRAFFIC] == 0.4 && b->weight_asking[SCORE_TRAFFIC] == 0 && b->weight_plain[SCORE_TRAFFIC] == 0.1);
 	assert_true(b->weight_asking[SCORE_LATENCY] == 0.9 && b->weight_asking[SCORE_CPU] == 0.3);
 	assert_int_equal(a->default_near.near[0].target.kind, TARGET_CLIENT);
 	assert_true(a->strict_cpu && !b->strict_cpu && a->refuse_latency && !b->refuse_latency && b->refuse_cpu);

@@ -54,6 +54,75 @@ static void reads_every_member(void **state)
 	assert_true(isnan(s.link.loss[2]) && s.client.rtt_us[0] == 1890 && isnan(s.client.rtt_us[1]) && isnan(s.client.loss[0]));
 }
 
+/* As someone may write it by hand: in any place, without an age, with nodes that have no row. */
+static void entry_and_estimates(void **state)
+{
+	auto_snapshot struct snapshot s = {0}, none = {0};
+	struct lm_err err;
+
+	(void)state;
+	if (parse(HEAD RTT ",\"entry\":{\"b\":812.5, \"far.away\":-0, \"a\":1e3},\"clients\":[\"milan\"],\"client_rtt_us\":[[1890],[9000]],"
+		  "\"client_estimate_us\":[[null],[8400.5]]}", &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(s.entry.nodes.count, 3);
+	assert_string_equal(s.entry.nodes.items[1], "far.away");
+	assert_true(s.entry.rate[0] == 812.5 && s.entry.rate[1] == 0 && !signbit(s.entry.rate[1]) && s.entry.rate[2] == 1000);
+	assert_true(isnan(s.entry.age_s));
+	assert_true(isnan(s.client_estimate_us[0]) && s.client_estimate_us[1] == 8400.5f && s.client.rtt_us[1] == 9000);
+	assert_int_equal(parse(HEAD RTT ",\"entry\":null,\"entry_age_s\":null,\"client_estimate_us\":null}", &none, &err), 0);
+	assert_true(none.entry.nodes.count == 0 && isnan(none.entry.age_s) && !none.client_estimate_us);
+	snapshot_free(&none);
+	assert_int_equal(parse(HEAD RTT ",\"entry\":{},\"entry_age_s\":12.5}", &none, &err), 0);
+	assert_true(none.entry.nodes.count == 0 && none.entry.age_s == 12.5);
+	snapshot_free(&none);
+	assert_int_equal(parse(WHOLE, &none, &err), 0);
+	assert_true(none.entry.nodes.count == 0 && isnan(none.entry.age_s) && !none.client_estimate_us);
+}
+
+static void bad_entries_and_estimates_are_refused(void **state)
+{
+	(void)state;
+	refuses(HEAD RTT ",\"entry\":[]}", "entry: is an array");
+	refuses(HEAD RTT ",\"entry\":{\"a\":null}}", "entry: a: null is not a number");
+	refuses(HEAD RTT ",\"entry\":{\"a\":\"1\"}}", "entry: a: a string");
+	refuses(HEAD RTT ",\"entry\":{\"a\":-1}}", "entry: a: -1 is not in 0..1e+13");
+	refuses(HEAD RTT ",\"entry\":{\"a\":1e14}}", "entry: a: 1e+14");
+	refuses(HEAD RTT ",\"entry\":{\"a\":1,\"A\":1}}", "entry: \"A\" is not a valid name");
+	refuses(HEAD RTT ",\"entry\":{\"a\":1,\"a\":1}}", "entry (the value at line 5): duplicate key \"a\"");
+	refuses(HEAD RTT ",\n\"entry\":{\"a\":NaN}}", "entry (the value at line 6)");
+	refuses(HEAD RTT ",\"entry_age_s\":-1}", "entry_age_s: -1 is not in 0..");
+	refuses(HEAD RTT ",\"entry_age_s\":\"1\"}", "entry_age_s: is a string");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\n\"client_estimate_us\":[[1]]}", "client_estimate_us[1][0]: line 6: there are too few rows");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[1,2]]}", "client_estimate_us[1][1]: line 5: the row has too many columns");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[6e7,2]]}", "too many columns");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[6.1e7]]}", "client_estimate_us[1][0]: line 5: 6.1e+07 is not in 0..6e+07");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[-1]]}", "client_estimate_us[1][0]");
+	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[\"1\"]]}", "client_estimate_us[1][0]");
+}
+
+/* One more than there may be nodes; what the limit of the size leaves room for, however long the names are. */
+static void entry_has_limits(void **state)
+{
+	auto_buf struct buf text = {0};
+	auto_snapshot struct snapshot s = {0};
+	struct lm_err err;
+	uint32_t i;
+
+	(void)state;
+	buf_str(&text, "{\"version\":1,\"nodes\":[],\"rtt_us\":[],\"entry\":{");
+	for (i = 0; i < SNAPSHOT_MAX_NODES; i++)
+		buf_printf(&text, "%s\"%0195u.x\":123456789.25", i ? "," : "", i);
+	buf_str(&text, "}}");
+	if (parse(text.data, &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(s.entry.nodes.count, SNAPSHOT_MAX_NODES);
+	assert_true(s.entry.rate[4999] == 123456789.25);
+	assert_false(snapshot_entry_add(&s.entry, "one.more", 1));
+	text.len -= 2;
+	buf_str(&text, ",\"z\":1}}");
+	refuses(text.data, "entry: more than 5000");
+}
+
 static void the_diagonal_is_zero_whatever_it_says(void **state)
 {
 	auto_snapshot struct snapshot s = {0};
@@ -309,6 +378,16 @@ static void random_snapshot(struct snapshot *s, struct rng *rng)
 	}
 	random_links(&s->link, (size_t)nodes * nodes, rng);
 	random_links(&s->client, (size_t)nodes * clients, rng);
+	if (rng_chance(rng, 0.5))
+		snapshot_want_estimates(s);
+	for (i = 0; s->client_estimate_us && i < nodes * clients; i++)
+		s->client_estimate_us[i] = random_cell(rng, 5e4, 10);
+	for (i = rng_below(rng, 6); i > 0; i--) {
+		auto_free char *name = xasprintf("%c.entry", 'a' + (int)rng_below(rng, 26));
+
+		snapshot_entry_add(&s->entry, name, rng_chance(rng, 0.2) ? 0 : rng_below(rng, 1u << 31) / 64.0);
+		s->entry.age_s = rng_chance(rng, 0.2) ? (double)NAN : rng_below(rng, 100000) / 8.0;
+	}
 	for (i = 0; i < nodes; i++)
 		s->link.rtt_us[i * nodes + i] = s->link.jitter_us[i * nodes + i] = s->link.loss[i * nodes + i] = 0;
 }
@@ -346,6 +425,15 @@ static void same(const struct snapshot *a, const struct snapshot *b)
 	same_cells(a->client.rtt_us, b->client.rtt_us, n * c);
 	same_cells(a->client.jitter_us, b->client.jitter_us, n * c);
 	same_cells(a->client.loss, b->client.loss, n * c);
+	assert_int_equal(!a->client_estimate_us, !b->client_estimate_us);
+	if (a->client_estimate_us)
+		same_cells(a->client_estimate_us, b->client_estimate_us, n * c);
+	assert_int_equal(a->entry.nodes.count, b->entry.nodes.count);
+	assert_true(a->entry.age_s == b->entry.age_s || (isnan(a->entry.age_s) && isnan(b->entry.age_s)));
+	for (i = 0; i < a->entry.nodes.count; i++) {
+		assert_string_equal(a->entry.nodes.items[i], b->entry.nodes.items[i]);
+		assert_true(a->entry.rate[i] == b->entry.rate[i]);
+	}
 }
 
 static void what_is_written_is_read_back(void **state)
@@ -367,6 +455,19 @@ static void what_is_written_is_read_back(void **state)
 		snapshot_write(&b, &again);
 		assert_string_equal(text.data, again.data);
 	}
+}
+
+static void a_copy_of_entry_is_the_same(void **state)
+{
+	struct snapshot_entry a = {.age_s = 3}, b;
+
+	(void)state;
+	assert_true(snapshot_entry_add(&a, "edge-1", 2) && snapshot_entry_add(&a, "edge-2", 1) && !snapshot_entry_add(&a, "edge-1", 5));
+	snapshot_entry_copy(&b, &a);
+	snapshot_entry_free(&a);
+	assert_true(a.nodes.count == 0 && isnan(a.age_s));
+	assert_true(b.nodes.count == 2 && b.rate[0] == 2 && b.rate[1] == 1 && b.age_s == 3);
+	snapshot_entry_free(&b);
 }
 
 static void blanks(struct buf *out, struct rng *rng)
@@ -442,6 +543,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_member),
+		cmocka_unit_test(entry_and_estimates),
+		cmocka_unit_test(bad_entries_and_estimates_are_refused),
+		cmocka_unit_test(entry_has_limits),
+		cmocka_unit_test(a_copy_of_entry_is_the_same),
 		cmocka_unit_test(the_diagonal_is_zero_whatever_it_says),
 		cmocka_unit_test(m2_truncated_at_every_byte),
 		cmocka_unit_test(m4_errors_name_member_row_and_column),
