@@ -284,7 +284,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	out->verdicts = c.verdicts;
 	out->feasible = d->feasible;
 	set_gate(&c);
-	out->rtt_us = show_rtt(&c);
+	out->rtt_us = in->offered ? NULL : show_rtt(&c);
 	if (!d->feasible)
 		return;
 	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/names.h"
 #include "sched/extender/prune.h"
@@ -185,10 +184,11 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 static int parse_whole(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
 {
 	*out = (struct wire_request){0};
-	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
-	if (out->tree && !cJSON_IsObject(out->tree))
-		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->tree));
-	else if (out->tree && read_pod(out->tree, out, err) == 0 && read_nodes(out->tree, text, out, err) == 0)
+	if (json_doc_parse(text, len, JSON_DEPTH_API, &out->doc, err) < 0)
+		return -1;
+	if (!cJSON_IsObject(out->doc.root))
+		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->doc.root));
+	else if (read_pod(out->doc.root, out, err) == 0 && read_nodes(out->doc.root, text, out, err) == 0)
 		return 0;
 	wire_free(out);
 	return -1;
@@ -319,7 +319,7 @@ void wire_free(struct wire_request *r)
 	release_rest(r->rest);
 	free(r->nodes);
 	free(r->names);
-	cJSON_Delete(r->tree);
+	json_doc_free(&r->doc);
 	*r = (struct wire_request){0};
 }
 
