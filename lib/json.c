@@ -47,7 +47,7 @@ static const char *duplicate_of(const cJSON *object)
 }
 
 /* Depth is bounded by the check of the text. */
-int json_check_keys(const cJSON *value, struct lm_err *err)
+static int refuse_duplicates(const cJSON *value, struct lm_err *err)
 {
 	const char *key = cJSON_IsObject(value) ? duplicate_of(value) : NULL;
 	const cJSON *member;
@@ -55,7 +55,7 @@ int json_check_keys(const cJSON *value, struct lm_err *err)
 	if (key)
 		return lm_fail(err, LM_DATA, "duplicate key \"%.100s\"", key);
 	cJSON_ArrayForEach(member, value) {
-		if (!member->child || json_check_keys(member, err) == 0)
+		if (!member->child || refuse_duplicates(member, err) == 0)
 			continue;
 		return member->string ? lm_wrap(err, "%.100s", member->string) : -1;
 	}
@@ -73,7 +73,7 @@ cJSON *json_parse(const char *text, size_t len, int max_depth, struct lm_err *er
 		lm_fail(err, LM_DATA, "not JSON, or memory is short");
 		return NULL;
 	}
-	if (json_check_keys(root, err) < 0)
+	if (refuse_duplicates(root, err) < 0)
 		return NULL;
 	return steal(&root);
 }

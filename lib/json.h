@@ -27,8 +27,6 @@
 cJSON *json_parse(const char *text, size_t len, int max_depth, struct lm_err *err);
 /* The byte check alone, without building anything: what json_parse runs first, and what the row scanner of snapshot.c relies on. */
 int json_check(const char *text, size_t len, int max_depth, struct lm_err *err);
-/* What json_parse runs last: no object has a key twice. */
-int json_check_keys(const cJSON *value, struct lm_err *err);
 
 static inline const cJSON *json_get(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
 

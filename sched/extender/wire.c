@@ -5,13 +5,19 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/json_plain.h"
 #include "lib/mem.h"
 #include "lib/names.h"
-#include "sched/extender/prune.h"
 #include "sched/extender/scan.h"
 
 #define RESTS 4			/* as many as are asked about at a time, about */
 #define REST_MAX_BYTES 65536	/* more is not remembered */
+
+/* What no decision reads of a pod: half of it. The archive leaves the same out (archive.c), and is tested to decide alike. */
+static const char *const pod_unread[] = {
+	"env", "envFrom", "command", "args", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeMounts", "volumeDevices",
+	"managedFields", NULL,
+};
 
 /* --- members --------------------------------------------------------------------------------------------------------- */
 
@@ -180,15 +186,19 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 	return r->pod ? 0 : lm_wrap(err, "Pod");
 }
 
+static int read_args(const cJSON *args, const char *text, struct wire_request *r, struct lm_err *err)
+{
+	if (!cJSON_IsObject(args))
+		return lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(args));
+	return read_pod(args, r, err) < 0 || read_nodes(args, text, r, err) < 0 ? -1 : 0;
+}
+
 /* Any request, and the reason why it is none. */
 static int parse_whole(const char *text, size_t len, struct wire_request *out, struct lm_err *err)
 {
 	*out = (struct wire_request){0};
-	if (json_doc_parse(text, len, JSON_DEPTH_API, &out->doc, err) < 0)
-		return -1;
-	if (!cJSON_IsObject(out->doc.root))
-		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->doc.root));
-	else if (read_pod(out->doc.root, out, err) == 0 && read_nodes(out->doc.root, text, out, err) == 0)
+	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
+	if (out->tree && read_args(out->tree, text, out, err) == 0)
 		return 0;
 	wire_free(out);
 	return -1;
@@ -258,19 +268,32 @@ static struct wire_rest *add_rest(struct buf *text, struct pod *pod)
 	return rest;
 }
 
+/* As Go writes it. False: *out is {0}, and nothing was said. */
+static bool parse_plain(const char *text, size_t len, struct wire_request *out)
+{
+	struct json_plain plain;
+	struct lm_err unsaid;
+	bool good;
+
+	*out = (struct wire_request){0};
+	if (!json_plain_parse(text, len, pod_unread, &plain))
+		return false;
+	good = read_args(plain.root, text, out, &unsaid) == 0;
+	json_plain_free(&plain);
+	if (!good)
+		wire_free(out);
+	return good;
+}
+
 /* NULL: it is no request, or none of names. */
 static struct wire_rest *read_rest(struct buf *text)
 {
 	struct wire_rest *rest = text->len <= REST_MAX_BYTES ? find_rest(text) : NULL;
-	auto_buf struct buf pruned = {0};
 	struct wire_request r;
 	struct lm_err unsaid;
 
-	if (rest)
+	if (rest || (!parse_plain(text->data, text->len, &r) && parse_whole(text->data, text->len, &r, &unsaid) < 0))
 		return rest;
-	prune(text->data, text->len, &pruned);
-	if (parse_whole(pruned.data, pruned.len, &r, &unsaid) < 0)
-		return NULL;
 	if (text->len > REST_MAX_BYTES)
 		buf_free(text);		/* found by nobody */
 	rest = add_rest(text, steal(&r.own_pod));
@@ -319,7 +342,7 @@ void wire_free(struct wire_request *r)
 	release_rest(r->rest);
 	free(r->nodes);
 	free(r->names);
-	json_doc_free(&r->doc);
+	cJSON_Delete(r->tree);
 	*r = (struct wire_request){0};
 }
 

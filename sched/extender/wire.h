@@ -26,7 +26,6 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
-#include "lib/json_doc.h"
 #include "sched/cache/pod.h"
 
 #define WIRE_NODES_MAX 20000
@@ -50,7 +49,7 @@ struct wire_request {
 	struct wire_node *nodes;	/* in the request's order, each name once */
 	uint32_t count;
 	bool whole;			/* the form is Nodes */
-	struct json_doc doc;		/* private: what names and objects point into; {0} when they were scanned */
+	cJSON *tree;			/* private: what names and objects point into; NULL when they were scanned */
 	char *names;			/* private: then it is this */
 	struct pod *own_pod;		/* private: the pod, or NULL: it is that of `rest`, which is shared */
 	struct wire_rest *rest;

@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	check_scanner(text, size);
 	if (wire_parse(text, size, &r, &err) < 0) {
-		require(err.msg[0] && !r.doc.root && !r.pod && !r.nodes);
+		require(err.msg[0] && !r.tree && !r.pod && !r.nodes);
 		return 0;
 	}
 	in = (struct judge_input){.view = cache_view(w.cache), .mesh = size % 2 ? w.mesh : NULL, .profile = &w.profile};

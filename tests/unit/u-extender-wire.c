@@ -33,7 +33,7 @@ static void refuse(const char *text, const char *why)
 	assert_int_equal(err.code, LM_DATA);
 	if (!strstr(err.msg, why))
 		fail_msg("%s: \"%s\", not \"%s\"", text, err.msg, why);
-	assert_null(r.doc.root);
+	assert_null(r.tree);
 	assert_null(r.pod);
 }
 
