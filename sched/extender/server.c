@@ -72,6 +72,17 @@ static void on_done(void *arg, enum desk_end end, struct wire_answer *answer)
 	http_finish(asked->later);
 }
 
+/* The answer is away. */
+static void release(void *arg)
+{
+	struct asked *asked = arg;
+
+	wire_answer_free(&asked->answer);
+	desk_release(asked->job);
+	atomic_fetch_sub(&asked->server->busy, 1);
+	free(asked);
+}
+
 /* HTTP's thread again. */
 static void print_answer(void *arg, struct http_reply *reply)
 {
@@ -93,10 +104,8 @@ static void print_answer(void *arg, struct http_reply *reply)
 		wire_print_filter(request, &asked->answer, &reply->body);
 	else
 		wire_print_priorities(request, &asked->answer, &reply->body);
-	wire_answer_free(&asked->answer);
-	desk_release(asked->job);
-	free(asked);
-	atomic_fetch_sub(&s->busy, 1);
+	reply->release = release;
+	reply->release_arg = asked;
 }
 
 static void answer_bad(struct server *s, enum judge_verb verb, int status, const char *text, struct http_reply *reply)

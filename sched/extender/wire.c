@@ -252,19 +252,18 @@ static struct wire_rest *find_rest(const struct buf *text)
 	return found;
 }
 
-/* Takes both; the caller's share, and that of the list. */
-static struct wire_rest *add_rest(struct buf *text, struct pod *pod)
+/* Takes both; the caller's share, and that of the list. *oldest had to leave the list: its share is the caller's. */
+static struct wire_rest *add_rest(struct buf *text, struct pod *pod, struct wire_rest **oldest)
 {
-	struct wire_rest *rest = xcalloc(1, sizeof(*rest)), *oldest;
+	struct wire_rest *rest = xcalloc(1, sizeof(*rest));
 
 	*rest = (struct wire_rest){.shares = 2, .text = *text, .pod = pod};
 	*text = (struct buf){0};
 	pthread_mutex_lock(&rests_lock);
-	oldest = rests[next_rest];
+	*oldest = rests[next_rest];
 	rests[next_rest] = rest;
 	next_rest = (next_rest + 1) % RESTS;
 	pthread_mutex_unlock(&rests_lock);
-	release_rest(oldest);
 	return rest;
 }
 
@@ -286,7 +285,7 @@ static bool parse_plain(const char *text, size_t len, struct wire_request *out)
 }
 
 /* NULL: it is no request, or none of names. */
-static struct wire_rest *read_rest(struct buf *text)
+static struct wire_rest *read_rest(struct buf *text, struct wire_rest **oldest)
 {
 	struct wire_rest *rest = text->len <= REST_MAX_BYTES ? find_rest(text) : NULL;
 	struct wire_request r;
@@ -296,7 +295,7 @@ static struct wire_rest *read_rest(struct buf *text)
 		return rest;
 	if (text->len > REST_MAX_BYTES)
 		buf_free(text);		/* found by nobody */
-	rest = add_rest(text, steal(&r.own_pod));
+	rest = add_rest(text, steal(&r.own_pod), oldest);
 	wire_free(&r);
 	return rest;
 }
@@ -315,7 +314,7 @@ static bool parse_scanned(const char *text, size_t len, struct wire_request *out
 	buf_add(&rest, text, before);
 	buf_add(&rest, "[]", 2);
 	buf_add(&rest, scan.list + scan.list_len, len - before - scan.list_len);
-	out->rest = read_rest(&rest);
+	out->rest = read_rest(&rest, &out->oldest_rest);
 	if (!out->rest) {
 		scan_free(&scan);
 		return false;
@@ -340,6 +339,7 @@ void wire_free(struct wire_request *r)
 {
 	pod_free(r->own_pod);
 	release_rest(r->rest);
+	release_rest(r->oldest_rest);
 	free(r->nodes);
 	free(r->names);
 	cJSON_Delete(r->tree);
