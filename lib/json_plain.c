@@ -67,7 +67,7 @@ static bool take_number(struct reader *r, cJSON *node)
 	node->type = cJSON_Number;
 	node->valuedouble = (double)value;
 	node->valueint = value > INT_MAX ? INT_MAX : (int)value;
-	return r->at > first && (*first != '0' || r->at - first == 1) && strchr(",]}", *r->at);	/* not the NUL either: no document is a number here */
+	return r->at > first && (*first != '0' || r->at - first == 1) && strchr(",]}", *r->at);	/* or the text's end */
 }
 
 static bool take_word(struct reader *r, cJSON *node, const char *word, int type)
@@ -92,7 +92,7 @@ static bool is_unread(const struct reader *r, const char *key)
 	return false;
 }
 
-/* By its beginning first: `keys` has eight bytes of each. */
+/* By its first eight bytes, mostly. */
 static bool is_new(const uint64_t *begins, char *const *keys, unsigned count)
 {
 	unsigned i;
@@ -101,13 +101,6 @@ static bool is_new(const uint64_t *begins, char *const *keys, unsigned count)
 		if (begins[i] == begins[count] && strcmp(keys[i], keys[count]) == 0)
 			return false;
 	return true;
-}
-
-static uint64_t begin_of(const char *key, const char *end)
-{
-	uint64_t word = ascii_load(key, end);
-
-	return end - key < 8 ? word & ((UINT64_C(1) << 8 * (end - key)) - 1) : word;
 }
 
 /* As cJSON links them: the first one's prev is the last. */
@@ -136,7 +129,7 @@ static bool take_members(struct reader *r, cJSON *node)
 
 		if (!member || count == KEYS_MAX || !(keys[count] = take_string(r)))
 			return false;
-		begins[count] = begin_of(keys[count], r->at - 1);
+		begins[count] = ascii_load(keys[count], r->at - 1);
 		if (!is_new(begins, keys, count) || !take(r, ':'))
 			return false;
 		hides = r->hidden || is_unread(r, keys[count]);
