@@ -12,10 +12,11 @@
  * A request that was read whole is answered within SERVER_DEADLINE_MS, whatever the scheduling thread does. Without a decision /prioritize gives all nodes
  * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it.
  *
- *	HTTP's pool		reads and parses, leaves it at the desk; the connection sleeps
+ *	HTTP's pool		reads and parses; while the scheduling thread sleeps it decides at once (desk_at_once), prints and sends
+ *				else leaves it at the desk; the connection sleeps
  *	scheduling thread	decides, and no more
  *	the desk's thread	ends what is late (SERVER_WAIT_MS)
- *	HTTP's pool		prints and sends, frees
+ *	HTTP's pool		prints and sends; frees when the answer is away
  *
  * A hanging scheduling thread so costs no thread, and a large answer costs the scheduling thread nothing. Answers bear `X-Latency-Mode: latency`, or `neutral`
  * when neither latency nor load had a say in them.
