@@ -182,7 +182,7 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 		return -1;
 	if (!pod)
 		return lm_fail(err, LM_DATA, "Pod is missing");
-	r->pod = r->own_pod = pod_parse(pod, err);
+	r->pod = r->own_pod = pod_parse_asking(pod, err);
 	return r->pod ? 0 : lm_wrap(err, "Pod");
 }
 
