@@ -11,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/deadlines.h"
+#include "lib/http_route.h"
 #include "lib/http_socket.h"
 #include "lib/http_tls.h"
 #include "lib/mem.h"
@@ -52,6 +53,8 @@ struct http_later {
 	bool deferred;
 	http_filler *fill;	/* NULL: not deferred, or filled */
 	void *fill_arg;
+	http_releaser *release;	/* NULL: nothing */
+	void *release_arg;
 };
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -76,6 +79,8 @@ static enum MHD_Result send_reply(struct http_later *x, struct http_reply *reply
 	struct MHD_Response *response;
 	enum MHD_Result queued;
 
+	x->release = reply->release;
+	x->release_arg = reply->release_arg;
 	buf_add(&reply->body, "", 0);
 	response = MHD_create_response_from_buffer(reply->body.len, reply->body.data, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
@@ -127,41 +132,11 @@ static bool begin_handler(struct http_server *server)
 	return begins;
 }
 
-/* A query as it came would need a look into the raw request; libmicrohttpd gives it decoded, argument by argument. */
-static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-	struct buf *query = arg;
-
-	(void)kind;
-	buf_printf(query, "%s%s%s%s", query->len ? "&" : "", key, value ? "=" : "", value ? value : "");
-	return MHD_YES;
-}
-
-static bool is_path_of(const struct http_route *route, const char *path)
-{
-	size_t len = strlen(route->path);
-
-	return len > 1 && route->path[len - 1] == '/' ? strncmp(path, route->path, len) == 0 : STREQ(route->path, path);
-}
-
 static const char *refusal_text(int status)
 {
 	if (status == 408)
 		return "the body came too slowly\n";
 	return status == 413 ? "the body is too large\n" : "too many bodies at a time\n";
-}
-
-/* *known: of another method, where there is none of this one. */
-static const struct http_route *find_route(const struct http_route *route, size_t count, const char *method, const char *path, bool *known)
-{
-	for (; count--; route++) {
-		if (!is_path_of(route, path))
-			continue;
-		*known = true;
-		if (STREQ(route->method, method) || (STREQ(route->method, "GET") && STREQ(method, "HEAD")))
-			return route;
-	}
-	return NULL;
 }
 
 static enum MHD_Result answer(struct http_later *x, const char *method, const char *path)
@@ -176,14 +151,14 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 
 	if (x->refused)
 		return send_text(x, x->refused, refusal_text(x->refused));
-	route = find_route(s->routes, s->route_count, method, path, &known);
+	route = http_route_find(s->routes, s->route_count, method, path, &known);
 	if (!route) {
-		route = find_route(s->more, s->more_count, method, path, &known);
+		route = http_route_find(s->more, s->more_count, method, path, &known);
 		arg = s->more_arg;
 	}
 	if (!route)
 		return send_text(x, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
-	MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
+	http_route_query(x->connection, &query);
 	if (!begin_handler(x->server))
 		return send_text(x, 503, "the server is ending\n");
 	buf_add(&x->body, "", 0);
@@ -195,6 +170,8 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 	if (!x->deferred)
 		return send_reply(x, &reply);
 	buf_free(&reply.body);
+	if (reply.release)
+		reply.release(reply.release_arg);
 	return MHD_YES;
 }
 
@@ -294,7 +271,11 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 
 		x->fill(x->fill_arg, &unsent);
 		buf_free(&unsent.body);
+		x->release = unsent.release;
+		x->release_arg = unsent.release_arg;
 	}
+	if (x->release)
+		x->release(x->release_arg);
 	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
 	notice_end(x->client);
 	if (x->deferred)

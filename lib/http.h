@@ -51,11 +51,15 @@ struct http_request {
 	struct http_later *later;		/* http_defer's */
 };
 
+typedef void http_releaser(void *arg);
+
 struct http_reply {
 	int status;			/* 200 */
 	const char *content_type;	/* "text/plain; charset=utf-8"; a string constant */
 	const char *header, *value;	/* one more header; constants. NULL: none */
 	struct buf body;		/* freed by the server */
+	http_releaser *release;		/* NULL, or called once when the answer is away, or will not be sent: what the client need not wait for */
+	void *release_arg;
 };
 
 typedef void http_handler(void *arg, const struct http_request *request, struct http_reply *reply);

@@ -102,6 +102,11 @@ static void json_line(struct buf *b, enum log_level level, const char *msg, cons
 	buf_char(b, '}');
 }
 
+bool log_wants(enum log_level level)
+{
+	return level >= least_level;
+}
+
 void log_event(enum log_level level, const char *msg, const struct log_field *fields)
 {
 	auto_buf struct buf b = {0};

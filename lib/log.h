@@ -46,6 +46,7 @@ extern const char *const log_level_names[];	/* debug info warn error */
 extern const char *const log_format_names[];	/* text json */
 
 void log_setup(enum log_level least, enum log_format format);
+bool log_wants(enum log_level level);		/* false: log_event would write nothing */
 void log_event(enum log_level level, const char *msg, const struct log_field *fields);
 static inline void log_debug(const char *msg, const struct log_field *fields) { log_event(LOG_DEBUG, msg, fields); }
 static inline void log_info(const char *msg, const struct log_field *fields) { log_event(LOG_INFO, msg, fields); }

@@ -83,9 +83,6 @@ static const char *pod_trouble(struct decider *d, const struct decision_input *i
 	return text;
 }
 
-/* Of 5,000 nodes a kube-scheduler offers 500 or fewer: they are looked at by eights, which are mostly alike. */
-#define EIGHT 8u
-
 static uint64_t eight_bytes(const void *at)
 {
 	uint64_t bytes;
@@ -178,13 +175,11 @@ static void set_gate(struct cycle *c)
 		memset(gate, 0, n * sizeof(*gate));
 	else
 		for (i = 0; i < n; i++) {
-			const struct verdict *v = &c->verdicts[i];
-
-			if (v->filter == VERDICT_NOT_OFFERED && n - i >= EIGHT && memcmp(v, v + 1, (EIGHT - 1) * sizeof(*v)) == 0) {
+			if (eight_others(c, i)) {
 				memcpy(gate + i, closed, sizeof(closed));
 				i += EIGHT - 1;
 			} else {
-				gate[i] = v->filter ? NAN : 0;
+				gate[i] = c->verdicts[i].filter ? NAN : 0;
 			}
 		}
 	c->decider->gate = gate;
@@ -284,7 +279,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	out->verdicts = c.verdicts;
 	out->feasible = d->feasible;
 	set_gate(&c);
-	out->rtt_us = show_rtt(&c);
+	out->rtt_us = in->offered ? NULL : show_rtt(&c);
 	if (!d->feasible)
 		return;
 	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);

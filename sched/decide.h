@@ -63,7 +63,7 @@ struct decision {
 	const float *total;		/* 0..100 by node; NaN where refused */
 	const float *score[SCORE_COUNT];	/* by node and term; NaN: none. score[i] NULL: the term dropped */
 	const float *cost_us;		/* what the latency term saw for each node (weighted mean); NaN unknown; NULL: dropped */
-	const float *rtt_us;		/* the plain median to the first target, for tables and events; NaN unknown; NULL: none */
+	const float *rtt_us;		/* the plain median to the first target, for tables; NaN unknown; NULL: none, and of what was offered */
 	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */
 	const float *expected;		/* of it the part that is expected beside what was measured, of the node's CPU (expected.h); NULL with load */
 	int32_t runner_up;		/* the best of the others; -1: none, or of an offer */

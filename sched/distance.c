@@ -53,6 +53,7 @@ static const struct row_age *age_of(const struct cycle *c, uint32_t row)
 
 static void fresh_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out)
 {
+	static const float unknown[EIGHT] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	const uint32_t *row_of_node = c->row_of_node;
 	const uint8_t *pair = leg->row.pair;
 	uint32_t i, n = c->view->count;
@@ -60,6 +61,11 @@ static void fresh_leg(const struct cycle *c, const struct leg *leg, const float 
 	for (i = 0; i < n; i++) {
 		uint32_t row = row_of_node[i];
 
+		if (eight_others(c, i)) {
+			memcpy(out + i, unknown, sizeof(unknown));
+			i += EIGHT - 1;
+			continue;
+		}
 		out[i] = row == NAMES_NONE || (pair[row] & LOST) ? NAN : values[row];
 	}
 }

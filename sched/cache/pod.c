@@ -96,7 +96,7 @@ static void parse_metadata(const cJSON *metadata, struct pod *pod)
 	ask_parse(read_member(metadata, "labels"), read_member(metadata, "annotations"), &pod->ask);
 }
 
-static void parse_spec(const cJSON *spec, struct pod *pod)
+static void parse_plan(const cJSON *spec, struct pod *pod)
 {
 	const cJSON *gates = read_list(spec, "schedulingGates");
 
@@ -105,6 +105,10 @@ static void parse_spec(const cJSON *spec, struct pod *pod)
 	pod->priority = read_i32(spec, "priority");
 	pod->gated = read_count(gates) > 0;
 	pod->os = xstrdup(read_text(read_member(spec, "os"), "name"));
+}
+
+static void parse_constraints(const cJSON *spec, struct pod *pod)
+{
 	labels_parse(read_member(spec, "nodeSelector"), &pod->node_selector);
 	parse_tolerations(read_list(spec, "tolerations"), pod);
 	parse_ports(spec, pod);
@@ -153,7 +157,7 @@ static char *too_much(const struct pod *pod)
 	return NULL;
 }
 
-struct pod *pod_parse(const cJSON *object, struct lm_err *err)
+static struct pod *parse(const cJSON *object, bool whole, struct lm_err *err)
 {
 	const cJSON *metadata = read_member(object, "metadata");
 	static const char *const identity[] = {"uid", "namespace", "name"};
@@ -172,9 +176,14 @@ struct pod *pod_parse(const cJSON *object, struct lm_err *err)
 	pod->namespace_ = xstrdup(read_text(metadata, "namespace"));
 	pod->name = xstrdup(read_text(metadata, "name"));
 	parse_metadata(metadata, pod);
-	parse_spec(read_member(object, "spec"), pod);
-	parse_status(read_member(object, "status"), pod);
-	pod->unsupported = unsupported_field(object);
+	parse_plan(read_member(object, "spec"), pod);
+	if (whole) {
+		parse_constraints(read_member(object, "spec"), pod);
+		parse_status(read_member(object, "status"), pod);
+		pod->unsupported = unsupported_field(object);
+	} else {
+		pod->nominated_node = xstrdup("");
+	}
 	if (resources_of_pod(object, &pod->requests, &why) < 0) {
 		free(pod->broken);
 		pod->broken = xstrdup(why.msg);
@@ -182,6 +191,16 @@ struct pod *pod_parse(const cJSON *object, struct lm_err *err)
 		pod->broken = too_much(pod);
 	}
 	return pod;
+}
+
+struct pod *pod_parse(const cJSON *object, struct lm_err *err)
+{
+	return parse(object, true, err);
+}
+
+struct pod *pod_parse_asking(const cJSON *object, struct lm_err *err)
+{
+	return parse(object, false, err);
 }
 
 static void free_lists(struct pod *pod)

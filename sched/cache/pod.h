@@ -130,6 +130,11 @@ enum {				/* bits of features, and of a node's (node.h) */
 
 /* From the API's JSON. Only missing identity (uid, name, namespace) is an error; all else is kept in `broken`. */
 struct pod *pod_parse(const cJSON *object, struct lm_err *err);
+/*
+ * For a decision by latency and load alone, on a pod that another scheduler filters: its identity, labels, owner, what it asks for and its requests. What only
+ * other filters and scores look at is empty (selector, tolerations, ports, terms, volumes, features, conditions), and so are `unsupported` and `broken`'s limits.
+ */
+struct pod *pod_parse_asking(const cJSON *object, struct lm_err *err);
 void pod_free(struct pod *pod);
 /* "default/web" */
 void pod_key(const struct pod *pod, char *text, size_t size);

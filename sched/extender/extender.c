@@ -24,7 +24,10 @@
 #define LINGER_MS 100			/* so that the last answers are on their way */
 /* A request with 5,000 names takes half a MiB: given back to the kernel and taken again each time, its pages cost a quarter of the work. */
 #define KEPT_BYTES (4 << 20)
-#define AT_ONCE_NODES 5000		/* a third of a millisecond; larger ones are for the scheduling thread, whose time is nobody's deadline */
+/* A decision on HTTP's thread has no deadline beside it: they are small ones (0.1 ms), and after one that was not there are none for a while. */
+#define AT_ONCE_NODES 5000
+#define AT_ONCE_MS 10
+#define AT_ONCE_PAUSE_MS 1000
 #define TURN_REQUESTS 32		/* so that the API is looked at in between */
 
 struct extender {
@@ -50,6 +53,7 @@ struct extender {
 	double late_before;
 	int64_t drain_until_ms;		/* 0: not draining */
 	int64_t linger_until_ms;
+	int64_t at_once_from_ms;		/* under the desk's turn */
 };
 
 static bool is_ours(void *arg, const char *scheduler_name)
@@ -136,6 +140,8 @@ static void log_judged(enum judge_verb verb, const struct wire_request *request,
 {
 	char key[512];
 
+	if (!log_wants(LOG_DEBUG))
+		return;
 	pod_key(request->pod, key, sizeof(key));
 	log_debug(verb == JUDGE_FILTER ? "filtered" : "prioritized",
 		  FIELDS(LS("pod", key), LI("nodes", request->count), LI("generation", mesh ? matrix_generation(mesh->matrix) : -1),
@@ -169,11 +175,14 @@ static void serve(struct extender *x, struct desk_job *job)
 static bool decide_at_once(void *arg, struct desk_job *job, struct wire_answer *answer)
 {
 	struct extender *x = arg;
-	struct status_facts facts = facts_now(x, clock_mono_ms());
+	int64_t mono_ms = clock_mono_ms();
+	struct status_facts facts = facts_now(x, mono_ms);
 
-	if (!facts.synced || !facts.looked || desk_request(job)->count > AT_ONCE_NODES || !intake_is_settled(x->intake))
+	if (!facts.synced || !facts.looked || mono_ms < x->at_once_from_ms || desk_request(job)->count > AT_ONCE_NODES || !intake_is_settled(x->intake))
 		return false;
 	*answer = decide_job(x, job);
+	if (clock_mono_ms() - mono_ms > AT_ONCE_MS)
+		x->at_once_from_ms = mono_ms + AT_ONCE_PAUSE_MS;
 	return true;
 }
 

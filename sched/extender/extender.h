@@ -1,5 +1,5 @@
 /*
- * extender.h - latency-sched --mode extender: answers a kube-scheduler that keeps doing the rest. One scheduling thread, one loop.
+ * extender.h - latency-sched --mode extender: answers a kube-scheduler that keeps doing the rest. One scheduling thread, one loop; while it sleeps HTTP's threads decide.
  *
  *	watches --> cache --+
  *	reader process -> matrix --+--> judge (pure) <--> desk <--> HTTP's threads <--> kube-scheduler

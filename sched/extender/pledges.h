@@ -9,7 +9,7 @@
  * More than PLEDGE_NODES nodes of one score: each part would be next to nothing, so none is kept. At most PLEDGES_MAX; the oldest goes. Node indices
  * are those of the cache: all pledges go when these change (a node came or went).
  *
- * Owned by the scheduling thread. Time is given by the caller: no clock.
+ * Owned by who has the turn to decide (desk.h). Time is given by the caller: no clock.
  */
 #ifndef SCHED_EXTENDER_PLEDGES_H
 #define SCHED_EXTENDER_PLEDGES_H

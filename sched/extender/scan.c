@@ -5,8 +5,9 @@
 #include <strings.h>
 #include <sys/auxv.h>
 
+#include "lib/json_ascii.h"
 #include "lib/mem.h"
-#include "sched/extender/plain.h"
+
 
 #define KEY "NodeNames"
 #define KEY_MEMBER "\"" KEY "\":"
@@ -122,24 +123,28 @@ static uint64_t mix(uint64_t hash, uint64_t word, uint64_t key)
 static size_t copy_name(const struct text *t, uint64_t key, char *to, uint64_t *hash)
 {
 	const char *at = t->at;
-	uint64_t word = 0, found;
+	uint64_t h = key, word, found;
 	size_t len;
 
-	for (*hash = key;; at += 8) {
-		word = plain_load(at, t->end);
-		found = plain_special(word);
+	for (;; at += 8, to += 8) {
+		word = ascii_load(at, t->end);
+		found = ascii_special(word);
 		if (found || at - t->at > WIRE_NAME_MAX)
 			break;
-		*hash = mix(*hash, word, key);
-		memcpy(to + (at - t->at), at, 8);
+		h = mix(h, word, key);
+		word = htole64(word);
+		memcpy(to, &word, 8);
 	}
 	if (!found)
 		return 0;
 	len = (size_t)__builtin_ctzll(found) / 8;
-	memcpy(to + (at - t->at), at, len);
 	at += len;
-	*hash = mix(mix(*hash, len ? word << (64 - 8 * len) : 0, key), (uint64_t)(at - t->at), key);
-	return at < t->end && *at == '"' && at - t->at <= WIRE_NAME_MAX ? (size_t)(at - t->at) : 0;
+	if (at == t->end || *at != '"' || at - t->at > WIRE_NAME_MAX)
+		return 0;
+	*hash = mix(mix(h, len ? word << (64 - 8 * len) : 0, key), (uint64_t)(at - t->at), key);
+	word = htole64(len ? word & (UINT64_MAX >> (64 - 8 * len)) : 0);
+	memcpy(to, &word, 8);		/* with its NUL: there are eight bytes of room behind the names */
+	return (size_t)(at - t->at);
 }
 
 static bool take_name(struct text *t, struct scan *s, uint64_t key, char **to, uint64_t *hash)
@@ -152,7 +157,6 @@ static bool take_name(struct text *t, struct scan *s, uint64_t key, char **to, u
 	len = copy_name(t, key, *to, hash);
 	if (!len)
 		return false;
-	(*to)[len] = '\0';
 	s->nodes[s->count++] = (struct wire_node){.name = *to, .raw = t->at - 1, .raw_len = len + 2};
 	*to += len + 1;
 	t->at += len + 1;
@@ -220,7 +224,7 @@ static bool is_each_once(const struct scan *s, const uint64_t *hashes)
 
 static uint64_t secret(void)
 {
-	uint64_t number = PLAIN_EACH(0x5b);
+	uint64_t number = EACH_BYTE(0x5b);
 
 	if (getauxval(AT_RANDOM))
 		memcpy(&number, (const void *)getauxval(AT_RANDOM), sizeof(number));
@@ -233,7 +237,7 @@ static bool scan_list(struct text *t, struct scan *s)
 	size_t bytes = (size_t)(t->end - t->at), room = bytes / 4 < WIRE_NODES_MAX ? bytes / 4 : WIRE_NODES_MAX;
 	auto_free uint64_t *hashes = xmalloc((room + 1) * sizeof(*hashes));
 
-	s->names = xmalloc(bytes + 8);
+	s->names = xmalloc(bytes + 16);
 	s->nodes = xmalloc((room + 1) * sizeof(*s->nodes));
 	return take_names(t, s, hashes, secret()) && is_each_once(s, hashes);
 }

@@ -78,8 +78,11 @@ static const enum stat_extender ends[] = {
 	[DESK_ANSWERED] = EXTENDER_DECIDED, [DESK_DECLINED] = EXTENDER_DECLINED, [DESK_LATE] = EXTENDER_LATE,
 };
 
-static void done_with(struct asked *asked)
+/* The answer is away. */
+static void release(void *arg)
 {
+	struct asked *asked = arg;
+
 	wire_answer_free(&asked->answer);
 	desk_release(asked->job);
 	atomic_fetch_sub(&asked->server->busy, 1);
@@ -104,7 +107,8 @@ static void print_answer(void *arg, struct http_reply *reply)
 		wire_print_filter(request, &asked->answer, &reply->body);
 	else
 		wire_print_priorities(request, &asked->answer, &reply->body);
-	done_with(asked);
+	reply->release = release;
+	reply->release_arg = asked;
 }
 
 static void print_binding(void *arg, struct http_reply *reply)
@@ -118,7 +122,8 @@ static void print_binding(void *arg, struct http_reply *reply)
 	count(asked->server, BIND, ends[asked->end]);
 	reply->content_type = JSON;
 	wire_bind_print(asked->end == DESK_ANSWERED ? asked->answer.error : without_it[asked->end], &reply->body);
-	done_with(asked);
+	reply->release = release;
+	reply->release_arg = asked;
 }
 
 static void answer_bad(struct server *s, int verb, int status, const char *text, struct http_reply *reply)

@@ -14,10 +14,11 @@
  * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it. /bind says in `Error` why the pod is not bound, and that the outcome
  * is unknown when it is not known in time: kube-scheduler reads the pod again then.
  *
- *	HTTP's pool		reads and parses, leaves it at the desk; the connection sleeps
+ *	HTTP's pool		reads and parses; while the scheduling thread sleeps it decides at once (desk_at_once), prints and sends
+ *				else leaves it at the desk; the connection sleeps
  *	scheduling thread	decides, and no more
  *	the desk's thread	ends what is late (SERVER_WAIT_MS)
- *	HTTP's pool		prints and sends, frees
+ *	HTTP's pool		prints and sends; frees when the answer is away
  *
  * A hanging scheduling thread so costs no thread, and a large answer costs the scheduling thread nothing. Answers bear `X-Latency-Mode: latency`, or `neutral`
  * when neither latency nor load had a say in them.

@@ -5,14 +5,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/json.h"
+#include "lib/json_plain.h"
 #include "lib/mem.h"
 #include "lib/names.h"
-#include "sched/extender/prune.h"
 #include "sched/extender/scan.h"
 
 #define RESTS 4			/* as many as are asked about at a time, about */
 #define REST_MAX_BYTES 65536	/* more is not remembered */
+
+/* What no decision reads of a pod: half of it. The archive leaves the same out (archive.c), and is tested to decide alike. */
+static const char *const pod_unread[] = {
+	"env", "envFrom", "command", "args", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeMounts", "volumeDevices",
+	"managedFields", NULL,
+};
 
 /* --- members --------------------------------------------------------------------------------------------------------- */
 
@@ -176,8 +181,15 @@ static int read_pod(const cJSON *args, struct wire_request *r, struct lm_err *er
 		return -1;
 	if (!pod)
 		return lm_fail(err, LM_DATA, "Pod is missing");
-	r->pod = r->own_pod = pod_parse(pod, err);
+	r->pod = r->own_pod = pod_parse_asking(pod, err);
 	return r->pod ? 0 : lm_wrap(err, "Pod");
+}
+
+static int read_args(const cJSON *args, const char *text, struct wire_request *r, struct lm_err *err)
+{
+	if (!cJSON_IsObject(args))
+		return lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(args));
+	return read_pod(args, r, err) < 0 || read_nodes(args, text, r, err) < 0 ? -1 : 0;
 }
 
 /* Any request, and the reason why it is none. */
@@ -185,9 +197,7 @@ static int parse_whole(const char *text, size_t len, struct wire_request *out, s
 {
 	*out = (struct wire_request){0};
 	out->tree = json_parse(text, len, JSON_DEPTH_API, err);
-	if (out->tree && !cJSON_IsObject(out->tree))
-		lm_fail(err, LM_DATA, "an object is wanted, not %s", json_kind(out->tree));
-	else if (out->tree && read_pod(out->tree, out, err) == 0 && read_nodes(out->tree, text, out, err) == 0)
+	if (out->tree && read_args(out->tree, text, out, err) == 0)
 		return 0;
 	wire_free(out);
 	return -1;
@@ -241,38 +251,50 @@ static struct wire_rest *find_rest(const struct buf *text)
 	return found;
 }
 
-/* Takes both; the caller's share, and that of the list. */
-static struct wire_rest *add_rest(struct buf *text, struct pod *pod)
+/* Takes both; the caller's share, and that of the list. *oldest had to leave the list: its share is the caller's. */
+static struct wire_rest *add_rest(struct buf *text, struct pod *pod, struct wire_rest **oldest)
 {
-	struct wire_rest *rest = xcalloc(1, sizeof(*rest)), *oldest;
+	struct wire_rest *rest = xcalloc(1, sizeof(*rest));
 
 	*rest = (struct wire_rest){.shares = 2, .text = *text, .pod = pod};
 	*text = (struct buf){0};
 	pthread_mutex_lock(&rests_lock);
-	oldest = rests[next_rest];
+	*oldest = rests[next_rest];
 	rests[next_rest] = rest;
 	next_rest = (next_rest + 1) % RESTS;
 	pthread_mutex_unlock(&rests_lock);
-	release_rest(oldest);
 	return rest;
 }
 
+/* As Go writes it. False: *out is {0}, and nothing was said. */
+static bool parse_plain(const char *text, size_t len, struct wire_request *out)
+{
+	struct json_plain plain;
+	struct lm_err unsaid;
+	bool good;
+
+	*out = (struct wire_request){0};
+	if (!json_plain_parse(text, len, pod_unread, &plain))
+		return false;
+	good = read_args(plain.root, text, out, &unsaid) == 0;
+	json_plain_free(&plain);
+	if (!good)
+		wire_free(out);
+	return good;
+}
+
 /* NULL: it is no request, or none of names. */
-static struct wire_rest *read_rest(struct buf *text)
+static struct wire_rest *read_rest(struct buf *text, struct wire_rest **oldest)
 {
 	struct wire_rest *rest = text->len <= REST_MAX_BYTES ? find_rest(text) : NULL;
-	auto_buf struct buf pruned = {0};
 	struct wire_request r;
 	struct lm_err unsaid;
 
-	if (rest)
+	if (rest || (!parse_plain(text->data, text->len, &r) && parse_whole(text->data, text->len, &r, &unsaid) < 0))
 		return rest;
-	prune(text->data, text->len, &pruned);
-	if (parse_whole(pruned.data, pruned.len, &r, &unsaid) < 0)
-		return NULL;
 	if (text->len > REST_MAX_BYTES)
 		buf_free(text);		/* found by nobody */
-	rest = add_rest(text, steal(&r.own_pod));
+	rest = add_rest(text, steal(&r.own_pod), oldest);
 	wire_free(&r);
 	return rest;
 }
@@ -291,7 +313,7 @@ static bool parse_scanned(const char *text, size_t len, struct wire_request *out
 	buf_add(&rest, text, before);
 	buf_add(&rest, "[]", 2);
 	buf_add(&rest, scan.list + scan.list_len, len - before - scan.list_len);
-	out->rest = read_rest(&rest);
+	out->rest = read_rest(&rest, &out->oldest_rest);
 	if (!out->rest) {
 		scan_free(&scan);
 		return false;
@@ -316,6 +338,7 @@ void wire_free(struct wire_request *r)
 {
 	pod_free(r->own_pod);
 	release_rest(r->rest);
+	release_rest(r->oldest_rest);
 	free(r->nodes);
 	free(r->names);
 	cJSON_Delete(r->tree);

@@ -52,7 +52,7 @@ struct wire_request {
 	cJSON *tree;			/* private: what names and objects point into; NULL when they were scanned */
 	char *names;			/* private: then it is this */
 	struct pod *own_pod;		/* private: the pod, or NULL: it is that of `rest`, which is shared */
-	struct wire_rest *rest;
+	struct wire_rest *rest, *oldest_rest;	/* private; what is forgotten for it is freed with it, when nobody waits */
 };
 
 /*

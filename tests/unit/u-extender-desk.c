@@ -147,6 +147,100 @@ static void e14_or_it_is_an_error_by_option(void **state)
 	assert_non_null(strstr(heard, "\"Error\":\"latency-sched is not ready to decide\""));
 }
 
+/* --- at once -------------------------------------------------------------------------------------------------------------- */
+
+static int turns;			/* without a lock: the desk's order is all that there is */
+
+static bool decide_here(void *arg, struct desk_job *job, struct wire_answer *answer)
+{
+	(void)arg;
+	if (desk_verb(job) != JUDGE_FILTER)
+		return false;
+	turns++;
+	*answer = wire_answer_of(desk_request(job)->count);
+	return true;
+}
+
+static struct desk_job *new_job(enum judge_verb verb)
+{
+	struct wire_request request;
+	struct lm_err err;
+
+	assert_int_equal(wire_parse(BODY, strlen(BODY), &request, &err), 0);
+	return desk_job(verb, &request);
+}
+
+static bool try_at_once(enum judge_verb verb)
+{
+	struct desk_job *job = new_job(verb);
+	struct wire_answer answer = {0};
+	bool decided = desk_at_once(desk, job, &answer);
+
+	assert_true(decided ? answer.count == 2 : !answer.nodes);
+	wire_answer_free(&answer);
+	desk_release(job);
+	return decided;
+}
+
+static void who_asks_decides_while_the_scheduling_thread_sleeps(void **state)
+{
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	turns = 0;
+	assert_false(try_at_once(JUDGE_FILTER));
+	desk_on_rest(desk, decide_here, NULL);
+	assert_false(try_at_once(JUDGE_FILTER));
+	desk_rest(desk);
+	assert_true(try_at_once(JUDGE_FILTER));
+	assert_false(try_at_once(JUDGE_PRIORITIZE));	/* it says no */
+	assert_int_equal(post("/filter", BODY), 200);
+	assert_string_equal(body_of(heard), PASSED);
+	assert_int_equal(turns, 2);
+	assert_null(desk_take(desk));			/* it was never there */
+	desk_resume(desk);
+	assert_false(try_at_once(JUDGE_FILTER));
+	assert_int_equal(turns, 2);
+	assert_true(metrics_get(stats, STAT_EXTENDER, EXTENDER_DECIDED) > 0.5);
+}
+
+static atomic_bool asking_ends;
+
+static void *ask_on(void *arg)
+{
+	int *decided = arg;
+
+	while (!atomic_load(&asking_ends))
+		*decided += try_at_once(JUDGE_FILTER);
+	return NULL;
+}
+
+/* Three that ask, and the scheduling thread, which has its turn in between. A race is a sum that is wrong, and seen by ThreadSanitizer. */
+static void one_at_a_time_has_the_turn(void **state)
+{
+	int decided[3] = {0}, own = 0, i;
+	pthread_t threads[3];
+
+	(void)state;
+	open_server(SERVER_LATE_PASS);
+	turns = 0;
+	atomic_store(&asking_ends, false);
+	desk_on_rest(desk, decide_here, NULL);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_on, &decided[i]), 0);
+	for (own = 0; own < 3000; own++) {
+		turns++;
+		desk_rest(desk);
+		if (own % 50 == 0)
+			usleep(1000);
+		desk_resume(desk);
+	}
+	atomic_store(&asking_ends, true);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(turns, own + decided[0] + decided[1] + decided[2]);
+	assert_true(turns > own);
+}
+
 /* --- somebody -------------------------------------------------------------------------------------------------------------- */
 
 static atomic_bool ended;
@@ -526,6 +620,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(e14_without_a_decision_the_answer_is_in_time, close_server),
 		cmocka_unit_test_teardown(e14_or_it_is_an_error_by_option, close_server),
+		cmocka_unit_test_teardown(who_asks_decides_while_the_scheduling_thread_sleeps, close_server),
+		cmocka_unit_test_teardown(one_at_a_time_has_the_turn, close_server),
 		cmocka_unit_test_teardown(an_answer_that_comes_too_late_is_dropped, close_server),
 		cmocka_unit_test_teardown(e17_each_gets_its_own_answer, close_server),
 		cmocka_unit_test_teardown(e17_each_gets_one_answer_whatever_the_scheduling_thread_does, close_server),
