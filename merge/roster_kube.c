@@ -6,6 +6,7 @@
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
 #include "lib/kube/page.h"
+#include "lib/kube/url.h"
 #include "lib/mem.h"
 #include "merge/roster.h"
 
@@ -61,22 +62,13 @@ static int take_page(const char *body, struct peer_list *out, char **next, struc
 
 static char *page_path(const char *token)
 {
-	static const char hex[] = "0123456789ABCDEF";
 	auto_buf struct buf path = {0};
 	char *out;
 
 	buf_printf(&path, "/api/v1/nodes?limit=%d", PAGE_LIMIT);
 	if (*token)
 		buf_str(&path, "&continue=");
-	for (; *token; token++) {
-		unsigned char c = (unsigned char)*token;
-		char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
-
-		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_' || c == '.')
-			buf_char(&path, *token);
-		else
-			buf_add(&path, escape, sizeof(escape));
-	}
+	url_escape(token, &path);
 	out = path.data;
 	path = (struct buf){0};
 	return out;

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "merge/fold.h"
+#include "merge/inflow.h"
 #include "merge/publish.h"
 #include "merge/scan.h"
 
@@ -18,6 +19,7 @@ struct run {
 	struct volume volume;
 	struct timespec now;		/* of the file server */
 	struct past past;
+	struct inflow inflow;
 	bool roster_is_old;
 	struct scan scan;
 	struct snapshot next;
@@ -97,6 +99,8 @@ static struct fold *begin_fold(const struct run *r)
 		.clients = roster->has_clients ? &roster->peers.clients.names : NULL,
 		.interval_s = (double)r->merger->settings->interval_ms / 1e3,
 		.elapsed_s = r->past.has_state ? elapsed_s(r) : 0,
+		.entry = &r->inflow.entry.rates,
+		.traffic = &r->inflow.traffic.rates,
 	});
 }
 
@@ -115,14 +119,18 @@ static void begin_scan(struct run *r)
 /* 1 when it was stopped. The past is dropped before the result is made into text: both are large. */
 static int fold_all(struct run *r)
 {
-	struct fold *fold = begin_fold(r);
+	struct merger *m = r->merger;
+	struct fold *fold;
 	int stopped;
 
+	inflow_age(&r->inflow);
+	fold = begin_fold(r);
 	begin_scan(r);
 	stopped = scan_reports(&r->scan, fold);
 	if (!stopped) {
 		fold_finish(fold, &r->next, &r->summary);
 		scan_judged(&r->scan, fold);
+		inflow_judged(&r->inflow, &r->summary, &r->next, &m->complaints, m->metrics);
 	}
 	fold_free(fold);
 	past_free(&r->past);
@@ -214,6 +222,8 @@ static int run_steps(struct run *r, struct lm_err *err)
 	int64_t start_us = clock_mono_us();
 	int failed;
 
+	/* first of all: what takes its time here must not make the reports older than they are */
+	inflow_ask(&r->inflow, r->merger->settings, r->merger->stop);
 	if (volume_open(r->merger->settings, &r->volume, err) < 0 || volume_now(&r->volume, &r->now, err) < 0)
 		return -1;
 	if (past_load(&r->volume, &r->past, err) < 0)
@@ -243,6 +253,7 @@ int merger_run(struct merger *m, struct lm_err *err)
 		metrics_add(m->metrics, METER_RUNS, METER_RUN_FAILED, 1);
 	volume_close(&r.volume);
 	past_free(&r.past);
+	inflow_free(&r.inflow);
 	snapshot_free(&r.next);
 	return result;
 }
