@@ -20,7 +20,7 @@ struct run {
 	struct timespec now;		/* of the file server */
 	struct past past;
 	struct inflow inflow;
-	bool roster_is_old;
+	bool roster_is_old, clients_are_old;
 	struct scan scan;
 	struct snapshot next;
 	struct fold_summary summary;
@@ -51,6 +51,30 @@ static void roster_from_state(struct roster *roster, const struct snapshot *stat
 		peer_list_add(&roster->peers.nodes, state->nodes.items[i], NULL, &ignored);
 }
 
+/* Clients of Services that cannot be listed now: those of the last run, or those that are pinged. */
+static void keep_clients(struct run *r, struct roster *fresh)
+{
+	static const char topic[] = "the clients of Services";
+	struct merger *m = r->merger;
+	struct peer_list last;
+	struct lm_err ignored;
+
+	if (!fresh->clients_missing) {
+		if (complaints_over(&m->complaints, topic))
+			log_info("the Services can be listed again", NULL);
+		return;
+	}
+	r->clients_are_old = true;
+	if (complaints_new(&m->complaints, topic, fresh->clients_error.msg))
+		log_error("the Services cannot be listed, their last clients stay", FIELDS(LS("error", fresh->clients_error.msg)));
+	if (m->has_roster && m->roster.has_clients) {
+		roster_keep_clients(fresh, &m->roster.peers.clients);
+	} else if (publish_last_clients(&r->volume, &last, &ignored) == 0) {
+		roster_keep_clients(fresh, &last);
+		peer_list_free(&last);
+	}
+}
+
 /* 1 when it was stopped. An API or a file that cannot be read now does not stop the merge while an earlier list is known. */
 static int know_who(struct run *r, struct lm_err *err)
 {
@@ -58,7 +82,12 @@ static int know_who(struct run *r, struct lm_err *err)
 	bool api_trouble;
 	struct roster fresh;
 
-	if (roster_load(m->settings, r->volume.nodes_fd, m->stop, &fresh, err) == 0) {
+	if (roster_load(m->settings, r->volume.nodes_fd, &m->complaints, m->stop, &fresh, err) == 0) {
+		if (fresh.clients_missing && m->stop && m->stop()) {
+			roster_free(&fresh);
+			return 1;
+		}
+		keep_clients(r, &fresh);
 		roster_free(&m->roster);
 		m->roster = fresh;
 		m->has_roster = true;
@@ -139,7 +168,7 @@ static int fold_all(struct run *r)
 
 static bool is_degraded(const struct run *r)
 {
-	return r->summary.held_back || r->roster_is_old || r->scan.rejected[REASON_TIMEOUT] || (r->summary.nodes && !r->summary.fresh);
+	return r->summary.held_back || r->roster_is_old || r->clients_are_old || r->scan.rejected[REASON_TIMEOUT] || (r->summary.nodes && !r->summary.fresh);
 }
 
 static void count(const struct run *r)

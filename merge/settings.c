@@ -23,6 +23,8 @@ static const struct option_spec specs[] = {
 	{"server", OPT_STRING, FIELD(server), "URL", NULL, 0, .help = "take the nodes from the API at this URL"},
 	{"insecure", OPT_FLAG, FIELD(insecure), NULL, NULL, 0, .help = "allow a kubeconfig that skips the check of the server's certificate"},
 	{"clients", OPT_STRING, FIELD(clients_file), "FILE", NULL, 0, .help = "the clients, {\"milan\":[\"203.0.113.7\"]}"},
+	{"client-services", OPT_FLAG, FIELD(client_services), NULL, NULL, 0,
+	 .help = "also those that Services of the API name by the annotation latency-mesh.io/client: NAME or NAME=ADDRESS"},
 	{"listen", OPT_STRING, FIELD(listen), "ADDR:PORT", NULL, 0, .help = "with --watch: serve /metrics and /healthz"},
 	{"prometheus-url", OPT_STRING, FIELD(prometheus_url), "URL", NULL, 0, .help = "ask this Prometheus at each merge where traffic enters"},
 	{"prometheus-token-file", OPT_STRING, FIELD(prometheus_token_file), "FILE", NULL, 0, .help = "the bearer token for it, read at each merge"},
@@ -91,7 +93,7 @@ static int refuse_contradictions(const struct settings *s, const struct options 
 		return lm_fail(err, LM_USAGE, "\"%s\": takes no operands without --check", o->operands[0]);
 	if (!s->check && !s->dir)
 		return lm_fail(err, LM_USAGE, "--dir: is required");
-	if (s->nodes_file && (s->kubeconfig || s->server))
+	if (s->nodes_file && (s->kubeconfig || s->server) && !s->client_services)
 		return lm_fail(err, LM_USAGE, "--nodes: cannot be given with --%s", s->kubeconfig ? "kubeconfig" : "server");
 	if (s->kubeconfig && s->server)
 		return lm_fail(err, LM_USAGE, "--kubeconfig: cannot be given with --server");

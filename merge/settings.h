@@ -15,6 +15,7 @@ struct settings {
 	bool watch, check;
 	int64_t interval_ms;
 	const char *nodes_file, *clients_file;
+	bool client_services;
 	const char *kubeconfig, *server;
 	bool insecure;
 	const char *listen;		/* NULL: nothing is served */
