@@ -10,7 +10,7 @@
 #include "tests/testing/testing.h"
 #include "tests/testing/wire.h"
 
-/* The system's resolver would go on for 10 s, and whoever waits for its thread as long. */
+/* The system's resolver would go on for 30 s, and whoever waits for its thread as long. */
 static void a_name_server_that_hangs_costs_no_more_than_the_limit(void **state)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -21,15 +21,14 @@ static void a_name_server_that_hangs_costs_no_more_than_the_limit(void **state)
 
 	(void)state;
 	assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof(address)), 0);
-	test_write(file, "nameserver 127.0.0.1\n");
+	test_write(file, "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n");
 	wire_run(command);
 	begin_ms = clock_mono_ms();
 	code = test_run((const char *const[]){test_program("latency-merge"), "--dir", test_folder(), "--prometheus-url", "http://prometheus.example:9090", NULL}, 60, &said);
 	wire_run("umount /etc/resolv.conf");
 	assert_int_equal(code, 0);
 	assert_non_null(strstr(said, "Resolving timed out"));
-	if (clock_mono_ms() - begin_ms > 8000)
-		fail_msg("%lld ms: it waited for the resolver: %s", (long long)(clock_mono_ms() - begin_ms), said);
+	test_deadline("a merge beside a name server that hangs", (double)(clock_mono_ms() - begin_ms) / 1e3, 6, "s");
 }
 
 int main(int argc, char **argv)
