@@ -58,11 +58,7 @@ const struct options_program settings_program = {
 
 static int refuse_query(const char *option, const char *query, struct lm_err *err)
 {
-	if (query && !*query)
-		return lm_fail(err, LM_USAGE, "--%s: is empty", option);
-	if (query && strlen(query) > PROMETHEUS_QUERY_MAX)
-		return lm_fail(err, LM_USAGE, "--%s: is longer than %d bytes", option, PROMETHEUS_QUERY_MAX);
-	return 0;
+	return query && strlen(query) > PROMETHEUS_QUERY_MAX ? lm_fail(err, LM_USAGE, "--%s: is longer than %d bytes", option, PROMETHEUS_QUERY_MAX) : 0;
 }
 
 static int refuse_prometheus(const struct settings *s, const struct options *o, struct lm_err *err)

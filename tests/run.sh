@@ -13,7 +13,7 @@ logs=${TEST_LOGS:-build/logs}
 export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|prometheus|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
 
@@ -138,6 +138,11 @@ with_nfs_server() {
 	rm -f build/images/latency-nfs-server.tar
 }
 
+# with_prometheus COMMAND...: beside Debian's, unpacked: the laboratory has no way out
+with_prometheus() {
+	step "Prometheus" tests/unpack.sh prometheus build/prometheus && "$@"
+}
+
 # on_kubelets [NAMES]: without names what shows the chart's use; "all" is that and what breaks, and the life of releases, each in a laboratory of its own
 on_kubelets() {
 	use="c-install c-matrix c-place c-volumes c-edit c-drift"
@@ -156,8 +161,10 @@ on_kubelets() {
 	all)
 		aboard failure c-failure
 		aboard release c-release c-trouble
+		with_prometheus aboard entry c-entry
 		with_nfs_server aboard nfs c-nfs ;;
 	*c-nfs*) with_nfs_server aboard some "$@" ;;
+	*c-entry*) with_prometheus aboard some "$@" ;;
 	*) aboard some "$@" ;;
 	esac
 }
@@ -172,7 +179,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-fold(-inflow)?|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
 }
