@@ -46,11 +46,23 @@ ingress() {
 # requests NODE RATE: so many a second enter there from now on
 requests() { kubectl exec "traefik-$1" -- sh -c "echo $2 >/tmp/www/next && mv /tmp/www/next /tmp/www/rate"; }
 
-# README's scrape job, as it stands there; outside of a pod it needs the kubeconfig
+# What the discovery of Kubernetes would find: Debian's Prometheus is built without it.
+targets() {
+	echo '  static_configs:'
+	kubectl get pods -l suite=cluster -o jsonpath='{range .items[*]}{.status.podIP} {.spec.containers[0].ports[0].containerPort} {.metadata.labels.app\.kubernetes\.io/name} {.spec.containers[0].ports[0].name} {.spec.nodeName}{"\n"}{end}' |
+		while read -r address port app name node; do
+			printf '  - targets: ["%s:%s"]\n    labels: {__meta_kubernetes_pod_label_app_kubernetes_io_name: %s, __meta_kubernetes_pod_container_port_name: %s, __meta_kubernetes_pod_node_name: %s}\n' \
+				"$address" "$port" "$app" "$name" "$node"
+		done
+}
+# README's scrape job, all but the discovery as it stands there
 start_prometheus() {
 	{
 		echo 'global: {scrape_interval: 5s, scrape_timeout: 4s}'
-		awk '/^scrape_configs:$/ { on = 1 } /^```/ { on = 0 } on' "$tree/README.md" | sed "s|^  - role: pod|&\n    kubeconfig_file: $KUBECONFIG|"
+		awk '/^scrape_configs:$/ { on = 1 } /^```/ { on = 0 } on' "$tree/README.md" | found=$(targets) awk '
+			/^  kubernetes_sd_configs:$/ { print ENVIRON["found"]; next }
+			/^  - role: pod$/ { next }
+			{ print }'
 	} >"$E2E_OUT/prometheus.yml"
 	"$prometheus/promtool" check config "$E2E_OUT/prometheus.yml" || return 1
 	"$prometheus/prometheus" --config.file="$E2E_OUT/prometheus.yml" --storage.tsdb.path="$scratch/tsdb" --web.listen-address="${server#http://}" \
