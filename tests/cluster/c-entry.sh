@@ -119,6 +119,18 @@ broken() {
 		spec: {ports: [{port: 80}]}
 	Y
 }
+# client_ms NODE: from it to the only client, in the matrix; "null", or "" when there is none
+client_ms() {
+	matrix | awk -v from="$1" '
+		match($0, /"nodes":\[[^]]*\]/) {
+			n = split(substr($0, RSTART + 9, RLENGTH - 10), names, ",")
+			for (i = 1; i <= n; i++) { gsub(/[" ]/, "", names[i]); at[names[i]] = i }
+		}
+		/"client_rtt_us":\[/ { rows = 1; row = 0; next }
+		rows && ++row == at[from] { gsub(/[][ },]/, ""); print ($0 == "null" ? $0 : $0 / 1000); exit }'
+}
+# client_at NODE OTHER: the client is beside NODE and 100 ms from OTHER
+client_at() { about "$(client_ms "$1")" 0 && about "$(client_ms "$2")" 100; }
 no_clients() { matrix | grep -q '"clients":\[\]'; }
 
 check "the release is there" installed
@@ -156,8 +168,9 @@ check "pods go on by it" goes uml-3 latency-mesh.io/near:entry
 
 begin=$(clock)
 check "a Service with an address beside uml-3 is a client" shop 10.99.0.13
-check "a pod near it goes there" eventually 180 goes uml-3 latency-mesh.io/near:client/shop
-note "$(since "$begin") s from the Service to a pod near it"
+check "the probes measure it" eventually 150 client_at uml-3 uml-1
+check "a pod near it goes there" eventually 30 goes uml-3 latency-mesh.io/near:client/shop
+note "$(since "$begin") s from the Service to a pod near it; $(client_ms uml-1), $(client_ms uml-2), $(client_ms uml-3) ms from the nodes"
 begin=$(clock)
 check "its address moves beside uml-1" shop 10.99.0.11
 check "the next pods follow" eventually 180 goes uml-1 latency-mesh.io/near:client/shop
