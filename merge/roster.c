@@ -88,7 +88,7 @@ static int load_clients(const struct settings *settings, struct roster *out, str
 	return 0;
 }
 
-/* An API that has an answer for the nodes only (no permission yet) is a trouble of the clients alone; a wrong kubeconfig is one of the command line. */
+/* An API that has an answer for the nodes alone (no permission yet) is no reason to fail; no API at all, or a wrong kubeconfig, is. */
 static int load_services(const struct settings *settings, struct complaints *complaints, bool (*stop)(void), struct roster *out, struct lm_err *err)
 {
 	if (!settings->client_services)
@@ -96,7 +96,9 @@ static int load_services(const struct settings *settings, struct complaints *com
 	out->has_clients = roster_list_clients(settings, complaints, stop, &out->peers.clients, err) == 0;
 	out->clients_missing = !out->has_clients;
 	out->clients_error = out->clients_missing ? *err : out->clients_error;
-	return out->has_clients || err->code == LM_UNAVAILABLE || err->code == LM_PERM || err->code == LM_DATA ? 0 : -1;
+	if (out->has_clients || err->code == LM_UNAVAILABLE || err->code == LM_PERM || err->code == LM_DATA)
+		return 0;
+	return lm_wrap(err, "--client-services");
 }
 
 int roster_load(const struct settings *settings, int nodes_fd, struct complaints *complaints, bool (*stop)(void), struct roster *out, struct lm_err *err)

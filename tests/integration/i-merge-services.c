@@ -409,6 +409,16 @@ static void a_first_merge_without_services_begins_with_the_nodes(void **state)
 	clients_are("milan=10.77.1.1");
 }
 
+static void without_an_api_it_is_refused(void **state)
+{
+	auto_free char *said = NULL, *list = xasprintf("%s/nodes.json", s.folder);
+
+	(void)state;
+	test_write(list, "{\"edge-1\":[]}");
+	assert_int_equal(test_run((const char *const[]){test_program("latency-merge"), "--dir", s.folder, "--nodes", list, "--client-services", NULL}, 90, &said), 64);
+	says(said, "--client-services: no API server");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +432,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(from_the_annotation_to_the_node, begin, end),
 		cmocka_unit_test_setup_teardown(clients_stay_while_services_cannot_be_listed, begin, end),
 		cmocka_unit_test_setup_teardown(a_first_merge_without_services_begins_with_the_nodes, begin, end),
+		cmocka_unit_test_setup_teardown(without_an_api_it_is_refused, begin, end),
 	};
 
 	(void)argc;
