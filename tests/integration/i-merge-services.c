@@ -294,7 +294,7 @@ static void measure(const double ms[3][3])
 
 	for (node = 0; node < 3; node++) {
 		auto_free char *name = xasprintf("edge-%d", node + 1), *said = NULL;
-		const char *argv[] = {test_program("latency-probe"), "--node", name, "--peers", peers, "--output", nodes, "--interval", "2s", "--timeout", "500ms",
+		const char *argv[] = {test_program("latency-probe"), "--node", name, "--peers", peers, "--output", nodes, "--interval", "800ms", "--timeout", "300ms",
 				      "--once", NULL};
 		int code;
 
