@@ -188,6 +188,31 @@ def check_scheduler_account():
     report("the Lease's rule names the first scheduler name", [] if lease[0]["rules"][1]["resourceNames"] == ["b"] else [str(lease)])
 
 
+def check_clients_and_entry():
+    def of(kind, *words):
+        return [o for o in template("--no-hooks", *words) if o["kind"] == kind]
+    def may(*words):
+        return [o["rules"] for o in of("ClusterRole", *words) if "latency-merge" in o["metadata"]["name"]]
+    def said(*words):
+        return [a for a in containers(of("CronJob", *words)[0])[0]["args"] if re.match("--(client-services|entry|prometheus|traffic)", a)]
+    problems = []
+    for words, resources, args in ((), ["nodes"], []), (("--set", "clientServices=true"), ["nodes", "services"], ["--client-services"]):
+        if may(*words) != [[{"apiGroups": [""], "resources": resources, "verbs": ["list"]}]] or said(*words) != args:
+            problems.append(f"{words}: {may(*words)}, {said(*words)}")
+    report("the merger lists Services when it is told to, and only then", problems)
+    query, url = 'sum by (node) (rate(x{job="a, b"}[1m])) # %', "https://p.example:9090/prometheus"
+    wanted = [
+        ({"entry": {"prometheusUrl": url}}, [f"--prometheus-url={url}"]),
+        ({"entry": {"prometheusUrl": url, "query": query}, "trafficQuery": query}, [f"--prometheus-url={url}", f"--entry-query={query}", f"--traffic-query={query}"]),
+        ({"entry": {"static": {"edge-1": 3, "edge-2": 0.5}}}, ["--entry-file=/etc/latency-merge/entry.json"]),
+        ({"entry": {"file": "entry.json", "prometheusUrl": url}, "trafficQuery": query},
+         [f"--prometheus-url={url}", "--entry-file=/latency/entry.json", f"--traffic-query={query}"]),
+    ]
+    report("where traffic enters, as arguments", [f"{values}: {said(*sets({'merge': values}))}" for values, args in wanted if said(*sets({"merge": values})) != args])
+    data = [o["data"] for o in of("ConfigMap", *sets({"merge": wanted[2][0]})) if "clients.json" in o["data"]][0]
+    report("the list of entry nodes is where the merger looks", [] if json.loads(data["entry.json"]) == wanted[2][0]["entry"]["static"] else [str(data)])
+
+
 def check_first_merge():
     def first(*words):
         jobs = [o["metadata"]["name"] for o in template(*words) if o["kind"] == "Job"]
@@ -271,6 +296,11 @@ REFUSED = [                     # the value, what the message names
     ("mode=extender,extender.kubeScheduler.enabled=false", "extender.tls.secretName: wanted"), ("mode=extender,extender.insecure=true", "extender.insecure"),
     ("mode=extender,extender.tls.secretName=s", "extender.tls.secretName"),
     ("mode=extender,extender.kubeScheduler.enabled=false,extender.insecure=true,extender.tls.secretName=s", "only one of them"),
+    ("clientServices=yes", "/clientServices"), ("merge.entry.prometheusUrl=prometheus:9090", "/merge/entry/prometheusUrl"),
+    ("merge.entry.static.edge-1=-3", "/merge/entry/static/edge-1"), ("merge.entry.file=../entry.json", "/merge/entry/file"), ("merge.entry.url=http://a", "url"),
+    ("merge.entry.static.a=1,merge.entry.file=b", "merge.entry.static"), ("merge.entry.file=a,merge.entry.query=b,merge.entry.prometheusUrl=http://c", "merge.entry.query"),
+    ("merge.entry.file=a,merge.entry.prometheusUrl=http://c", "merge.entry.prometheusUrl"), ("merge.entry.query=up", "merge.entry.query"),
+    ("merge.trafficQuery=up", "merge.trafficQuery"),
     ("image.pullPolicy=Sometimes", "/image/pullPolicy"), ("logLevel=loud", "/logLevel"), ("scheduler.extraArgs={poll=1s}", "/scheduler/extraArgs/0"),
 ]
 
@@ -371,11 +401,13 @@ OTHER = {
     "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
     "mode": "extender", "weight": 7, "defaultScores": False, "ignorable": False, "late": "error", "bind": True, "managedResources": [{"name": "example.com/latency"}],
     "percentageOfNodesToScore": 7, "extender.kubeScheduler.enabled": False, "secretName": "other", "insecure": True,
-    "labels": {"k": "v"}, "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
+    "labels": {"k": "v"}, "clientServices": True, "prometheusUrl": "http://p.example", "query": "sum by (node) (up)", "static": {"edge-1": 1}, "file": "entry.json",
+    "trafficQuery": "sum by (node) (up)", "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
 }
 ALONE_VALUES = {"mode": "extender", "extender": {"kubeScheduler": {"enabled": False}}}
 NFS = {"persistence": {"nfs": {"server": "10.0.0.1"}}}
-BESIDE = {"persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
+PROMETHEUS = {"merge": {"entry": {"prometheusUrl": "http://p.example"}}}
+BESIDE = {"merge.entry.query": PROMETHEUS, "merge.trafficQuery": PROMETHEUS, "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
           "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
           "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}}
 

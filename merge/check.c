@@ -1,6 +1,8 @@
 #include "merge/check.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "lib/report.h"
 #include "lib/snapshot.h"
 #include "lib/snapshot_rows.h"
+#include "merge/inflow.h"
 
 static int check_report(const char *path, const struct file_text *text, struct buf *words, struct lm_err *err)
 {
@@ -44,6 +47,10 @@ static int check_matrix(const struct file_text *text, struct buf *words, struct 
 	else
 		buf_printf(words, "matrix of %u nodes and %u clients, generation %lld", s.nodes.count, s.clients.count,
 			   (long long)s.generation);
+	if (s.entry.nodes.count)
+		buf_printf(words, ", traffic enters at %u nodes", s.entry.nodes.count);
+	if (s.entry.nodes.count && !isnan(s.entry.age_s))
+		buf_printf(words, ", %.0f s ago", s.entry.age_s);
 	return 0;
 }
 
@@ -55,6 +62,17 @@ static int check_peers(const struct file_text *text, struct buf *words, struct l
 		return -1;
 	buf_printf(words, "peers: %u nodes, %u clients", peers.nodes.names.count, peers.clients.names.count);
 	peers_free(&peers);
+	return 0;
+}
+
+static int check_entry(const char *path, const struct file_text *text, struct buf *words, struct lm_err *err)
+{
+	struct snapshot_entry entry;
+
+	if (inflow_parse_list(text->data, text->len, &entry, err) < 0)
+		return lm_wrap(err, "%s", path);
+	buf_printf(words, "weights of %u entry nodes", entry.nodes.count);
+	snapshot_entry_free(&entry);
 	return 0;
 }
 
@@ -79,7 +97,7 @@ static bool begins(const struct snapshot_members *members, const char *key, char
 static int check_content(const char *path, const struct file_text *text, struct buf *words, struct lm_err *err)
 {
 	struct snapshot_members members;
-	bool report, peers, list;
+	bool report, peers, list, entry;
 
 	if (snapshot_members_scan(text->data, text->len, &members, err) < 0)
 		return -1;
@@ -87,6 +105,8 @@ static int check_content(const char *path, const struct file_text *text, struct 
 	peers = begins(&members, "nodes", '{') && snapshot_members_find(&members, "version");
 	list = members.keys.count && *members.items[0].value == '[' && !snapshot_members_find(&members, "version") &&
 	       !snapshot_members_find(&members, "rtt_us");
+	entry = members.keys.count && (*members.items[0].value == '-' || isdigit((unsigned char)*members.items[0].value)) &&
+		!snapshot_members_find(&members, "version") && !snapshot_members_find(&members, "rtt_us");
 	snapshot_members_free(&members);
 	if (report)
 		return check_report(path, text, words, err);
@@ -94,6 +114,8 @@ static int check_content(const char *path, const struct file_text *text, struct 
 		return check_peers(text, words, err);
 	if (list)
 		return check_list(path, text, words, err);
+	if (entry)
+		return check_entry(path, text, words, err);
 	return check_matrix(text, words, err);
 }
 

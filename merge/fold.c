@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "merge/fold_inflow.h"
 
 #define RTT_SCALE 10.0
 #define LOSS_SCALE 10000.0
@@ -426,6 +427,7 @@ void fold_finish(struct fold *f, struct snapshot *out, struct fold_summary *summ
 	f->next.degraded_runs = summary->held_back ? f->settings.previous->degraded_runs + 1 : 0;
 	move_nodes(f, out);
 	fill_clients(f, out);
+	fold_inflow(&f->settings, out, summary);
 	count_rows(f, out, summary);
 }
 

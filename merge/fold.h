@@ -1,5 +1,5 @@
 /*
- * fold.h - the merge itself: reports and the previous snapshot in, the next snapshot out. No file, no clock, no JSON.
+ * fold.h - the merge itself: reports, where traffic enters and the previous snapshot in, the next snapshot out. No file, no clock, no JSON.
  *
  *	struct fold *f = fold_new(&(struct fold_settings){.previous = &state, .nodes = &nodes, ...});
  *	for each report:
@@ -15,6 +15,12 @@
  *
  * A period is the longer of merge and probe interval, at least 60 s; the probe interval is the lower median of what the reports say. A
  * report that names a longer one is itself fresh for 3 of those.
+ *
+ * Where traffic enters: new rates replace the old ones as a whole. Without new ones (silence is no news, whether the list is empty or all rates
+ * are 0) the old ones stay and age, and are dropped at 10 periods. Nodes outside of the mesh are left out.
+ *
+ * Traffic by node: with new rates every node's load has them, or nothing where they do not name it: figures of two sources are not comparable.
+ * The sum of both directions is known then, and stands as received bytes beside 0 sent ones. Without new ones the reports' figures count.
  *
  * Values are rounded to what the file holds (0.1 us, loss 0.0001), so that folding what was written and read back changes nothing.
  * Nodes and clients of the result are sorted by name. epoch, generation and written_ms are the publisher's: they are left empty here.
@@ -41,6 +47,8 @@ struct fold_settings {
 	const struct names *clients;		/* NULL: whom the reports name */
 	double interval_s;			/* between merges */
 	double elapsed_s;			/* since `previous` was written; at least 0 */
+	const struct snapshot_entry *entry;	/* what is known now of where traffic enters, with its age; NULL or no rate above 0: nothing new */
+	const struct snapshot_entry *traffic;	/* bytes a second by node, instead of the reports'; the same */
 };
 
 enum fold_verdict {
@@ -60,6 +68,10 @@ struct fold_summary {
 	uint32_t stale, replayed, conflicts;
 	double oldest_s;		/* of the known rows; 0 when none */
 	bool held_back;
+	uint32_t entry_nodes;		/* of the result */
+	double entry_age_s;		/* NaN: there is none */
+	bool entry_dropped;		/* the previous snapshot had some, and it is too old now, or all its nodes are gone */
+	uint32_t strangers_entry, strangers_traffic;	/* nodes in `entry` and `traffic` that do not belong to the mesh; they are left out */
 };
 
 struct fold;

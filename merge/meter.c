@@ -11,6 +11,8 @@ const char *const meter_reasons[] = {
 
 static const char *const results[] = {"ok", "degraded", "failed", NULL};
 static const char *const states[] = {"fresh", "aged", "unknown", NULL};
+static const char *const query_results[] = {"ok", "silent", "failed", NULL};
+static const char *const unused[] = {"without_node", "value", "unknown_node", NULL};
 static const double run_bounds[] = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, INFINITY};
 
 static const struct metric_spec specs[METER_COUNT] = {
@@ -31,6 +33,15 @@ static const struct metric_spec specs[METER_COUNT] = {
 	[METER_RUN_SECONDS] = {METRIC_HISTOGRAM, "latency_merge_run_seconds", "duration of a merge", NULL, NULL, run_bounds},
 	[METER_LAST_SUCCESS] = {METRIC_GAUGE, "latency_merge_last_success_timestamp_seconds", "end of the last merge that did not fail", NULL, NULL, NULL},
 	[METER_BYTES] = {METRIC_GAUGE, "latency_merge_snapshot_bytes", "size of the last cluster-latency.json", NULL, NULL, NULL},
+	[METER_ENTRY_QUERIES] = {METRIC_COUNTER, "latency_merge_entry_queries_total",
+				 "times that was asked where traffic enters, by what came", "result", query_results, NULL},
+	[METER_ENTRY_UNUSED] = {METRIC_COUNTER, "latency_merge_entry_samples_unused_total", "samples of it that are not used", "reason", unused, NULL},
+	[METER_ENTRY_NODES] = {METRIC_GAUGE, "latency_merge_entry_nodes", "entry nodes of the last matrix", NULL, NULL, NULL},
+	[METER_ENTRY_AGE] = {METRIC_GAUGE, "latency_merge_entry_age_seconds", "age of the last word of where traffic enters", NULL, NULL, NULL},
+	[METER_ENTRY_DROPPED] = {METRIC_COUNTER, "latency_merge_entry_dropped_total", "times that word became too old", NULL, NULL, NULL},
+	[METER_TRAFFIC_QUERIES] = {METRIC_COUNTER, "latency_merge_traffic_queries_total",
+				   "times that the nodes' traffic was asked, by what came", "result", query_results, NULL},
+	[METER_TRAFFIC_UNUSED] = {METRIC_COUNTER, "latency_merge_traffic_samples_unused_total", "samples of it that are not used", "reason", unused, NULL},
 };
 
 struct metrics *meter_new(void)

@@ -218,6 +218,19 @@ int publish_snapshot(const struct volume *v, struct snapshot *next, bool has_kno
 	return file_publish(v->snapshot_fd, PUBLISH_FILE, text.data, text.len, NULL, err);
 }
 
+int publish_last_clients(const struct volume *v, struct peer_list *out, struct lm_err *err)
+{
+	auto_file_text struct file_text text = {0};
+	struct peers peers;
+
+	*out = (struct peer_list){0};
+	if (file_read(v->dir_fd, PUBLISH_PEERS, PEERS_MAX_BYTES, FILE_NO_LINKS, &text, err) < 0 || peers_parse(text.data, text.len, &peers, err) < 0)
+		return -1;
+	*out = peers.clients;
+	peer_list_free(&peers.nodes);
+	return 0;
+}
+
 int publish_peers(const struct volume *v, const struct peers *peers, bool *changed, struct lm_err *err)
 {
 	auto_file_text struct file_text old = {0};

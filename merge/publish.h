@@ -47,6 +47,8 @@ struct published {
 };
 /* Gives `next` its epoch, generation and time, and writes it. has_known: any row of it is known. */
 int publish_snapshot(const struct volume *v, struct snapshot *next, bool has_known, struct published *out, struct lm_err *err);
+/* The clients of peers.json as it is; none when it is not there or cannot be understood (-1). */
+int publish_last_clients(const struct volume *v, struct peer_list *out, struct lm_err *err);
 /* *changed: it was written, because it differed. */
 int publish_peers(const struct volume *v, const struct peers *peers, bool *changed, struct lm_err *err);
 

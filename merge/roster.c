@@ -76,21 +76,57 @@ static int load_nodes(const struct settings *settings, int nodes_fd, bool (*stop
 	return list_files(nodes_fd, &out->peers.nodes, err);
 }
 
-int roster_load(const struct settings *settings, int nodes_fd, bool (*stop)(void), struct roster *out, struct lm_err *err)
+static int load_clients(const struct settings *settings, struct roster *out, struct lm_err *err)
+{
+	if (!settings->clients_file)
+		return 0;
+	out->has_clients = true;
+	if (load_list("--clients", settings->clients_file, &out->peers.clients, err) < 0)
+		return -1;
+	if (out->peers.clients.names.count > SNAPSHOT_MAX_CLIENTS)
+		return lm_fail(err, LM_DATA, "%u clients are more than %d", out->peers.clients.names.count, SNAPSHOT_MAX_CLIENTS);
+	return 0;
+}
+
+/* An API that has an answer for the nodes alone (no permission yet) is no reason to fail; no API at all, or a wrong kubeconfig, is. */
+static int load_services(const struct settings *settings, struct complaints *complaints, bool (*stop)(void), struct roster *out, struct lm_err *err)
+{
+	if (!settings->client_services)
+		return 0;
+	out->has_clients = roster_list_clients(settings, complaints, stop, &out->peers.clients, err) == 0;
+	out->clients_missing = !out->has_clients;
+	out->clients_error = out->clients_missing ? *err : out->clients_error;
+	if (out->has_clients || err->code == LM_UNAVAILABLE || err->code == LM_PERM || err->code == LM_DATA)
+		return 0;
+	return lm_wrap(err, "--client-services");
+}
+
+int roster_load(const struct settings *settings, int nodes_fd, struct complaints *complaints, bool (*stop)(void), struct roster *out, struct lm_err *err)
 {
 	int failed;
 
-	*out = (struct roster){.has_clients = settings->clients_file != NULL};
+	*out = (struct roster){.has_clients = false};
 	failed = load_nodes(settings, nodes_fd, stop, out, err);
-	if (!failed && settings->clients_file)
-		failed = load_list("--clients", settings->clients_file, &out->peers.clients, err);
 	if (!failed && out->peers.nodes.names.count > SNAPSHOT_MAX_NODES)
 		failed = lm_fail(err, LM_DATA, "%u nodes are more than %d", out->peers.nodes.names.count, SNAPSHOT_MAX_NODES);
-	if (!failed && out->peers.clients.names.count > SNAPSHOT_MAX_CLIENTS)
-		failed = lm_fail(err, LM_DATA, "%u clients are more than %d", out->peers.clients.names.count, SNAPSHOT_MAX_CLIENTS);
+	if (!failed)
+		failed = load_clients(settings, out, err);
+	if (!failed)
+		failed = load_services(settings, complaints, stop, out, err);
 	if (failed)
 		roster_free(out);
 	return failed;
+}
+
+void roster_keep_clients(struct roster *roster, const struct peer_list *last)
+{
+	struct peer_list *clients = &roster->peers.clients;
+	struct lm_err ignored;
+	uint32_t i;
+
+	for (i = 0; i < last->names.count && clients->names.count < SNAPSHOT_MAX_CLIENTS; i++)
+		peer_list_add(clients, last->names.items[i], last->addr[i], &ignored);
+	roster->has_clients = true;
 }
 
 void roster_free(struct roster *roster)

@@ -1,19 +1,11 @@
-/* The API's node list, in pages. */
-#include <stdlib.h>
+/* The API's nodes and Services. */
 #include <string.h>
 
 #include "lib/json.h"
-#include "lib/kube/client.h"
-#include "lib/kube/config.h"
-#include "lib/kube/page.h"
 #include "lib/mem.h"
+#include "merge/listing.h"
 #include "merge/roster.h"
-
-#define PAGE_LIMIT 500
-#define PAGE_MAX_BYTES ((size_t)64 << 20)
-#define CALL_MS 10000
-#define STOP_MS 100			/* how often it is asked whether to stop */
-#define HTTP_GONE 410
+#include "merge/services.h"
 
 /* The first InternalIP that is an address; a node without one is listed without. */
 static const char *internal_address(const cJSON *node)
@@ -30,9 +22,10 @@ static const char *internal_address(const cJSON *node)
 }
 
 /* A node with a name that cannot be a file's is left out; it could not report anyway. */
-static void add_node(const cJSON *node, struct peer_list *out)
+static void add_node(void *arg, const cJSON *node)
 {
 	const cJSON *name = json_get(json_get(node, "metadata"), "name");
+	struct peer_list *out = arg;
 	struct lm_err ignored;
 
 	if (!cJSON_IsString(name) || !name_is_valid(name->valuestring))
@@ -41,136 +34,36 @@ static void add_node(const cJSON *node, struct peer_list *out)
 		peer_list_add(out, name->valuestring, NULL, &ignored);
 }
 
-static int take_page(const char *body, struct peer_list *out, char **next, struct lm_err *err)
+static void forget_nodes(void *arg)
 {
-	struct page page;
-	cJSON *item;
-	int got;
-
-	if (page_open(&page, body, strlen(body), err) < 0)
-		return -1;
-	while ((got = page_next(&page, &item, err)) > 0) {
-		add_node(item, out);
-		cJSON_Delete(item);
-	}
-	if (got == 0)
-		*next = xstrdup(page.next);
-	page_close(&page);
-	return got;
-}
-
-static char *page_path(const char *token)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	auto_buf struct buf path = {0};
-	char *out;
-
-	buf_printf(&path, "/api/v1/nodes?limit=%d", PAGE_LIMIT);
-	if (*token)
-		buf_str(&path, "&continue=");
-	for (; *token; token++) {
-		unsigned char c = (unsigned char)*token;
-		char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
-
-		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_' || c == '.')
-			buf_char(&path, *token);
-		else
-			buf_add(&path, escape, sizeof(escape));
-	}
-	out = path.data;
-	path = (struct buf){0};
-	return out;
-}
-
-static int refuse_status(int status, const char *body, struct lm_err *err)
-{
-	struct kube_response response = {.status = status, .body = body ? body : "", .len = body ? strlen(body) : 0};
-	char text[256];
-
-	kube_status_text(&response, text, sizeof(text));
-	return lm_fail(err, status == 401 || status == 403 ? LM_PERM : LM_UNAVAILABLE, "list the nodes: %s", text);
-}
-
-struct answer {
-	bool done;
-	int status;
-	char *body;
-	struct lm_err error;
-};
-
-static void on_answer(void *arg, const struct kube_response *response)
-{
-	struct answer *a = arg;
-
-	a->done = true;
-	a->status = response->status;
-	a->error = response->error;
-	if (response->status)
-		a->body = xstrndup(response->body, response->len);
-}
-
-/* Like kube_call_wait, but for `stop`, which may be NULL. */
-static int get(struct kube *k, const char *path, bool (*stop)(void), int *status, char **body, struct lm_err *err)
-{
-	struct kube_request request = {.method = "GET", .path = path, .timeout_ms = CALL_MS, .max_bytes = PAGE_MAX_BYTES};
-	struct answer a = {.done = false};
-	struct kube_call *call = kube_send(k, &request, on_answer, &a);
-
-	while (!a.done) {
-		if (stop && stop()) {
-			kube_cancel(k, call);
-			return lm_fail(err, LM_UNAVAILABLE, "list the nodes: asked to stop");
-		}
-		kube_run(k, STOP_MS, NULL, 0);
-	}
-	*status = a.status;
-	*body = a.body;
-	if (!a.status)
-		*err = a.error;
-	return a.status ? 0 : -1;
-}
-
-/* 1: the list is complete, 0: it expired between two pages. */
-static int list_pages(struct kube *k, bool (*stop)(void), struct peer_list *out, struct lm_err *err)
-{
-	auto_free char *next = xstrdup("");
-
-	do {
-		auto_free char *path = page_path(next), *body = NULL;
-		int status = 0;
-
-		if (get(k, path, stop, &status, &body, err) < 0)
-			return -1;
-		if (status == HTTP_GONE && *next)
-			return 0;
-		if (status != 200)
-			return refuse_status(status, body, err);
-		free(steal(&next));
-		if (take_page(body, out, &next, err) < 0)
-			return lm_wrap(err, "list the nodes");
-	} while (*next);
-	return 1;
+	peer_list_free(arg);
 }
 
 int roster_list_nodes(const struct settings *settings, bool (*stop)(void), struct peer_list *out, struct lm_err *err)
 {
-	struct kube_source source = {.server = settings->server, .kubeconfig = settings->kubeconfig, .insecure = settings->insecure};
-	struct kube_config config;
-	struct kube *k;
-	int complete, tries = 0;
+	struct listing nodes = {.what = "the nodes", .path = "/api/v1/nodes", .begin = forget_nodes, .item = add_node, .arg = out};
 
-	if (kube_config_load(&source, &config, err) < 0)
-		return -1;
-	k = kube_new(&config, "latency-merge", err);
-	kube_config_free(&config);
-	if (!k)
-		return -1;
-	do {
-		peer_list_free(out);
-		complete = list_pages(k, stop, out, err);
-	} while (complete == 0 && ++tries < 3);
-	kube_free(k);
-	if (complete == 0)
-		return lm_fail(err, LM_UNAVAILABLE, "list the nodes: the list expired between pages %d times", tries);
-	return complete < 0 ? -1 : 0;
+	return listing_read(settings, stop, &nodes, err);
+}
+
+static void take_service(void *arg, const cJSON *service)
+{
+	services_take(arg, service);
+}
+
+static void forget_services(void *arg)
+{
+	services_forget(arg);
+}
+
+int roster_list_clients(const struct settings *settings, struct complaints *complaints, bool (*stop)(void), struct peer_list *out, struct lm_err *err)
+{
+	struct services *services = services_new(complaints);
+	struct listing list = {.what = "the Services", .path = "/api/v1/services", .begin = forget_services, .item = take_service, .arg = services};
+	int failed = listing_read(settings, stop, &list, err);
+
+	if (!failed)
+		services_clients(services, out);
+	services_free(services);
+	return failed;
 }

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "merge/fold.h"
+#include "merge/inflow.h"
 #include "merge/publish.h"
 #include "merge/scan.h"
 
@@ -18,7 +19,8 @@ struct run {
 	struct volume volume;
 	struct timespec now;		/* of the file server */
 	struct past past;
-	bool roster_is_old;
+	struct inflow inflow;
+	bool roster_is_old, clients_are_old;
 	struct scan scan;
 	struct snapshot next;
 	struct fold_summary summary;
@@ -49,6 +51,30 @@ static void roster_from_state(struct roster *roster, const struct snapshot *stat
 		peer_list_add(&roster->peers.nodes, state->nodes.items[i], NULL, &ignored);
 }
 
+/* Clients of Services that cannot be listed now: those of the last run, or those that are pinged. */
+static void keep_clients(struct run *r, struct roster *fresh)
+{
+	static const char topic[] = "the clients of Services";
+	struct merger *m = r->merger;
+	struct peer_list last;
+	struct lm_err ignored;
+
+	if (!fresh->clients_missing) {
+		if (complaints_over(&m->complaints, topic))
+			log_info("the Services can be listed again", NULL);
+		return;
+	}
+	r->clients_are_old = true;
+	if (complaints_new(&m->complaints, topic, fresh->clients_error.msg))
+		log_error("the Services cannot be listed, their last clients stay", FIELDS(LS("error", fresh->clients_error.msg)));
+	if (m->has_roster && m->roster.has_clients) {
+		roster_keep_clients(fresh, &m->roster.peers.clients);
+	} else if (publish_last_clients(&r->volume, &last, &ignored) == 0) {
+		roster_keep_clients(fresh, &last);
+		peer_list_free(&last);
+	}
+}
+
 /* 1 when it was stopped. An API or a file that cannot be read now does not stop the merge while an earlier list is known. */
 static int know_who(struct run *r, struct lm_err *err)
 {
@@ -56,7 +82,12 @@ static int know_who(struct run *r, struct lm_err *err)
 	bool api_trouble;
 	struct roster fresh;
 
-	if (roster_load(m->settings, r->volume.nodes_fd, m->stop, &fresh, err) == 0) {
+	if (roster_load(m->settings, r->volume.nodes_fd, &m->complaints, m->stop, &fresh, err) == 0) {
+		if (fresh.clients_missing && m->stop && m->stop()) {
+			roster_free(&fresh);
+			return 1;
+		}
+		keep_clients(r, &fresh);
 		roster_free(&m->roster);
 		m->roster = fresh;
 		m->has_roster = true;
@@ -97,6 +128,8 @@ static struct fold *begin_fold(const struct run *r)
 		.clients = roster->has_clients ? &roster->peers.clients.names : NULL,
 		.interval_s = (double)r->merger->settings->interval_ms / 1e3,
 		.elapsed_s = r->past.has_state ? elapsed_s(r) : 0,
+		.entry = &r->inflow.entry.rates,
+		.traffic = &r->inflow.traffic.rates,
 	});
 }
 
@@ -115,14 +148,18 @@ static void begin_scan(struct run *r)
 /* 1 when it was stopped. The past is dropped before the result is made into text: both are large. */
 static int fold_all(struct run *r)
 {
-	struct fold *fold = begin_fold(r);
+	struct merger *m = r->merger;
+	struct fold *fold;
 	int stopped;
 
+	inflow_age(&r->inflow);
+	fold = begin_fold(r);
 	begin_scan(r);
 	stopped = scan_reports(&r->scan, fold);
 	if (!stopped) {
 		fold_finish(fold, &r->next, &r->summary);
 		scan_judged(&r->scan, fold);
+		inflow_judged(&r->inflow, &r->summary, &r->next, &m->complaints, m->metrics);
 	}
 	fold_free(fold);
 	past_free(&r->past);
@@ -131,7 +168,7 @@ static int fold_all(struct run *r)
 
 static bool is_degraded(const struct run *r)
 {
-	return r->summary.held_back || r->roster_is_old || r->scan.rejected[REASON_TIMEOUT] || (r->summary.nodes && !r->summary.fresh);
+	return r->summary.held_back || r->roster_is_old || r->clients_are_old || r->scan.rejected[REASON_TIMEOUT] || (r->summary.nodes && !r->summary.fresh);
 }
 
 static void count(const struct run *r)
@@ -214,6 +251,8 @@ static int run_steps(struct run *r, struct lm_err *err)
 	int64_t start_us = clock_mono_us();
 	int failed;
 
+	/* first of all: what takes its time here must not make the reports older than they are */
+	inflow_ask(&r->inflow, r->merger->settings, r->merger->stop);
 	if (volume_open(r->merger->settings, &r->volume, err) < 0 || volume_now(&r->volume, &r->now, err) < 0)
 		return -1;
 	if (past_load(&r->volume, &r->past, err) < 0)
@@ -243,6 +282,7 @@ int merger_run(struct merger *m, struct lm_err *err)
 		metrics_add(m->metrics, METER_RUNS, METER_RUN_FAILED, 1);
 	volume_close(&r.volume);
 	past_free(&r.past);
+	inflow_free(&r.inflow);
 	snapshot_free(&r.next);
 	return result;
 }

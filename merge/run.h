@@ -6,6 +6,8 @@
  *	merger_run(&m, &err);				// as often as wanted
  *	merger_free(&m);
  *
+ * Where traffic enters is asked at the beginning of each run (inflow.h): at most 5 s, and no answer is no failure.
+ *
  * What hangs does not hang the merger: each report has a deadline (reader.h), and a run as a whole has RUN_LIMIT_S, after which the
  * process ends with exit code 74; files on the volume stay whole, and whoever started the process starts it again.
  */

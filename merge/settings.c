@@ -1,9 +1,14 @@
 #include "merge/settings.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "lib/kube/url.h"
 #include "lib/mem.h"
+#include "merge/prometheus.h"
 
+#define ENTRY_QUERY "sum by (node) (rate(traefik_entrypoint_requests_total[1m]))"
 #define FIELD(name) offsetof(struct settings, name)
 
 static const struct option_spec specs[] = {
@@ -18,7 +23,17 @@ static const struct option_spec specs[] = {
 	{"server", OPT_STRING, FIELD(server), "URL", NULL, 0, .help = "take the nodes from the API at this URL"},
 	{"insecure", OPT_FLAG, FIELD(insecure), NULL, NULL, 0, .help = "allow a kubeconfig that skips the check of the server's certificate"},
 	{"clients", OPT_STRING, FIELD(clients_file), "FILE", NULL, 0, .help = "the clients, {\"milan\":[\"203.0.113.7\"]}"},
+	{"client-services", OPT_FLAG, FIELD(client_services), NULL, NULL, 0,
+	 .help = "also those that Services of the API name by the annotation latency-mesh.io/client: NAME or NAME=ADDRESS"},
 	{"listen", OPT_STRING, FIELD(listen), "ADDR:PORT", NULL, 0, .help = "with --watch: serve /metrics and /healthz"},
+	{"prometheus-url", OPT_STRING, FIELD(prometheus_url), "URL", NULL, 0, .help = "ask this Prometheus at each merge where traffic enters"},
+	{"prometheus-token-file", OPT_STRING, FIELD(prometheus_token_file), "FILE", NULL, 0, .help = "the bearer token for it, read at each merge"},
+	{"prometheus-ca-file", OPT_STRING, FIELD(prometheus_ca_file), "FILE", NULL, 0, .help = "the CA of its certificate, instead of the system's"},
+	{"entry-query", OPT_STRING, FIELD(entry_query), "PROMQL", ENTRY_QUERY, 0, .help = "requests a second by the label `node`; \"none\": not asked"},
+	{"entry-file", OPT_STRING, FIELD(entry_file), "FILE", NULL, 0,
+	 .help = "where traffic enters, {\"edge-1\":3,\"edge-2\":1}, read at each merge, instead of a Prometheus"},
+	{"traffic-query", OPT_STRING, FIELD(traffic_query), "PROMQL", NULL, 0,
+	 .help = "bytes a second by the label `node`, instead of what the probes count"},
 	{"check", OPT_FLAG, FIELD(check), NULL, NULL, OPT_FLAG_ONLY,
 	 .help = "validate files: reports, cluster-latency.json, peers.json; one line each"},
 };
@@ -33,12 +48,36 @@ const struct options_program settings_program = {
 	.operands = true,
 	.epilogue = "Without --nodes, --kubeconfig and --server the nodes come from the cluster that the pod runs in ($KUBECONFIG is used\n"
 		    "too); without any of these from the names of the files in DIR/nodes, and then peers.json is left alone.\n"
+		    "Where traffic enters comes from a Prometheus or from a file. While neither says anything, the last word of it stays for 10 periods.\n"
 		    "A file `hold` beside cluster-latency.json keeps that file as it is: touch hold, edit, test, rm hold.\n"
 		    "\n"
 		    "Exit codes: 0 done, also when degraded; 64 usage; 65 a file given by name (or to --check) is bad; 66 it is not there;\n"
 		    "69 the API cannot be used and no earlier node list is known; 70 our bug; 74 input or output failed, or took too long;\n"
 		    "77 not permitted; 78 a kubeconfig is wrong.\n",
 };
+
+static int refuse_query(const char *option, const char *query, struct lm_err *err)
+{
+	return query && strlen(query) > PROMETHEUS_QUERY_MAX ? lm_fail(err, LM_USAGE, "--%s: is longer than %d bytes", option, PROMETHEUS_QUERY_MAX) : 0;
+}
+
+static int refuse_prometheus(const struct settings *s, const struct options *o, struct lm_err *err)
+{
+	static const char *const needing[] = {"prometheus-token-file", "prometheus-ca-file", "entry-query", "traffic-query"};
+	auto_free char *url = NULL;
+	size_t i;
+
+	for (i = 0; !s->prometheus_url && i < ARRAY_SIZE(needing); i++)
+		if (options_given(o, needing[i]))
+			return lm_fail(err, LM_USAGE, "--%s: needs --prometheus-url", needing[i]);
+	if (s->entry_file && options_given(o, "entry-query"))
+		return lm_fail(err, LM_USAGE, "--entry-file: cannot be given with --entry-query");
+	if (s->entry_file && s->prometheus_url && !s->traffic_query)
+		return lm_fail(err, LM_USAGE, "--entry-file: cannot be given with --prometheus-url, unless that is for --traffic-query");
+	if (s->prometheus_url && url_check(s->prometheus_url, URL_SERVER, LM_USAGE, &url, err) < 0)
+		return lm_wrap(err, "--prometheus-url");
+	return refuse_query("entry-query", s->entry_query, err) < 0 ? -1 : refuse_query("traffic-query", s->traffic_query, err);
+}
 
 static int refuse_contradictions(const struct settings *s, const struct options *o, struct lm_err *err)
 {
@@ -50,13 +89,20 @@ static int refuse_contradictions(const struct settings *s, const struct options 
 		return lm_fail(err, LM_USAGE, "\"%s\": takes no operands without --check", o->operands[0]);
 	if (!s->check && !s->dir)
 		return lm_fail(err, LM_USAGE, "--dir: is required");
-	if (s->nodes_file && (s->kubeconfig || s->server))
+	if (s->nodes_file && (s->kubeconfig || s->server) && !s->client_services)
 		return lm_fail(err, LM_USAGE, "--nodes: cannot be given with --%s", s->kubeconfig ? "kubeconfig" : "server");
 	if (s->kubeconfig && s->server)
 		return lm_fail(err, LM_USAGE, "--kubeconfig: cannot be given with --server");
 	if (s->listen && !s->watch)
 		return lm_fail(err, LM_USAGE, "--listen: needs --watch");
-	return 0;
+	return s->check ? 0 : refuse_prometheus(s, o, err);
+}
+
+/* The default query is none without a Prometheus; "none" is how it is told not to ask. */
+static void drop_unasked(struct settings *s)
+{
+	if (!s->prometheus_url || s->entry_file || STREQ(s->entry_query, "none"))
+		s->entry_query = NULL;
 }
 
 int settings_parse(int argc, char **argv, struct settings *settings, struct options *options, struct lm_err *err)
@@ -68,6 +114,7 @@ int settings_parse(int argc, char **argv, struct settings *settings, struct opti
 		options_free(options);
 		return -1;
 	}
+	drop_unasked(settings);
 	if (!settings->snapshot_dir)
 		settings->snapshot_dir = settings->dir;
 	return 0;

@@ -15,9 +15,14 @@ struct settings {
 	bool watch, check;
 	int64_t interval_ms;
 	const char *nodes_file, *clients_file;
+	bool client_services;
 	const char *kubeconfig, *server;
 	bool insecure;
 	const char *listen;		/* NULL: nothing is served */
+	const char *prometheus_url, *prometheus_token_file, *prometheus_ca_file;	/* NULL: none */
+	const char *entry_query;	/* NULL: where traffic enters is not asked; has a default with prometheus_url */
+	const char *entry_file;		/* NULL: none; never together with entry_query */
+	const char *traffic_query;	/* NULL: the probes' counts */
 };
 
 extern const struct options_program settings_program;

@@ -15,7 +15,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(bind|scan|scores|wire)|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|links|load|matrix|max-latency|mesh|node|options|peers|pod(-terms)?|prometheus|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
@@ -185,6 +185,11 @@ with_nfs_server() {
 	rm -f build/images/latency-nfs-server.tar
 }
 
+# with_prometheus COMMAND...: beside Debian's, unpacked: the laboratory has no way out
+with_prometheus() {
+	step "Prometheus" tests/unpack.sh prometheus build/prometheus && "$@"
+}
+
 # on_kubelets [NAMES]: without names what shows the chart's use; "all" is that and what breaks, and the life of releases, each in a laboratory of its own
 on_kubelets() {
 	use="c-install c-matrix c-place c-volumes c-edit c-drift"
@@ -204,8 +209,10 @@ on_kubelets() {
 		aboard failure c-failure
 		aboard release c-release c-trouble
 		aboard extender c-extender
+		with_prometheus aboard entry c-entry
 		with_nfs_server aboard nfs c-nfs ;;
 	*c-nfs*) with_nfs_server aboard some "$@" ;;
+	*c-entry*) with_prometheus aboard some "$@" ;;
 	*) aboard some "$@" ;;
 	esac
 }
@@ -221,7 +228,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-expected|u-fold|u-herding|u-json|u-history|u-kube-lines|u-links|u-mesh|u-polarity|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates|u-expected|u-fold(-inflow)?|u-herding|u-json|u-history|u-kube-lines|u-links|u-mesh|u-polarity|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

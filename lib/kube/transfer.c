@@ -211,6 +211,8 @@ static void set_tls(CURL *easy, const struct endpoint *e)
 static void set_network(CURL *easy, const struct endpoint *e)
 {
 	SET(easy, CURLOPT_NOSIGNAL, 1L);
+	/* a request that ends while its name is being resolved leaves that thread behind; else it would wait for it, whatever its own limit is */
+	SET(easy, CURLOPT_QUICK_EXIT, 1L);
 	SET(easy, CURLOPT_PROTOCOLS_STR, strncmp(e->base, "https:", 6) == 0 ? "https" : "http");
 	SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(easy, CURLOPT_FOLLOWLOCATION, 0L);

@@ -125,3 +125,18 @@ void url_parts_free(struct url_parts *parts)
 	free(parts->path);
 	*parts = (struct url_parts){0};
 }
+
+void url_escape(const char *text, struct buf *out)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		const char escape[3] = {'%', hex[c >> 4], hex[c & 15]};
+
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_' || c == '.')
+			buf_char(out, *text);
+		else
+			buf_add(out, escape, sizeof(escape));
+	}
+}

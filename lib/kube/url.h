@@ -7,6 +7,7 @@
 #ifndef LIB_KUBE_URL_H
 #define LIB_KUBE_URL_H
 
+#include "lib/buf.h"
 #include "lib/err.h"
 
 enum url_kind { URL_SERVER, URL_PROXY };
@@ -20,5 +21,8 @@ struct url_parts {
 };
 void url_split(const char *url, struct url_parts *out);		/* of a URL that url_check gave */
 void url_parts_free(struct url_parts *parts);
+
+/* Any text as a value in a query: all but letters, digits, `-`, `_` and `.` becomes %XX. */
+void url_escape(const char *text, struct buf *out);
 
 #endif

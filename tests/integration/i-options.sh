@@ -164,6 +164,29 @@ export KUBECONFIG=exec.yaml
 refuses 78 exec.yaml latency-sched --latency-file f
 unset KUBECONFIG
 
+# --- where traffic enters
+merger() { # TEXT WORDS...
+	text=$1; shift
+	refuses 64 "$text" latency-merge --dir volume "$@"
+}
+merger '--entry-query: needs --prometheus-url' --entry-query up
+merger '--traffic-query: needs --prometheus-url' --traffic-query up
+merger '--prometheus-token-file: needs --prometheus-url' --prometheus-token-file t
+merger '--prometheus-ca-file: needs --prometheus-url' --prometheus-ca-file t
+merger '--entry-file: cannot be given with --prometheus-url' --entry-file e --prometheus-url http://127.0.0.1:9
+merger '--entry-file: cannot be given with --entry-query' --entry-file e --entry-query up --prometheus-url http://127.0.0.1:9
+merger '--prometheus-url: `ftp://a` must begin with http://' --prometheus-url ftp://a
+merger '--prometheus-url: the URL must not have a user name' --prometheus-url http://user:secret@a
+merger '--prometheus-url: `http://a/?x` must not have a query' --prometheus-url 'http://a/?x'
+merger '--entry-query: the value is empty' --prometheus-url http://127.0.0.1:9 --entry-query ''
+merger '--traffic-query: is longer than 8192 bytes' --prometheus-url http://127.0.0.1:9 --traffic-query "$(head -c 8193 /dev/zero | tr '\0' x)"
+echo '{"edge-1": 3, "edge-2": 0.5}' >"$folder/entry.json"
+echo '{"edge-1": -3}' >"$folder/bad-entry.json"
+echo '{"version":1,"nodes":["a"],"rtt_us":[[0]],"entry":{"a":1,"b":2},"entry_age_s":12}' >"$folder/enters.json"
+checks 0 'ok (weights of 2 entry nodes)' entry.json
+checks 65 'edge-1: -3 is not in' bad-entry.json
+checks 0 'traffic enters at 2 nodes, 12 s ago' enters.json
+
 # --- configurations
 configuration() { # CODE TEXT CONTENT
 	printf "$3" >"$folder/sched.yaml"

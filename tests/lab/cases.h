@@ -12,6 +12,8 @@ typedef int lab_case(struct cluster *c, struct lm_err *err);
 
 /* cases_net.c: what probes measure */
 lab_case case_round_trips, case_p1_silent_peer, case_p2_loss_of_30_percent, case_p5_p6_oping, case_p5_p6_socket;
+/* cases_clients.c: where users are, and that pods follow them */
+lab_case case_clients_move;
 /* cases_volume.c: the files on NFS */
 lab_case case_mounts, case_reports_everywhere, case_stale_report, case_s6_other_client, case_edit_under_hold, case_unfinished_edit,
 	case_s7_server_gone;

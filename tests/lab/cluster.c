@@ -175,7 +175,7 @@ int cluster_probes(struct cluster *c, struct lm_err *err)
 int cluster_merger(struct cluster *c, int host, struct lm_err *err)
 {
 	const char *const argv[] = {"latency-merge", "--dir", HOST_VOLUME, "--watch", "--interval", "2s", "--server", "http://" SERVER,
-				    "--clients", CLIENTS, NULL};
+				    "--clients", CLIENTS, "--client-services", NULL};
 
 	c->merger_host = host;
 	c->merger = start(c, host, argv[0], argv, err);

@@ -19,6 +19,7 @@ static const struct {
 } cases[] = {
 	{"each host has the volume with the mount options of DESIGN.md", case_mounts},
 	{"measured round trips are those of the network, for every pair, also after a change", case_round_trips},
+	{"clients_move: pods near three clients land by their delays; they move, one by its Service's address; the next pods follow", case_clients_move},
 	{"a report written on one host is read on every other", case_reports_everywhere},
 	{"p1_silent_peer: a dead link is null and lost, never 0; others are unaffected; it comes back", case_p1_silent_peer},
 	{"p2_loss_of_30_percent: loss is 0.30 +- 0.05, the round trip is of the replies", case_p2_loss_of_30_percent},

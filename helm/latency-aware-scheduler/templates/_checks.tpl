@@ -15,6 +15,14 @@
 {{- if lt (include "latency.ms" .Values.probe.lossWindow | int64) (include "latency.ms" .Values.probe.window | int64) }}
 {{- fail (printf "probe.lossWindow: %s is shorter than probe.window (%s)" .Values.probe.lossWindow .Values.probe.window) }}
 {{- end }}
+{{- $entry := .Values.merge.entry }}
+{{- if and $entry.static $entry.file }}{{ fail "merge.entry.static and merge.entry.file: only one of them" }}{{ end }}
+{{- if and (or $entry.static $entry.file) $entry.query }}{{ fail "merge.entry.query: cannot be given with merge.entry.static or merge.entry.file" }}{{ end }}
+{{- if and (or $entry.static $entry.file) $entry.prometheusUrl (not .Values.merge.trafficQuery) }}
+{{- fail "merge.entry.prometheusUrl: cannot be given with merge.entry.static or merge.entry.file, unless it is for merge.trafficQuery" }}
+{{- end }}
+{{- if and $entry.query (not $entry.prometheusUrl) }}{{ fail "merge.entry.query: needs merge.entry.prometheusUrl" }}{{ end }}
+{{- if and .Values.merge.trafficQuery (not $entry.prometheusUrl) }}{{ fail "merge.trafficQuery: needs merge.entry.prometheusUrl" }}{{ end }}
 {{- $lease := .Values.scheduler.leaderElection }}
 {{- if le (include "latency.ms" $lease.leaseDuration | int64) (include "latency.ms" $lease.renewDeadline | int64) }}
 {{- fail (printf "scheduler.leaderElection.leaseDuration: %s is not longer than renewDeadline (%s)" $lease.leaseDuration $lease.renewDeadline) }}
