@@ -75,6 +75,27 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+/* An IPv4 client of a socket for both is "::ffff:10.0.0.7" to it, and "10.0.0.7" to us. */
+static void format_peer(struct MHD_Connection *connection, char text[static INET6_ADDRSTRLEN])
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *from = info ? info->client_addr : NULL;
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	text[0] = '\0';
+	if (from && from->sa_family == AF_INET) {
+		memcpy(&v4, from, sizeof(v4));
+		inet_ntop(AF_INET, &v4.sin_addr, text, INET6_ADDRSTRLEN);
+	} else if (from && from->sa_family == AF_INET6) {
+		memcpy(&v6, from, sizeof(v6));
+		if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+			inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, INET6_ADDRSTRLEN);
+		else
+			inet_ntop(AF_INET6, &v6.sin6_addr, text, INET6_ADDRSTRLEN);
+	}
+}
+
 static bool is_path_of(const struct http_route *route, const char *path)
 {
 	size_t len = strlen(route->path);
@@ -95,6 +116,8 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	const struct http_route *route = server->settings.routes, *end = route + server->settings.route_count;
 	struct http_reply reply = {.status = 200, .content_type = "text/plain; charset=utf-8"};
 	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	const char *credentials = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+	char peer[INET6_ADDRSTRLEN];
 	auto_buf struct buf query = {0};
 	bool known = false;
 
@@ -110,10 +133,12 @@ static enum MHD_Result answer(const struct http_server *server, struct MHD_Conne
 	if (route == end)
 		return send_text(connection, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &query);
+	format_peer(connection, peer);
 	buf_add(&x->body, "", 0);
 	route->handler(server->settings.arg,
 		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
-					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len},
+					      .content_type = type ? type : "", .authorization = credentials ? credentials : "", .peer = peer,
+					      .body = x->body.data, .body_len = x->body.len},
 		       &reply);
 	buf_add(&reply.body, "", 0);
 	return send_reply(connection, &reply);

@@ -26,6 +26,8 @@
 struct http_request {
 	const char *method, *path, *query;	/* query without `?`, "" when none */
 	const char *content_type;		/* "" when none */
+	const char *authorization;		/* the header's text, "" when none */
+	const char *peer;			/* the client's numeric address, without port: "10.0.0.7", "2001:db8::7", "" unknown */
 	const char *body;			/* NUL-terminated */
 	size_t body_len;
 };

@@ -16,6 +16,9 @@
  * A period is the longer of merge and probe interval, at least 60 s; the probe interval is the lower median of what the reports say. A
  * report that names a longer one is itself fresh for 3 of those.
  *
+ * Clients are those of `clients`, or whom the reports name, and the groups of `observed`. What no probe measured is what users saw, or an estimate
+ * (estimate.h); neither is kept from the previous snapshot, but made anew.
+ *
  * Values are rounded to what the file holds (0.1 us, loss 0.0001), so that folding what was written and read back changes nothing.
  * Nodes and clients of the result are sorted by name. epoch, generation and written_ms are the publisher's: they are left empty here.
  */
@@ -28,6 +31,7 @@
 #include "lib/names.h"
 #include "lib/report.h"
 #include "lib/snapshot.h"
+#include "merge/observe.h"
 
 #define FOLD_FRESH_PERIODS 3
 #define FOLD_DEAD_PERIODS 10
@@ -39,6 +43,7 @@ struct fold_settings {
 	const struct snapshot *previous;	/* NULL: none. Borrowed until fold_finish */
 	const struct names *nodes;		/* who belongs to the mesh */
 	const struct names *clients;		/* NULL: whom the reports name */
+	const struct observed *observed;	/* what users saw (estimate.h); NULL: nothing. Borrowed until fold_finish */
 	double interval_s;			/* between merges */
 	double elapsed_s;			/* since `previous` was written; at least 0 */
 };
@@ -58,6 +63,7 @@ struct fold_summary {
 	uint32_t fresh, aged, unknown;	/* rows of the result; they add up to nodes */
 	uint32_t lost;			/* known rows that became unknown or vanished, or would have when held back */
 	uint32_t stale, replayed, conflicts;
+	uint32_t observed, estimated;	/* client cells (estimate.h) */
 	double oldest_s;		/* of the known rows; 0 when none */
 	bool held_back;
 };
