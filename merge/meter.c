@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "merge/observe.h"
+
 const char *const meter_reasons[] = {
 	[REASON_MISSING] = "missing", [REASON_UNREADABLE] = "unreadable", [REASON_TIMEOUT] = "timeout", [REASON_TOO_LARGE] = "too_large",
 	[REASON_NO_FILE] = "no_regular_file", [REASON_EMPTY] = "empty", [REASON_SYNTAX] = "syntax", [REASON_SCHEMA] = "schema",
@@ -11,6 +13,8 @@ const char *const meter_reasons[] = {
 
 static const char *const results[] = {"ok", "degraded", "failed", NULL};
 static const char *const states[] = {"fresh", "aged", "unknown", NULL};
+static const char *const posts[] = {"accepted", "bad", "unauthorized", "limited", "busy", NULL};
+static const char *const kinds[] = {"observed", "estimated", NULL};
 static const double run_bounds[] = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, INFINITY};
 
 static const struct metric_spec specs[METER_COUNT] = {
@@ -31,6 +35,12 @@ static const struct metric_spec specs[METER_COUNT] = {
 	[METER_RUN_SECONDS] = {METRIC_HISTOGRAM, "latency_merge_run_seconds", "duration of a merge", NULL, NULL, run_bounds},
 	[METER_LAST_SUCCESS] = {METRIC_GAUGE, "latency_merge_last_success_timestamp_seconds", "end of the last merge that did not fail", NULL, NULL, NULL},
 	[METER_BYTES] = {METRIC_GAUGE, "latency_merge_snapshot_bytes", "size of the last cluster-latency.json", NULL, NULL, NULL},
+	[METER_OBSERVATION_POSTS] = {METRIC_COUNTER, "latency_merge_observations_posts_total", "posts of observations", "result", posts, NULL},
+	[METER_OBSERVATIONS] = {METRIC_COUNTER, "latency_merge_observations_accepted_total", "observations taken", NULL, NULL, NULL},
+	[METER_OBSERVATIONS_REFUSED] = {METRIC_COUNTER, "latency_merge_observations_refused_total", "observations not taken", "reason", observe_reasons, NULL},
+	[METER_OBSERVATION_REPORTERS] = {METRIC_GAUGE, "latency_merge_observations_reporters", "addresses that posted lately", NULL, NULL, NULL},
+	[METER_OBSERVATION_CELLS] = {METRIC_GAUGE, "latency_merge_observations_cells", "figures kept: reporter, group and node", NULL, NULL, NULL},
+	[METER_CLIENT_CELLS] = {METRIC_GAUGE, "latency_merge_client_cells", "of the last matrix, what no probe measured", "kind", kinds, NULL},
 };
 
 struct metrics *meter_new(void)

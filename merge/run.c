@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "merge/fold.h"
+#include "merge/observer.h"
 #include "merge/publish.h"
 #include "merge/scan.h"
 
@@ -20,6 +21,7 @@ struct run {
 	struct past past;
 	bool roster_is_old;
 	struct scan scan;
+	struct observed observed;
 	struct snapshot next;
 	struct fold_summary summary;
 	struct published published;
@@ -87,6 +89,17 @@ static double elapsed_s(const struct run *r)
 	return r->past.elapsed_s;
 }
 
+static void observe(struct run *r)
+{
+	const struct merger *m = r->merger;
+	const struct roster *roster = &m->roster;
+	double period_s = fmax(FOLD_PERIOD_LEAST_S, (double)m->settings->interval_ms / 1e3);
+
+	if (m->observer)
+		observer_collect(m->observer, r->volume.snapshot_fd, &roster->peers.nodes.names,
+				 roster->has_clients ? &roster->peers.clients.names : NULL, FOLD_DEAD_PERIODS * period_s, &r->observed);
+}
+
 static struct fold *begin_fold(const struct run *r)
 {
 	const struct roster *roster = &r->merger->roster;
@@ -95,6 +108,7 @@ static struct fold *begin_fold(const struct run *r)
 		.previous = r->past.has_state ? &r->past.state : NULL,
 		.nodes = &roster->peers.nodes.names,
 		.clients = roster->has_clients ? &roster->peers.clients.names : NULL,
+		.observed = &r->observed,
 		.interval_s = (double)r->merger->settings->interval_ms / 1e3,
 		.elapsed_s = r->past.has_state ? elapsed_s(r) : 0,
 	});
@@ -115,9 +129,11 @@ static void begin_scan(struct run *r)
 /* 1 when it was stopped. The past is dropped before the result is made into text: both are large. */
 static int fold_all(struct run *r)
 {
-	struct fold *fold = begin_fold(r);
+	struct fold *fold;
 	int stopped;
 
+	observe(r);
+	fold = begin_fold(r);
 	begin_scan(r);
 	stopped = scan_reports(&r->scan, fold);
 	if (!stopped) {
@@ -143,6 +159,8 @@ static void count(const struct run *r)
 	metrics_set(m, METER_ROWS, METER_ROW_AGED, r->summary.aged);
 	metrics_set(m, METER_ROWS, METER_ROW_UNKNOWN, r->summary.unknown);
 	metrics_set(m, METER_CLIENTS, 0, r->summary.clients);
+	metrics_set(m, METER_CLIENT_CELLS, METER_CELL_OBSERVED, r->summary.observed);
+	metrics_set(m, METER_CLIENT_CELLS, METER_CELL_ESTIMATED, r->summary.estimated);
 	metrics_set(m, METER_OLDEST, 0, r->summary.oldest_s);
 	metrics_set(m, METER_GENERATION, 0, (double)r->next.generation);
 	metrics_set(m, METER_DEGRADED_RUNS, 0, (double)r->next.degraded_runs);
@@ -223,6 +241,8 @@ static int run_steps(struct run *r, struct lm_err *err)
 		return failed;
 	if (fold_all(r))
 		return 1;
+	if (r->merger->observer)
+		observer_save(r->merger->observer, r->volume.snapshot_fd);
 	if (publish(r, err) < 0)
 		return -1;
 	count(r);
@@ -243,6 +263,7 @@ int merger_run(struct merger *m, struct lm_err *err)
 		metrics_add(m->metrics, METER_RUNS, METER_RUN_FAILED, 1);
 	volume_close(&r.volume);
 	past_free(&r.past);
+	observed_free(&r.observed);
 	snapshot_free(&r.next);
 	return result;
 }

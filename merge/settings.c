@@ -19,8 +19,12 @@ static const struct option_spec specs[] = {
 	{"insecure", OPT_FLAG, FIELD(insecure), NULL, NULL, 0, .help = "allow a kubeconfig that skips the check of the server's certificate"},
 	{"clients", OPT_STRING, FIELD(clients_file), "FILE", NULL, 0, .help = "the clients, {\"milan\":[\"203.0.113.7\"]}"},
 	{"listen", OPT_STRING, FIELD(listen), "ADDR:PORT", NULL, 0, .help = "with --watch: serve /metrics and /healthz"},
+	{"observations", OPT_FLAG, FIELD(observations), NULL, NULL, 0,
+	 .help = "with --watch and --listen: take what users saw by POST /observations"},
+	{"observations-token-file", OPT_STRING, FIELD(observations_token_file), "FILE", NULL, 0,
+	 .help = "the bearer token that posts must have; without it anybody who reaches the port may post"},
 	{"check", OPT_FLAG, FIELD(check), NULL, NULL, OPT_FLAG_ONLY,
-	 .help = "validate files: reports, cluster-latency.json, peers.json; one line each"},
+	 .help = "validate files: reports, cluster-latency.json, peers.json, observations.json; one line each"},
 };
 
 const struct options_program settings_program = {
@@ -40,6 +44,15 @@ const struct options_program settings_program = {
 		    "77 not permitted; 78 a kubeconfig is wrong.\n",
 };
 
+static int refuse_observations(const struct settings *s, struct lm_err *err)
+{
+	if (s->observations && (!s->watch || !s->listen))
+		return lm_fail(err, LM_USAGE, "--observations: needs --watch and --listen");
+	if (s->observations_token_file && !s->observations)
+		return lm_fail(err, LM_USAGE, "--observations-token-file: needs --observations");
+	return 0;
+}
+
 static int refuse_contradictions(const struct settings *s, const struct options *o, struct lm_err *err)
 {
 	if (s->check && !o->operand_count)
@@ -56,7 +69,7 @@ static int refuse_contradictions(const struct settings *s, const struct options 
 		return lm_fail(err, LM_USAGE, "--kubeconfig: cannot be given with --server");
 	if (s->listen && !s->watch)
 		return lm_fail(err, LM_USAGE, "--listen: needs --watch");
-	return 0;
+	return refuse_observations(s, err);
 }
 
 int settings_parse(int argc, char **argv, struct settings *settings, struct options *options, struct lm_err *err)

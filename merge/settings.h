@@ -18,6 +18,8 @@ struct settings {
 	const char *kubeconfig, *server;
 	bool insecure;
 	const char *listen;		/* NULL: nothing is served */
+	bool observations;
+	const char *observations_token_file;	/* NULL: anybody may post */
 };
 
 extern const struct options_program settings_program;
