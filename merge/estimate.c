@@ -44,13 +44,18 @@ struct work {
 	struct estimate_summary *summary;
 };
 
-/* To what the file holds; a bound must not become less. */
+/* To what the file holds, and not beyond its limit; else a bound must not become less. */
 static float rounded_up(double us)
 {
-	double up = ceil(us * SCALE) / SCALE;
+	double up = fmin(ceil(us * SCALE) / SCALE, REPORT_RTT_MAX_US);
 	float out = (float)up;
 
-	return (double)out < us ? nextafterf(out, INFINITY) : out;
+	return (double)out < fmin(us, REPORT_RTT_MAX_US) ? nextafterf(out, INFINITY) : out;
+}
+
+static float rounded(double us)
+{
+	return (float)fmin(floor(us * SCALE + 0.5) / SCALE, REPORT_RTT_MAX_US);
 }
 
 /* Both directions, as matrix.h folds them: the larger, unknown where one was lost. */
@@ -94,7 +99,7 @@ static void take_cells(struct work *w, const struct observed *observed, const st
 		uint32_t node = names_find(&w->s->nodes, observed->nodes.items[said->node]);
 
 		if (node != NAMES_NONE && isnan(w->cells[node].value_us))
-			w->cells[node] = (struct cell){said->rtt_us, said->reporters, said->reporter, false};
+			w->cells[node] = (struct cell){(double)rounded(said->rtt_us), said->reporters, said->reporter, false};
 	}
 }
 
@@ -306,7 +311,7 @@ static void put_seen(struct work *w, uint32_t node, double value_us)
 		put_estimate(w, node, value_us, value_us);
 		return;
 	}
-	w->s->client.rtt_us[at] = (float)(floor(value_us * SCALE + 0.5) / SCALE);
+	w->s->client.rtt_us[at] = (float)value_us;
 	w->s->client.jitter_us[at] = w->s->client.loss[at] = NAN;
 }
 
