@@ -18,6 +18,7 @@
 #define ZONES 30
 #define ZONES_EACH 3			/* of a region, one after the other in the file */
 #define NOISE 0.03
+#define WITHIN 1.15			/* of the best, on average: the promise */
 #define ROUNDS 30
 
 static struct snapshot regions;
@@ -264,17 +265,13 @@ static void judge(struct outcome *sum, const double *truth, const bool *said, co
 	sum->best_us += truth[best];
 	sum->best_seen_us += truth[best_seen];
 	sum->decided_by_estimate += !said[chosen];
-	sum->lost_to_optimism += !said[chosen] && truth[chosen] > truth[best_seen];
+	sum->lost_to_optimism += !said[chosen] && truth[chosen] > truth[best_seen] * WITHIN;
 }
 
-static void one_round(enum users users, uint64_t seed, struct outcome *sum)
+static void begin_regions(void)
 {
-	struct rng r = rng_make(seed);
-	double truth[ZONES][ZONES];
-	bool said[ZONES][ZONES];
 	auto_buf struct buf names = {0}, nodes = {0};
-	int home, node;
-	double chosen_before = sum->chosen_us, best_before = sum->best_us;
+	int node;
 
 	for (node = 0; node < ZONES; node++) {
 		buf_printf(&names, "users-%d ", node);
@@ -284,6 +281,17 @@ static void one_round(enum users users, uint64_t seed, struct outcome *sum)
 	copy_mesh(&w);
 	seen = observe_new();
 	observe_expect(seen, &w.snapshot.nodes, NULL);
+}
+
+static void one_round(enum users users, uint64_t seed, struct outcome *sum)
+{
+	struct rng r = rng_make(seed);
+	double truth[ZONES][ZONES];
+	bool said[ZONES][ZONES];
+	int home, node;
+	double chosen_before = sum->chosen_us, best_before = sum->best_us;
+
+	begin_regions();
 	for (home = 0; home < ZONES; home++) {
 		double access_us = 1000 + 9000 * rng_unit(&r);
 
@@ -310,8 +318,9 @@ static double print(const char *what, const struct outcome *o)
 {
 	printf("# %s: chosen %.3f of the best on average, worst round %.3f (seed %llu); best observed node alone: %.3f\n", what, o->chosen_us / o->best_us,
 	       o->worst_round, (unsigned long long)o->worst_seed, o->best_seen_us / o->best_us);
-	printf("# %s: %d clients, %d decided by an estimate, %d of them worse than the best observed, %d bounds broken\n", what, o->clients,
-	       o->decided_by_estimate, o->lost_to_optimism, o->bound_broken);
+	printf("# %s: %d clients, %d decided by an estimate, %d of them more than 15 %% worse than the best observed, %d bounds broken of %d\n", what,
+	       o->clients, o->decided_by_estimate, o->lost_to_optimism, o->bound_broken, o->clients * ZONES);
+	assert_true(o->lost_to_optimism <= o->clients * 0.15 && o->bound_broken <= o->clients * ZONES * 0.002);
 	return o->chosen_us / o->best_us;
 }
 
@@ -328,9 +337,98 @@ static void the_chosen_node_is_near_the_best(void **state)
 		one_round(OF_ZONES, test_seed() + (uint64_t)i, &of_zones);
 	}
 	ratio = print("users of regions", &of_regions);
-	assert_true(ratio <= 1.15);
+	assert_true(ratio <= WITHIN);
+	/*
+	 * Which of three zones 2 ms apart is theirs, only one of them can tell when the other two, or it, were seen: in 0.9 of the cases it is a
+	 * guess that is wrong twice in three times, 1.2 ms on average, where the best is 5.5. So 1.22 is what anyone can reach here.
+	 */
 	ratio = print("users of zones", &of_zones);
-	assert_true(ratio <= 1.35);
+	assert_true(ratio <= 1.30);
+}
+
+/* Where a pod runs, users are seen: an estimate that was too good is replaced, and the choice ends on a node that was measured. */
+static void optimism_is_found_out(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	int round, node, steps, most = 0;
+	double ratios = 0;
+
+	(void)state;
+	for (round = 0; round < 60; round++) {
+		double truth[ZONES], access_us = 1000 + 9000 * rng_unit(&r), best_us = INFINITY;
+		int home = (int)rng_below(&r, ZONES), chosen;
+		bool said[ZONES];
+
+		begin_regions();
+		for (node = 0; node < ZONES; node++) {
+			truth[node] = true_us(&w, OF_ZONES, home, node, access_us);
+			best_us = fmin(best_us, truth[node]);
+		}
+		observe_some(&r, "users-0", truth, said);
+		for (steps = 0;; steps++) {
+			for (node = 0; node < ZONES; node++)
+				w.snapshot.client.rtt_us[node * ZONES] = NAN;
+			if (w.snapshot.client_estimate_us)
+				for (node = 0; node < ZONES; node++)
+					w.snapshot.client_estimate_us[node * ZONES] = NAN;
+			fill();
+			world_take(&w);
+			world_decide(&w, "web", "", "\"latency-mesh.io/near\":\"client/users-0\"");
+			chosen = (int)names_find(&w.snapshot.nodes, world_chosen(&w));
+			if (said[chosen])
+				break;
+			said[chosen] = true;
+			says("10.0.0.1", "users-0", w.snapshot.nodes.items[chosen], truth[chosen] / 1e3);
+		}
+		for (node = 0; node < ZONES; node++)
+			assert_true(!said[node] || truth[chosen] <= truth[node] * (1 + 12 * NOISE) / 0.97);
+		ratios += truth[chosen] / best_us / 60;
+		most = steps > most ? steps : most;
+		observe_free(seen);
+		world_end(&w);
+	}
+	printf("# found out after %d nodes at most; then %.3f of the best on average\n", most, ratios);
+	assert_true(most < ZONES / 2);
+}
+
+/* Where the triangle holds and users are seen exactly, no limit passes a node that does not keep it. */
+static void limits_rest_on_bounds_that_hold(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	struct rng r = rng_make(test_seed());
+	int round, i, k, passed = 0, refused = 0, estimates = 0;
+
+	for (round = 0; round < 3000; round++) {
+		double x[5], y[5], truth_us[4], limit_us = 5000 + 40000 * rng_unit(&r);
+		auto_free char *within = xasprintf("\"latency-mesh.io/within\":\"client/milan<=%.0fus\"", limit_us);
+		bool any = false;
+
+		begin(state);
+		for (i = 0; i < 5; i++)
+			x[i] = 30e3 * rng_unit(&r), y[i] = 30e3 * rng_unit(&r);
+		for (i = 0; i < 4; i++) {
+			truth_us[i] = hypot(x[i] - x[4], y[i] - y[4]) + 3000;
+			for (k = 0; k < i; k++)
+				world_rtt(&w, names[i], names[k], hypot(x[i] - x[k], y[i] - y[k]));
+			if (rng_chance(&r, 0.4) || (i == 3 && !any)) {
+				says("10.0.0.1", "milan", names[i], truth_us[i] / 1e3);
+				any = true;
+			}
+		}
+		fill();
+		world_decide(&w, "limit", "", within);
+		for (i = 0; i < 4; i++) {
+			bool passes = !world_reason(&w, names[i])[0];
+
+			assert_true(!passes || truth_us[i] <= limit_us + 2);
+			assert_true(isnan(estimate(names[i], "milan")) || estimate(names[i], "milan") <= rtt(names[i], "milan"));
+			passed += passes;
+			refused += !passes;
+			estimates += passes && !isnan(estimate(names[i], "milan"));
+		}
+		end(state);
+	}
+	assert_true(passed > 1000 && refused > 1000 && estimates > 200);
 }
 
 int main(void)
@@ -339,7 +437,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(users_near_a_landmark), T(a_probe_is_believed_first), T(of_two_the_larger_of_three_the_middle),
 		T(words_that_nowhere_meet_cannot_draw), T(what_users_saw_of_a_silent_node), T(no_way_to_the_measure_is_no_estimate),
-		cmocka_unit_test(the_chosen_node_is_near_the_best),
+		cmocka_unit_test(the_chosen_node_is_near_the_best), cmocka_unit_test(optimism_is_found_out),
+		cmocka_unit_test(limits_rest_on_bounds_that_hold),
 	};
 
 	return cmocka_run_group_tests(tests, load_regions, drop_regions);
