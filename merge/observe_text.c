@@ -173,7 +173,7 @@ static int read_cells(struct observe *o, struct reporter *r, const cJSON *group,
 			return -1;
 		f = observe_find_figure(o, r, group->string, cell->string, &ignored);
 		if (f)
-			*f = (struct figure){f->group, f->node, log(values[0]), values[1], read_ms - (int64_t)(values[2] * 1e3)};
+			*f = (struct figure){f->group, f->node, log(values[0]), values[1], read_ms - llround(values[2] * 1e3)};
 	}
 	return 0;
 }
