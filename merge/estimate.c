@@ -44,13 +44,10 @@ struct work {
 	struct estimate_summary *summary;
 };
 
-/* To what the file holds, and not beyond its limit; else a bound must not become less. */
+/* To what the file holds, and not beyond its limit; else a bound does not become less. */
 static float rounded_up(double us)
 {
-	double up = fmin(ceil(us * SCALE) / SCALE, REPORT_RTT_MAX_US);
-	float out = (float)up;
-
-	return (double)out < fmin(us, REPORT_RTT_MAX_US) ? nextafterf(out, INFINITY) : out;
+	return (float)fmin(ceil(us * SCALE) / SCALE, REPORT_RTT_MAX_US);
 }
 
 static float rounded(double us)
