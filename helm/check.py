@@ -241,6 +241,8 @@ REFUSED = [                     # the value, what the message names
     ("merge.schedule=* * * *", "/merge/schedule"), ("merge.schedule=61 * * * *", "/merge/schedule"), ("merge.schedule=@often", "/merge/schedule"),
     ("merge.schedule=* 24 * * *", "/merge/schedule"), ("merge.schedule=* * 0 * *", "/merge/schedule"), ("merge.schedule=* * * 13 *", "/merge/schedule"),
     ("merge.schedule=* * * * 7", "/merge/schedule"), ("merge.schedule=*/5 * * * *", "merge.interval"), ("merge.activeDeadlineSeconds=60", "merge.activeDeadlineSeconds"),
+    ("merge.observations.enabled=true", "merge.observations.enabled"), ("merge.observations.tokenSecret=x", "merge.observations.tokenSecret"),
+    ("merge.observations.tokenSecret=X/y", "/merge/observations/tokenSecret"), ("merge.observations.token=x", "token"),
     ("merge.kind=Job", "/merge/kind"), ("merge.interval=-60s", "/merge/interval"), ("merge.startingDeadlineSeconds=5", "/merge/startingDeadlineSeconds"),
     ("probe.interval=-5s", "/probe/interval"), ("probe.interval=5", "/probe/interval"), ("probe.interval=5 parsecs", "/probe/interval"),
     ("probe.pings=0", "/probe/pings"), ("probe.port=70000", "/probe/port"), ("probe.pinger=curl", "/probe/pinger"), ("probe.lossWindow=10s", "probe.lossWindow"),

@@ -29,7 +29,8 @@
  *	  fewer than half of them. Two: it is never less than what the honest one says. So a lie drives away, and does not draw.
  *	- other cells of a group with firm cells: each costs at least what the estimate from firm cells alone says, as if the lie was not
  *	  told; and what the liar does not name costs just that. So the node chosen for `near client/GROUP` costs, by firm cells alone, at most
- *	  as much as the best firm node, and as the best one that neither liar nor anybody else names.
+ *	  as much as the best firm node, and as the best one that nobody names (but for the point within which nodes are equal, sched/pick.h).
+ *	- a bound (estimate.h) stays above what is true, so that no limit passes a node by a lie; this needs one honest reporter, or a probe.
  *	- with one honest reporter (at most pairs): whatever it names costs at least what it says; the liar can make it cost more, up to all of it,
  *	  which leaves the choice to the scheduler's other scores and to nodes that are only estimated.
  *	- alone in a group: its word counts. At most OBSERVE_GROUPS_EACH new clients come by it.

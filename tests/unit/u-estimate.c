@@ -314,13 +314,13 @@ static void one_round(enum users users, uint64_t seed, struct outcome *sum)
 	}
 }
 
-static double print(const char *what, const struct outcome *o)
+static double print(const char *what, const struct outcome *o, double optimism)
 {
 	printf("# %s: chosen %.3f of the best on average, worst round %.3f (seed %llu); best observed node alone: %.3f\n", what, o->chosen_us / o->best_us,
 	       o->worst_round, (unsigned long long)o->worst_seed, o->best_seen_us / o->best_us);
 	printf("# %s: %d clients, %d decided by an estimate, %d of them more than 15 %% worse than the best observed, %d bounds broken of %d\n", what,
 	       o->clients, o->decided_by_estimate, o->lost_to_optimism, o->bound_broken, o->clients * ZONES);
-	assert_true(o->lost_to_optimism <= o->clients * 0.15 && o->bound_broken <= o->clients * ZONES * 0.002);
+	assert_true(o->lost_to_optimism <= o->clients * optimism && o->bound_broken <= o->clients * ZONES * 0.002);
 	return o->chosen_us / o->best_us;
 }
 
@@ -336,13 +336,13 @@ static void the_chosen_node_is_near_the_best(void **state)
 		one_round(OF_REGIONS, test_seed() + (uint64_t)i, &of_regions);
 		one_round(OF_ZONES, test_seed() + (uint64_t)i, &of_zones);
 	}
-	ratio = print("users of regions", &of_regions);
+	ratio = print("users of regions", &of_regions, 0.02);
 	assert_true(ratio <= WITHIN);
 	/*
 	 * Which of three zones 2 ms apart is theirs, only one of them can tell when the other two, or it, were seen: in 0.9 of the cases it is a
 	 * guess that is wrong twice in three times, 1.2 ms on average, where the best is 5.5. So 1.22 is what anyone can reach here.
 	 */
-	ratio = print("users of zones", &of_zones);
+	ratio = print("users of zones", &of_zones, 0.1);
 	assert_true(ratio <= 1.32);
 }
 
