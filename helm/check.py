@@ -96,7 +96,7 @@ def restricted(o):
         if any(p.get("hostPort") for p in c.get("ports", [])):
             bad.append("hostPort")
     for v in spec.get("volumes", []):
-        if not set(v) - {"name"} <= {"configMap", "persistentVolumeClaim", "emptyDir"} or "sizeLimit" not in v.get("emptyDir", {"sizeLimit"}):
+        if not set(v) - {"name"} <= {"configMap", "secret", "persistentVolumeClaim", "emptyDir"} or "sizeLimit" not in v.get("emptyDir", {"sizeLimit"}):
             bad.append(f"volume {v}")
     return bad
 
@@ -353,10 +353,12 @@ OTHER = {
     "merge.interval": "7m", "suspend": True, "startingDeadlineSeconds": 17, "activeDeadlineSeconds": 17, "successfulJobsHistoryLimit": 7,
     "failedJobsHistoryLimit": 7, "serviceAccount.create": False, "name": "other", "names": ["other"], "replicas": 7, "config": {"strict": True}, "poll": "7s", "dump": True,
     "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
+    "tokenSecret": "other",
     "labels": {"k": "v"}, "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
 }
 NFS = {"persistence": {"nfs": {"server": "10.0.0.1"}}}
-BESIDE = {"persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
+OBSERVED = {"merge": {"kind": "Deployment", "observations": {"enabled": True}}}
+BESIDE = {"merge.observations.enabled": {"merge": {"kind": "Deployment"}}, "merge.observations.tokenSecret": OBSERVED, "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
           "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
           "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}}
 
