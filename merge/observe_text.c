@@ -5,6 +5,7 @@
 
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "lib/snapshot.h"
 #include "merge/observe_private.h"
 
 #define VERSION 1
@@ -245,7 +246,7 @@ int observe_read(struct observe *o, const char *text, size_t len, int64_t now_ms
 	return 0;
 }
 
-/* Every node that is named is expected. */
+/* Every node that is named is expected, as far as there can be so many. */
 static void expect_all(struct observe *o, const cJSON *list)
 {
 	const cJSON *reporter, *group, *cell;
@@ -254,7 +255,7 @@ static void expect_all(struct observe *o, const cJSON *list)
 	cJSON_ArrayForEach(reporter, list)
 		cJSON_ArrayForEach(group, reporter)
 			cJSON_ArrayForEach(cell, group)
-				if (cell->string && name_is_valid(cell->string) && nodes.count < OBSERVE_CELLS_MAX)
+				if (cell->string && name_is_valid(cell->string) && nodes.count < SNAPSHOT_MAX_NODES)
 					names_add(&nodes, cell->string);
 	observe_expect(o, &nodes, NULL);
 	names_free(&nodes);

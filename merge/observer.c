@@ -23,13 +23,14 @@ struct allowance {
 
 struct observer {
 	struct metrics *metrics;
-	char *token;			/* NULL: none is wanted */
+	const char *token_path;		/* NULL: none is wanted */
 	pthread_mutex_t lock;		/* of all below */
+	char *token;
 	struct observe *table;
 	struct allowance allowances[OBSERVE_REPORTERS_MAX];
 	bool is_ready;			/* nodes are known and the file was read */
 	bool has_file;			/* we wrote one, or there was one */
-	struct log_gate save_gate;	/* of the merger's thread */
+	struct log_gate save_gate, token_gate;	/* of the merger's thread */
 };
 
 /* --- the token ------------------------------------------------------------------------------------------------------- */
@@ -61,13 +62,40 @@ static bool is_token(const char *wanted, const char *given)
 	return difference == 0;
 }
 
-static bool is_allowed(const struct observer *o, const char *authorization)
+static bool is_allowed(struct observer *o, const char *authorization)
 {
 	static const char scheme[] = "Bearer ";
+	bool is;
 
-	if (!o->token)
+	if (!o->token_path)
 		return true;
-	return strncasecmp(authorization, scheme, strlen(scheme)) == 0 && is_token(o->token, authorization + strlen(scheme));
+	if (strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+		return false;
+	pthread_mutex_lock(&o->lock);
+	is = is_token(o->token, authorization + strlen(scheme));
+	pthread_mutex_unlock(&o->lock);
+	return is;
+}
+
+/* A Secret that was changed is a file that was changed. */
+static void read_token_again(struct observer *o)
+{
+	auto_free char *fresh = NULL;
+	struct lm_err err;
+	char *old;
+
+	if (!o->token_path)
+		return;
+	if (read_token(o->token_path, &fresh, &err) < 0) {
+		if (log_gate_open(&o->token_gate, COMPLAINT_MS, NULL))
+			log_warn("the token cannot be read, the last one stays", FIELDS(LS("error", err.msg)));
+		return;
+	}
+	pthread_mutex_lock(&o->lock);
+	old = o->token;
+	o->token = steal(&fresh);
+	pthread_mutex_unlock(&o->lock);
+	free(old);
 }
 
 /* --- beginning and end ----------------------------------------------------------------------------------------------- */
@@ -81,6 +109,7 @@ int observer_new(const struct settings *settings, struct metrics *metrics, struc
 		return -1;
 	o = xcalloc(1, sizeof(*o));
 	o->metrics = metrics;
+	o->token_path = settings->observations_token_file;
 	o->token = steal(&token);
 	o->table = observe_new();
 	pthread_mutex_init(&o->lock, NULL);
@@ -259,6 +288,7 @@ static bool load(struct observer *o, int snapshot_fd)
 
 void observer_collect(struct observer *o, int snapshot_fd, const struct names *nodes, const struct names *clients, double life_s, struct observed *out)
 {
+	read_token_again(o);
 	pthread_mutex_lock(&o->lock);
 	observe_expect(o->table, nodes, clients);
 	if (!o->is_ready)

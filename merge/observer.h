@@ -37,7 +37,7 @@
 
 struct observer;
 
-/* Reads the token, if there is one: LM_NOINPUT, LM_DATA (empty, too long). */
+/* Reads the token, if one is wanted: LM_NOINPUT, LM_DATA (empty, too long). It is read again at each merge; one that is bad then changes nothing. */
 int observer_new(const struct settings *settings, struct metrics *metrics, struct observer **out, struct lm_err *err);
 void observer_free(struct observer *o);			/* NULL is fine */
 void observer_answer(struct observer *o, const struct http_request *request, struct http_reply *reply);

@@ -13,7 +13,7 @@ logs=${TEST_LOGS:-build/logs}
 export TEST_LOGS=$logs
 limit_s=${TEST_TIMEOUT:-300}
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|links|load|matrix|mesh|node|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-wire|filter-.*|fold|history|json|kube-.*|labels|lease|lies|links|load|matrix|mesh|node|observe|options|peers|pod(-terms)?|storage|queue|resources|rounds|sched-settings|sched-status|score(-soft)?|status|target|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-http|u-volume|u-scan|u-pinger-.*|u-extender-desk|u-kube-.*'
 
@@ -172,7 +172,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-fold|u-json|u-history|u-kube-lines|u-links|u-mesh|u-ranking|u-resources|u-snapshot|u-window'
+		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-estimate|u-fold|u-json|u-history|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-ranking|u-resources|u-snapshot|u-window'
 	done
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
 }

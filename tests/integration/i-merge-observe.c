@@ -164,6 +164,12 @@ static char *metrics(void)
 	return got.data;
 }
 
+static bool takes_the_new_token(void *unused)
+{
+	(void)unused;
+	return post("127.0.0.9", JSON, "Authorization: Bearer 0ther", "{\"observations\":[]}", NULL) != 401;
+}
+
 static void contains(const char *text, const char *words)
 {
 	if (!text || !strstr(text, words))
@@ -274,8 +280,11 @@ static void who_is_refused(void **state)
 	assert_string_equal(answer, "{\"accepted\":0,\"refused\":0,\"reasons\":{}}\n");
 	assert_int_equal(post("127.0.0.1", "Content-Type: text/plain", "Authorization: Bearer s3cret", good, NULL), 415);
 	assert_int_equal(post("127.0.0.1", JSON, "Authorization: Bearer s3cret", "{\"observations\":[NaN]}", NULL), 400);
+	put("token", "0ther");
+	assert_true(test_wait(takes_the_new_token, NULL, WAIT_MS));
+	assert_int_equal(post("127.0.0.1", JSON, "Authorization: Bearer s3cret", good, NULL), 401);
 	memset(large, ' ', OBSERVE_POST_BYTES + 1);
-	assert_int_equal(post("127.0.0.1", JSON, "Authorization: Bearer s3cret", large, NULL), 413);
+	assert_int_equal(post("127.0.0.1", JSON, "Authorization: Bearer 0ther", large, NULL), 413);
 	stop();
 	start(NULL, NULL);
 	assert_int_equal(post("127.0.0.1", JSON, NULL, good, NULL), 413);	/* no body is taken for anything */
