@@ -100,26 +100,26 @@ static void take_cells(struct work *w, const struct observed *observed, const st
 	}
 }
 
-/* How many reporters make a cell one of the measure: 3, 2, or 1; 0: all is lone and several speak, or there is nothing. */
-static uint32_t firmness(const struct work *w, const struct observed_group *group)
+static bool is_said_by(const struct cell *cell, uint32_t reporters)
 {
-	uint32_t most = 0, i;
-
-	for (i = 0; i < w->nodes; i++) {
-		const struct cell *cell = &w->cells[i];
-
-		if (isnan(cell->value_us))
-			continue;
-		if (!cell->reporters || cell->reporters >= ESTIMATE_FIRM)
-			return ESTIMATE_FIRM;
-		most = cell->reporters > most ? cell->reporters : most;
-	}
-	return most == 1 && group->reporters > 1 ? 0 : most;
+	return !isnan(cell->value_us) && reporters && (!cell->reporters || cell->reporters >= reporters);
 }
 
-static bool is_measure(const struct cell *cell, uint32_t firm)
+static uint32_t count_said_by(const struct work *w, uint32_t reporters)
 {
-	return !isnan(cell->value_us) && firm && (!cell->reporters || cell->reporters >= firm);
+	uint32_t count = 0, i;
+
+	for (i = 0; i < w->nodes; i++)
+		count += is_said_by(&w->cells[i], reporters);
+	return count;
+}
+
+/* How many reporters make a cell one of the measure: 2 or 1; 0: all is lone and several speak, or there is nothing. */
+static uint32_t measure_of(const struct work *w, const struct observed_group *group)
+{
+	if (count_said_by(w, ESTIMATE_PAIR))
+		return ESTIMATE_PAIR;
+	return group && group->reporters == 1 ? 1 : 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -131,13 +131,13 @@ static int by_value(const void *a, const void *b)
 	return (x->node > y->node) - (x->node < y->node);
 }
 
-static void take_measure(struct work *w, uint32_t firm)
+static void take_known(struct work *w, uint32_t reporters)
 {
 	uint32_t i;
 
 	w->known_count = 0;
 	for (i = 0; i < w->nodes; i++)
-		if (is_measure(&w->cells[i], firm)) {
+		if (is_said_by(&w->cells[i], reporters)) {
 			double value_us = w->cells[i].value_us, error_us = ESTIMATE_ERROR * value_us;
 
 			w->known[w->known_count++] = (struct known){i, value_us, 1 / (error_us * error_us + ESTIMATE_ERROR_US * ESTIMATE_ERROR_US), NULL};
@@ -218,7 +218,7 @@ static void bound_all(struct work *w)
 			w->bound_us[node] = fmin(w->bound_us[node], w->known[i].value_us + (double)w->known[i].rtt_us[node]);
 }
 
-/* The landmarks' rows, one after the other: sums of likelihood and of likelihood x RTT. */
+/* The landmarks' rows, one after the other: sums of likelihood and of likelihood x RTT. What is there already is only raised. */
 static void estimate_all(struct work *w)
 {
 	auto_free double *weights = xcalloc(w->nodes, sizeof(*weights)), *sums = xcalloc(w->nodes, sizeof(*sums));
@@ -235,9 +235,29 @@ static void estimate_all(struct work *w)
 			sums[node] += p->cost * ((double)rtt_us[node] + p->access_us);
 		}
 	}
-	for (node = 0; node < w->nodes; node++)
+	for (node = 0; node < w->nodes; node++) {
+		double mean_us = weights[node] > 0 ? fmax(LEAST_US, sums[node] / weights[node]) : w->bound_us[node];
+
 		if (!isnan(w->bound_us[node]))
-			w->estimate_us[node] = fmin(fmax(LEAST_US, sums[node] / weights[node]), w->bound_us[node]); /* 0 / 0: the bound */
+			w->estimate_us[node] = fmin(fmax(mean_us, w->estimate_us[node]), w->bound_us[node]);
+	}
+}
+
+/* From all of the measure; and from what is firm in it alone, because one liar in a pair may have made that one too far, and by it others too near. */
+static void estimate_from(struct work *w, uint32_t reporters)
+{
+	uint32_t firm = count_said_by(w, ESTIMATE_FIRM);
+	bool mixed = reporters && firm && firm < count_said_by(w, reporters);
+
+	take_known(w, reporters);
+	bound_all(w);
+	find_landmarks(w);
+	estimate_all(w);
+	if (!mixed)
+		return;
+	take_known(w, ESTIMATE_FIRM);
+	find_landmarks(w);
+	estimate_all(w);
 }
 
 /* --- several lone words ----------------------------------------------------------------------------------------------- */
@@ -312,11 +332,11 @@ static void put_seen(struct work *w, uint32_t node, double value_us)
 	w->s->client.jitter_us[at] = w->s->client.loss[at] = NAN;
 }
 
-static void put_cell(struct work *w, uint32_t node, uint32_t firm)
+static void put_cell(struct work *w, uint32_t node, uint32_t measure)
 {
 	const struct cell *cell = &w->cells[node];
 
-	if (is_measure(cell, firm)) {
+	if (is_said_by(cell, measure)) {
 		if (cell->reporters)
 			put_seen(w, node, cell->value_us);
 	} else if (!cell->lost && !isnan(w->bound_us[node])) {
@@ -350,22 +370,18 @@ static bool is_complete(const struct work *w)
 static void fill_client(struct work *w, const struct observed *observed)
 {
 	const struct observed_group *group = find_group(observed, w->s->clients.items[w->client]);
-	uint32_t firm, node;
+	uint32_t measure, node;
 
 	take_cells(w, observed, group);
 	if (is_complete(w))
 		return;
-	firm = firmness(w, group);
-	take_measure(w, firm);
-	bound_all(w);
-	if (w->known_count) {
-		find_landmarks(w);
-		estimate_all(w);
-	} else if (group) {
+	measure = measure_of(w, group);
+	if (measure)
+		estimate_from(w, measure);
+	else
 		bound_by_others(w);
-	}
 	for (node = 0; node < w->nodes; node++)
-		put_cell(w, node, firm);
+		put_cell(w, node, measure);
 }
 
 void estimate_clients(struct snapshot *s, const struct observed *observed, struct estimate_summary *summary)

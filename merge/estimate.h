@@ -4,9 +4,9 @@
  *
  *	estimate_clients(&next, &observed);
  *
- * For each client, its measure is the firmest kind of cell that it has (observe.h): measured by probes and said by three reporters or more; else
- * by two; else the word of its only reporter. Such a cell gets the value as client_rtt_us, jitter and loss null. All other nodes get
- * an estimate from the measure (client_estimate_us) and a bound in client_rtt_us (snapshot.h):
+ * For each client, its measure are the cells that probes measured or that at least two reporters say (observe.h); where there are none, the words of its
+ * only reporter. Such a cell gets the value as client_rtt_us, jitter and loss null. All other nodes get an estimate from the measure
+ * (client_estimate_us) and a bound in client_rtt_us (snapshot.h):
  *
  *	bound		the least of value(o) + rtt(o, node) over the cells o of the measure. By the triangle the truth is not above it,
  *			as far as value and mesh hold; limits look at nothing else.
@@ -14,7 +14,8 @@
  *			Each p gets the a that fits the measure best, and a likelihood: errors are normal, of ESTIMATE_ERROR of the value and
  *			ESTIMATE_ERROR_US; access times are exponential, ESTIMATE_ACCESS_US in the mean. The estimate is the mean of
  *			rtt(p, node) + a over all p by likelihood: many landmarks that explain the measure equally well give a middling
- *			estimate, which does not draw pods to a guess. At most the bound, at least 1 us.
+ *			estimate, which does not draw pods to a guess. At most the bound, at least 1 us. Where only a part of the measure is firm, it is
+ *			the larger of the estimates from all of it and from that part.
  *
  * So an estimate is at most as optimistic as bound - estimate: both are in the file. A measured node m loses to an estimated node n only when the
  * estimate is below value(m), and then n is at worst rtt(m, n) slower than m. As soon as users reach n, it is measured: what was too good to be true is
@@ -38,6 +39,7 @@
 #define ESTIMATE_ERROR_US 50.0
 #define ESTIMATE_ACCESS_US 10e3		/* what a line of a home or an office adds */
 #define ESTIMATE_FIRM 3			/* reporters */
+#define ESTIMATE_PAIR 2
 #define ESTIMATE_CELLS_MAX 64		/* of the measure that are looked at, the nearest first: they say most. Bounds the time */
 #define ESTIMATE_LANDMARKS_MAX 64
 

@@ -19,20 +19,22 @@
  *	pair	2 reporters
  *	lone	1 reporter
  *
- * The firmest kind that a group has anywhere is its measure: these cells are taken as they are, and all others of the group count as estimates
- * from them which the reporters may only raise. Where a group has one reporter and nothing else, its word is the measure. Where it has several and
- * all cells are lone, each counts at least as much as the words of the others bound it by (the triangle, through the mesh).
+ * Firm cells and pairs are taken as they are; they are the group's measure. A lone cell beside them counts as an estimate from them, which its
+ * reporter may only raise. Where a group has one reporter and nothing else, its word is the measure. Where it has several and all
+ * cells are lone, each counts at least as much as the words of the others bound it by (the triangle, through the mesh).
  *
  * The share of a reporter that lies. Let the others be honest:
  *	- it moves only groups that it names itself, and nothing that a probe measured. A value is 50 us to 60 s.
  *	- three or more reporters in a cell: the cell stays between the smallest and the largest of what the honest ones say, while liars are
  *	  fewer than half of them. Two: it is never less than what the honest one says. So a lie drives away, and does not draw.
- *	- other cells of a group with firm cells: each costs at least what the estimate from firm cells alone says, as if the lie was not
- *	  told; and what the liar does not name costs just that. So the node chosen for `near client/GROUP` costs, by firm cells alone, at most
- *	  as much as the best firm node, and as the best one that nobody names (but for the point within which nodes are equal, sched/pick.h).
+ *	- a lone cell costs at least what is estimated without it. Where there are firm cells, no estimate is below the one from firm cells
+ *	  alone (or its bound, if that is less).
+ *	- so the node chosen for `near client/GROUP` costs at most what the honest ones say of the best node that two of them name, or that a
+ *	  probe measured (but for the point within which nodes are equal, sched/pick.h): if an honest one names it, by that word; if none
+ *	  does, by an estimate of the kind above.
  *	- a bound (estimate.h) stays above what is true, so that no limit passes a node by a lie; this needs one honest reporter, or a probe.
- *	- with one honest reporter (at most pairs): whatever it names costs at least what it says; the liar can make it cost more, up to all of it,
- *	  which leaves the choice to the scheduler's other scores and to nodes that are only estimated.
+ *	- with one honest reporter: whatever it names costs at least what it says; the liar can make it cost more, up to all of it, which leaves
+ *	  the choice to the scheduler's other scores and to nodes that are only estimated.
  *	- alone in a group: its word counts. At most OBSERVE_GROUPS_EACH new clients come by it.
  *	- two reporters that lie together are two reporters. Who can post from many addresses is many reporters: that is what the token is for.
  *
