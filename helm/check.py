@@ -273,6 +273,8 @@ REFUSED = [                     # the value, what the message names
     ("merge.schedule=* * * *", "/merge/schedule"), ("merge.schedule=61 * * * *", "/merge/schedule"), ("merge.schedule=@often", "/merge/schedule"),
     ("merge.schedule=* 24 * * *", "/merge/schedule"), ("merge.schedule=* * 0 * *", "/merge/schedule"), ("merge.schedule=* * * 13 *", "/merge/schedule"),
     ("merge.schedule=* * * * 7", "/merge/schedule"), ("merge.schedule=*/5 * * * *", "merge.interval"), ("merge.activeDeadlineSeconds=60", "merge.activeDeadlineSeconds"),
+    ("merge.observations.enabled=true", "merge.observations.enabled"), ("merge.observations.tokenSecret=x", "merge.observations.tokenSecret"),
+    ("merge.observations.tokenSecret=X/y", "/merge/observations/tokenSecret"), ("merge.observations.token=x", "token"),
     ("merge.kind=Job", "/merge/kind"), ("merge.interval=-60s", "/merge/interval"), ("merge.startingDeadlineSeconds=5", "/merge/startingDeadlineSeconds"),
     ("probe.interval=-5s", "/probe/interval"), ("probe.interval=5", "/probe/interval"), ("probe.interval=5 parsecs", "/probe/interval"),
     ("probe.pings=0", "/probe/pings"), ("probe.port=70000", "/probe/port"), ("probe.pinger=curl", "/probe/pinger"), ("probe.lossWindow=10s", "probe.lossWindow"),
@@ -401,13 +403,15 @@ OTHER = {
     "leaseDuration": "17s", "renewDeadline": "9s", "retryPeriod": "3s", "topologySpreadConstraints": [{"k": "v"}], "enabled": True, "interval": "7s",
     "mode": "extender", "weight": 7, "defaultScores": False, "ignorable": False, "late": "error", "bind": True, "managedResources": [{"name": "example.com/latency"}],
     "percentageOfNodesToScore": 7, "extender.kubeScheduler.enabled": False, "secretName": "other", "insecure": True,
-    "labels": {"k": "v"}, "clientServices": True, "prometheusUrl": "http://p.example", "query": "sum by (node) (up)", "static": {"edge-1": 1}, "file": "entry.json",
+    "tokenSecret": "other", "labels": {"k": "v"}, "clientServices": True, "prometheusUrl": "http://p.example", "query": "sum by (node) (up)", "static": {"edge-1": 1}, "file": "entry.json",
     "trafficQuery": "sum by (node) (up)", "extraObjects": [{"kind": "Extra", "apiVersion": "v1", "metadata": {"name": "e"}}],
 }
 ALONE_VALUES = {"mode": "extender", "extender": {"kubeScheduler": {"enabled": False}}}
 NFS = {"persistence": {"nfs": {"server": "10.0.0.1"}}}
 PROMETHEUS = {"merge": {"entry": {"prometheusUrl": "http://p.example"}}}
-BESIDE = {"merge.entry.query": PROMETHEUS, "merge.trafficQuery": PROMETHEUS, "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
+OBSERVED = {"merge": {"kind": "Deployment", "observations": {"enabled": True}}}
+BESIDE = {"merge.entry.query": PROMETHEUS, "merge.trafficQuery": PROMETHEUS, "merge.observations.enabled": {"merge": {"kind": "Deployment"}}, "merge.observations.tokenSecret": OBSERVED,
+          "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
           "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
           "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}}
 

@@ -142,7 +142,7 @@ static const char *refusal_text(int status)
 static enum MHD_Result answer(struct http_later *x, const char *method, const char *path)
 {
 	struct http_reply reply = reply_of(200);
-	const char *type = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	char peer[INET6_ADDRSTRLEN];
 	auto_buf struct buf query = {0};
 	const struct http_settings *s = &x->server->settings;
 	const struct http_route *route;
@@ -159,12 +159,15 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 	if (!route)
 		return send_text(x, known ? 405 : 404, known ? "another method is wanted\n" : "there is nothing here\n");
 	http_route_query(x->connection, &query);
+	http_route_peer(x->connection, peer);
 	if (!begin_handler(x->server))
 		return send_text(x, 503, "the server is ending\n");
 	buf_add(&x->body, "", 0);
 	route->handler(arg,
-		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "",
-					      .content_type = type ? type : "", .body = x->body.data, .body_len = x->body.len, .later = x},
+		       &(struct http_request){.method = method, .path = path, .query = query.data ? query.data : "", .peer = peer,
+					      .content_type = http_route_header(x->connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+					      .authorization = http_route_header(x->connection, MHD_HTTP_HEADER_AUTHORIZATION),
+					      .body = x->body.data, .body_len = x->body.len, .later = x},
 		       &reply);
 	count_deferred(x->server, -1, 0);
 	if (!x->deferred)

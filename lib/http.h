@@ -46,6 +46,8 @@ struct http_tls;
 struct http_request {
 	const char *method, *path, *query;	/* query without `?`, "" when none */
 	const char *content_type;		/* "" when none */
+	const char *authorization;		/* the header's text, "" when none */
+	const char *peer;			/* the client's numeric address, without port: "10.0.0.7", "2001:db8::7", "" unknown; while the handler runs */
 	const char *body;			/* NUL-terminated; of a request that is deferred it stays until it was filled */
 	size_t body_len;
 	struct http_later *later;		/* http_defer's */

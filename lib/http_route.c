@@ -1,6 +1,8 @@
 #include "lib/http_route.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/mem.h"
 
@@ -36,4 +38,31 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 void http_route_query(struct MHD_Connection *connection, struct buf *out)
 {
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, out);
+}
+
+const char *http_route_header(struct MHD_Connection *connection, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+
+	return value ? value : "";
+}
+
+void http_route_peer(struct MHD_Connection *connection, char text[static INET6_ADDRSTRLEN])
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *from = info ? info->client_addr : NULL;
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	text[0] = '\0';
+	if (from && from->sa_family == AF_INET) {
+		memcpy(&v4, from, sizeof(v4));
+		inet_ntop(AF_INET, &v4.sin_addr, text, INET6_ADDRSTRLEN);
+	} else if (from && from->sa_family == AF_INET6) {
+		memcpy(&v6, from, sizeof(v6));
+		if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+			inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, INET6_ADDRSTRLEN);
+		else
+			inet_ntop(AF_INET6, &v6.sin6_addr, text, INET6_ADDRSTRLEN);
+	}
 }

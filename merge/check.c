@@ -15,6 +15,7 @@
 #include "lib/snapshot.h"
 #include "lib/snapshot_rows.h"
 #include "merge/inflow.h"
+#include "merge/observe.h"
 
 static int check_report(const char *path, const struct file_text *text, struct buf *words, struct lm_err *err)
 {
@@ -87,6 +88,16 @@ static int check_list(const char *path, const struct file_text *text, struct buf
 	return 0;
 }
 
+static int check_observations(const struct file_text *text, struct buf *words, struct lm_err *err)
+{
+	uint32_t reporters, cells;
+
+	if (observe_check(text->data, text->len, &reporters, &cells, err) < 0)
+		return -1;
+	buf_printf(words, "observations of %u reporters, %u figures", reporters, cells);
+	return 0;
+}
+
 static bool begins(const struct snapshot_members *members, const char *key, char bracket)
 {
 	const struct snapshot_member *member = snapshot_members_find(members, key);
@@ -97,7 +108,7 @@ static bool begins(const struct snapshot_members *members, const char *key, char
 static int check_content(const char *path, const struct file_text *text, struct buf *words, struct lm_err *err)
 {
 	struct snapshot_members members;
-	bool report, peers, list, entry;
+	bool report, peers, list, entry, observations;
 
 	if (snapshot_members_scan(text->data, text->len, &members, err) < 0)
 		return -1;
@@ -107,7 +118,10 @@ static int check_content(const char *path, const struct file_text *text, struct 
 	       !snapshot_members_find(&members, "rtt_us");
 	entry = members.keys.count && (*members.items[0].value == '-' || isdigit((unsigned char)*members.items[0].value)) &&
 		!snapshot_members_find(&members, "version") && !snapshot_members_find(&members, "rtt_us");
+	observations = begins(&members, "reporters", '{') && !snapshot_members_find(&members, "rtt_us");
 	snapshot_members_free(&members);
+	if (observations)
+		return check_observations(text, words, err);
 	if (report)
 		return check_report(path, text, words, err);
 	if (peers)

@@ -7,71 +7,13 @@
 
 #include "lib/mem.h"
 #include "merge/fold_inflow.h"
-
-#define RTT_SCALE 10.0
-#define LOSS_SCALE 10000.0
-
-/* One measured client; rows hold lists, because the clients may be known only when all reports are read. */
-struct client_cell {
-	uint32_t client;		/* index in fold.clients */
-	float rtt_us, jitter_us, loss;
-};
-
-struct row {
-	bool expected;			/* in settings.nodes */
-	bool reported;
-	enum fold_verdict verdict;
-	uint32_t previous;		/* its index in the previous snapshot, NAMES_NONE */
-	double report_age_s, interval_s;
-	struct snapshot_seen seen;	/* of the report */
-	struct snapshot_load load;
-	struct client_cell *cells;
-	size_t cell_count;
-	bool lost;			/* known before, and about to become unknown or to vanish */
-};
-
-struct fold {
-	struct fold_settings settings;
-	struct names nodes;		/* sorted; the expected and those of the previous snapshot */
-	struct names clients;
-	struct row *rows;
-	struct snapshot next;		/* for all of `nodes`; rows of reports are filled as they come */
-	uint32_t *column;		/* of `next` for each previous node */
-	double period_s;
-};
-
-static float rounded(double value, double scale)
-{
-	return isnan(value) ? NAN : (float)(floor(value * scale + 0.5) / scale);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+#include "merge/fold_private.h"
 
 static int by_size(const void *a, const void *b)
 {
 	const double *x = a, *y = b;
 
 	return (*x > *y) - (*x < *y);
-}
-
-/* The union of two sets, sorted. `b` may be NULL. */
-static struct names sorted_union(const struct names *a, const struct names *b)
-{
-	uint32_t count = 0, i;
-	auto_free char **all = xcalloc((size_t)a->count + (b ? b->count : 0), sizeof(*all));
-	struct names out = {0};
-
-	for (i = 0; i < a->count; i++)
-		all[count++] = a->items[i];
-	for (i = 0; b && i < b->count; i++)
-		all[count++] = b->items[i];
-	qsort(all, count, sizeof(*all), by_text);
-	for (i = 0; i < count; i++)
-		names_add(&out, all[i]); /* a second time it is not added */
-	return out;
 }
 
 struct fold *fold_new(const struct fold_settings *settings)
@@ -82,8 +24,8 @@ struct fold *fold_new(const struct fold_settings *settings)
 	uint32_t i;
 
 	f->settings = *settings;
-	f->nodes = sorted_union(settings->nodes, previous ? &previous->nodes : NULL);
-	f->clients = sorted_union(settings->clients ? settings->clients : &none, NULL);
+	f->nodes = fold_union(settings->nodes, previous ? &previous->nodes : NULL);
+	f->clients = fold_union(settings->clients ? settings->clients : &none, NULL);
 	f->rows = xcalloc(f->nodes.count, sizeof(*f->rows));
 	f->period_s = fmax(FOLD_PERIOD_LEAST_S, settings->interval_s);
 	snapshot_init(&f->next, &f->nodes, NULL);
@@ -109,27 +51,9 @@ static void take_peers(struct fold *f, uint32_t node, const struct report_links 
 
 		if (to == NAMES_NONE || to == node)
 			continue;
-		f->next.link.rtt_us[first + to] = rounded(link->rtt_us, RTT_SCALE);
-		f->next.link.jitter_us[first + to] = rounded(link->jitter_us, RTT_SCALE);
-		f->next.link.loss[first + to] = rounded(link->loss, LOSS_SCALE);
-	}
-}
-
-static void take_clients(struct fold *f, struct row *row, const struct report_links *clients)
-{
-	size_t i;
-
-	row->cells = xcalloc(clients->count, sizeof(*row->cells));
-	for (i = 0; i < clients->count; i++) {
-		const struct report_link *link = &clients->items[i];
-		uint32_t client = names_find(&f->clients, link->name);
-
-		if (client == NAMES_NONE && !f->settings.clients && f->clients.count < SNAPSHOT_MAX_CLIENTS)
-			client = names_add(&f->clients, link->name);
-		if (client == NAMES_NONE)
-			continue;
-		row->cells[row->cell_count++] = (struct client_cell){client, rounded(link->rtt_us, RTT_SCALE),
-								     rounded(link->jitter_us, RTT_SCALE), rounded(link->loss, LOSS_SCALE)};
+		f->next.link.rtt_us[first + to] = fold_rounded(link->rtt_us, FOLD_RTT_SCALE);
+		f->next.link.jitter_us[first + to] = fold_rounded(link->jitter_us, FOLD_RTT_SCALE);
+		f->next.link.loss[first + to] = fold_rounded(link->loss, FOLD_LOSS_SCALE);
 	}
 }
 
@@ -149,7 +73,7 @@ enum fold_verdict fold_report(struct fold *f, const struct report *report, doubl
 	row->load = (struct snapshot_load){report->cpu, report->rx_bytes_per_s, report->tx_bytes_per_s};
 	row->interval_s = report->interval_s;
 	take_peers(f, node, &report->peers);
-	take_clients(f, row, &report->clients);
+	fold_take_clients(f, row, &report->clients);
 	return FOLD_FRESH;
 }
 
@@ -168,11 +92,6 @@ static double probe_interval_s(const struct fold *f)
 
 /* --- judging it ---------------------------------------------------------------------------------------------------- */
 
-static bool differs(float a, float b)
-{
-	return isnan(a) != isnan(b) || (!isnan(a) && a != b);
-}
-
 /* Whether a report with the seq of the previous row says something else, where both say anything. */
 static bool contradicts(const struct fold *f, uint32_t node)
 {
@@ -183,20 +102,11 @@ static bool contradicts(const struct fold *f, uint32_t node)
 	if (isnan(p->age_s[row->previous]))
 		return false;
 	for (i = 0; i < p->nodes.count; i++)
-		if (differs(p->link.rtt_us[before + i], f->next.link.rtt_us[now + f->column[i]]) ||
-		    differs(p->link.jitter_us[before + i], f->next.link.jitter_us[now + f->column[i]]) ||
-		    differs(p->link.loss[before + i], f->next.link.loss[now + f->column[i]]))
+		if (fold_differs(p->link.rtt_us[before + i], f->next.link.rtt_us[now + f->column[i]]) ||
+		    fold_differs(p->link.jitter_us[before + i], f->next.link.jitter_us[now + f->column[i]]) ||
+		    fold_differs(p->link.loss[before + i], f->next.link.loss[now + f->column[i]]))
 			return true;
-	for (i = 0; i < row->cell_count; i++) {
-		uint32_t client = names_find(&p->clients, f->clients.items[row->cells[i].client]);
-		size_t at = (size_t)row->previous * p->clients.count + client;
-
-		if (client != NAMES_NONE && (differs(p->client.rtt_us[at], row->cells[i].rtt_us) ||
-					     differs(p->client.jitter_us[at], row->cells[i].jitter_us) ||
-					     differs(p->client.loss[at], row->cells[i].loss)))
-			return true;
-	}
-	return false;
+	return fold_clients_contradict(f, row);
 }
 
 static enum fold_verdict judge(const struct fold *f, uint32_t node)
@@ -230,26 +140,6 @@ static void blank_row(struct fold *f, uint32_t node)
 	f->next.load[node] = (struct snapshot_load){NAN, NAN, NAN};
 }
 
-static void keep_clients(struct fold *f, struct row *row)
-{
-	const struct snapshot *p = f->settings.previous;
-	size_t first = (size_t)row->previous * p->clients.count;
-	uint32_t i;
-
-	free(row->cells);
-	row->cells = xcalloc(p->clients.count, sizeof(*row->cells));
-	row->cell_count = 0;
-	for (i = 0; i < p->clients.count; i++) {
-		float rtt_us = p->client.rtt_us[first + i], loss = p->client.loss[first + i];
-		uint32_t client = names_find(&f->clients, p->clients.items[i]);
-
-		if (client == NAMES_NONE && !f->settings.clients && !(isnan(rtt_us) && isnan(loss)) && f->clients.count < SNAPSHOT_MAX_CLIENTS)
-			client = names_add(&f->clients, p->clients.items[i]);
-		if (client != NAMES_NONE)
-			row->cells[row->cell_count++] = (struct client_cell){client, rtt_us, p->client.jitter_us[first + i], loss};
-	}
-}
-
 /* The previous values, older by the time since. */
 static void keep_row(struct fold *f, uint32_t node)
 {
@@ -269,7 +159,7 @@ static void keep_row(struct fold *f, uint32_t node)
 		f->next.link.jitter_us[to + f->column[i]] = p->link.jitter_us[from + i];
 		f->next.link.loss[to + f->column[i]] = p->link.loss[from + i];
 	}
-	keep_clients(f, row);
+	fold_keep_clients(f, row);
 	f->next.age_s[node] = p->age_s[row->previous] + fmax(0, f->settings.elapsed_s);
 	f->next.load[node] = p->load[row->previous];
 }
@@ -351,34 +241,6 @@ static void move_nodes(struct fold *f, struct snapshot *out)
 	names_free(&stay);
 }
 
-static void fill_clients(const struct fold *f, struct snapshot *out)
-{
-	struct names sorted = sorted_union(&f->clients, NULL);
-	size_t count = (size_t)out->nodes.count * sorted.count, at, c;
-	struct snapshot_links links = {xcalloc(count, sizeof(float)), xcalloc(count, sizeof(float)), xcalloc(count, sizeof(float))};
-	uint32_t i, to = 0;
-
-	for (at = 0; at < count; at++)
-		links.rtt_us[at] = links.jitter_us[at] = links.loss[at] = NAN;
-	for (i = 0; i < f->nodes.count; i++) {
-		const struct row *row = &f->rows[i];
-
-		for (c = 0; row->expected && c < row->cell_count; c++) {
-			at = (size_t)to * sorted.count + names_find(&sorted, f->clients.items[row->cells[c].client]);
-			links.rtt_us[at] = row->cells[c].rtt_us;
-			links.jitter_us[at] = row->cells[c].jitter_us;
-			links.loss[at] = row->cells[c].loss;
-		}
-		to += row->expected;
-	}
-	names_free(&out->clients);
-	free(out->client.rtt_us);
-	free(out->client.jitter_us);
-	free(out->client.loss);
-	out->clients = sorted;
-	out->client = links;
-}
-
 static void count_rows(const struct fold *f, const struct snapshot *out, struct fold_summary *summary)
 {
 	uint32_t i;
@@ -426,7 +288,7 @@ void fold_finish(struct fold *f, struct snapshot *out, struct fold_summary *summ
 	f->next.period_s = f->period_s;
 	f->next.degraded_runs = summary->held_back ? f->settings.previous->degraded_runs + 1 : 0;
 	move_nodes(f, out);
-	fill_clients(f, out);
+	fold_fill_clients(f, out, summary);
 	fold_inflow(&f->settings, out, summary);
 	count_rows(f, out, summary);
 }

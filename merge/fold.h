@@ -22,6 +22,11 @@
  * Traffic by node: with new rates every node's load has them, or nothing where they do not name it: figures of two sources are not comparable.
  * The sum of both directions is known then, and stands as received bytes beside 0 sent ones. Without new ones the reports' figures count.
  *
+ * Clients are those of `clients`, or whom the reports name, and beside them the groups of `observed`. `clients` is complete as to whom probes measure:
+ * what reports say of others does not count, nor what they said before. As to whom users reach it is not: a group that is not in it is a client as
+ * long as `observed` has it, and goes when its observations have died. The listed ones come first, and observe.h bounds how many others there are.
+ * What no probe measured is what users saw, or an estimate (estimate.h); neither is kept from the previous snapshot, but made anew.
+ *
  * Values are rounded to what the file holds (0.1 us, loss 0.0001), so that folding what was written and read back changes nothing.
  * Nodes and clients of the result are sorted by name. epoch, generation and written_ms are the publisher's: they are left empty here.
  */
@@ -34,6 +39,7 @@
 #include "lib/names.h"
 #include "lib/report.h"
 #include "lib/snapshot.h"
+#include "merge/observe.h"
 
 #define FOLD_FRESH_PERIODS 3
 #define FOLD_DEAD_PERIODS 10
@@ -45,6 +51,7 @@ struct fold_settings {
 	const struct snapshot *previous;	/* NULL: none. Borrowed until fold_finish */
 	const struct names *nodes;		/* who belongs to the mesh */
 	const struct names *clients;		/* NULL: whom the reports name */
+	const struct observed *observed;	/* what users saw (estimate.h); NULL: nothing. Borrowed until fold_finish */
 	double interval_s;			/* between merges */
 	double elapsed_s;			/* since `previous` was written; at least 0 */
 	const struct snapshot_entry *entry;	/* what is known now of where traffic enters, with its age; NULL or no rate above 0: nothing new */
@@ -66,6 +73,7 @@ struct fold_summary {
 	uint32_t fresh, aged, unknown;	/* rows of the result; they add up to nodes */
 	uint32_t lost;			/* known rows that became unknown or vanished, or would have when held back */
 	uint32_t stale, replayed, conflicts;
+	uint32_t observed, estimated;	/* client cells (estimate.h) */
 	double oldest_s;		/* of the known rows; 0 when none */
 	bool held_back;
 	uint32_t entry_nodes;		/* of the result */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "merge/observe.h"
+
 const char *const meter_reasons[] = {
 	[REASON_MISSING] = "missing", [REASON_UNREADABLE] = "unreadable", [REASON_TIMEOUT] = "timeout", [REASON_TOO_LARGE] = "too_large",
 	[REASON_NO_FILE] = "no_regular_file", [REASON_EMPTY] = "empty", [REASON_SYNTAX] = "syntax", [REASON_SCHEMA] = "schema",
@@ -13,6 +15,8 @@ static const char *const results[] = {"ok", "degraded", "failed", NULL};
 static const char *const states[] = {"fresh", "aged", "unknown", NULL};
 static const char *const query_results[] = {"ok", "silent", "failed", NULL};
 static const char *const unused[] = {"without_node", "value", "unknown_node", NULL};
+static const char *const posts[] = {"accepted", "bad", "unauthorized", "limited", "busy", NULL};
+static const char *const kinds[] = {"observed", "estimated", NULL};
 static const double run_bounds[] = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, INFINITY};
 
 static const struct metric_spec specs[METER_COUNT] = {
@@ -42,6 +46,12 @@ static const struct metric_spec specs[METER_COUNT] = {
 	[METER_TRAFFIC_QUERIES] = {METRIC_COUNTER, "latency_merge_traffic_queries_total",
 				   "times that the nodes' traffic was asked, by what came", "result", query_results, NULL},
 	[METER_TRAFFIC_UNUSED] = {METRIC_COUNTER, "latency_merge_traffic_samples_unused_total", "samples of it that are not used", "reason", unused, NULL},
+	[METER_OBSERVATION_POSTS] = {METRIC_COUNTER, "latency_merge_observations_posts_total", "posts of observations", "result", posts, NULL},
+	[METER_OBSERVATIONS] = {METRIC_COUNTER, "latency_merge_observations_accepted_total", "observations taken", NULL, NULL, NULL},
+	[METER_OBSERVATIONS_REFUSED] = {METRIC_COUNTER, "latency_merge_observations_refused_total", "observations not taken", "reason", observe_reasons, NULL},
+	[METER_OBSERVATION_REPORTERS] = {METRIC_GAUGE, "latency_merge_observations_reporters", "addresses that posted lately", NULL, NULL, NULL},
+	[METER_OBSERVATION_CELLS] = {METRIC_GAUGE, "latency_merge_observations_cells", "figures kept: reporter, group and node", NULL, NULL, NULL},
+	[METER_CLIENT_CELLS] = {METRIC_GAUGE, "latency_merge_client_cells", "of the last matrix, what no probe measured", "kind", kinds, NULL},
 };
 
 struct metrics *meter_new(void)

@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "merge/fold.h"
 #include "merge/inflow.h"
+#include "merge/observer.h"
 #include "merge/publish.h"
 #include "merge/scan.h"
 
@@ -22,6 +23,7 @@ struct run {
 	struct inflow inflow;
 	bool roster_is_old, clients_are_old;
 	struct scan scan;
+	struct observed observed;
 	struct snapshot next;
 	struct fold_summary summary;
 	struct published published;
@@ -118,6 +120,17 @@ static double elapsed_s(const struct run *r)
 	return r->past.elapsed_s;
 }
 
+static void observe(struct run *r)
+{
+	const struct merger *m = r->merger;
+	const struct roster *roster = &m->roster;
+	double period_s = fmax(FOLD_PERIOD_LEAST_S, (double)m->settings->interval_ms / 1e3);
+
+	if (m->observer)
+		observer_collect(m->observer, r->volume.snapshot_fd, &roster->peers.nodes.names,
+				 roster->has_clients ? &roster->peers.clients.names : NULL, FOLD_DEAD_PERIODS * period_s, &r->observed);
+}
+
 static struct fold *begin_fold(const struct run *r)
 {
 	const struct roster *roster = &r->merger->roster;
@@ -126,6 +139,7 @@ static struct fold *begin_fold(const struct run *r)
 		.previous = r->past.has_state ? &r->past.state : NULL,
 		.nodes = &roster->peers.nodes.names,
 		.clients = roster->has_clients ? &roster->peers.clients.names : NULL,
+		.observed = &r->observed,
 		.interval_s = (double)r->merger->settings->interval_ms / 1e3,
 		.elapsed_s = r->past.has_state ? elapsed_s(r) : 0,
 		.entry = &r->inflow.entry.rates,
@@ -153,6 +167,7 @@ static int fold_all(struct run *r)
 	int stopped;
 
 	inflow_age(&r->inflow);
+	observe(r);
 	fold = begin_fold(r);
 	begin_scan(r);
 	stopped = scan_reports(&r->scan, fold);
@@ -180,6 +195,8 @@ static void count(const struct run *r)
 	metrics_set(m, METER_ROWS, METER_ROW_AGED, r->summary.aged);
 	metrics_set(m, METER_ROWS, METER_ROW_UNKNOWN, r->summary.unknown);
 	metrics_set(m, METER_CLIENTS, 0, r->summary.clients);
+	metrics_set(m, METER_CLIENT_CELLS, METER_CELL_OBSERVED, r->summary.observed);
+	metrics_set(m, METER_CLIENT_CELLS, METER_CELL_ESTIMATED, r->summary.estimated);
 	metrics_set(m, METER_OLDEST, 0, r->summary.oldest_s);
 	metrics_set(m, METER_GENERATION, 0, (double)r->next.generation);
 	metrics_set(m, METER_DEGRADED_RUNS, 0, (double)r->next.degraded_runs);
@@ -262,6 +279,8 @@ static int run_steps(struct run *r, struct lm_err *err)
 		return failed;
 	if (fold_all(r))
 		return 1;
+	if (r->merger->observer)
+		observer_save(r->merger->observer, r->volume.snapshot_fd);
 	if (publish(r, err) < 0)
 		return -1;
 	count(r);
@@ -283,6 +302,7 @@ int merger_run(struct merger *m, struct lm_err *err)
 	volume_close(&r.volume);
 	past_free(&r.past);
 	inflow_free(&r.inflow);
+	observed_free(&r.observed);
 	snapshot_free(&r.next);
 	return result;
 }

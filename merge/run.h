@@ -25,6 +25,8 @@
 
 #define RUN_LIMIT_S 300			/* or 5 intervals, if that is longer */
 
+struct observer;
+
 struct merger {
 	const struct settings *settings;
 	struct metrics *metrics;
@@ -32,6 +34,7 @@ struct merger {
 	struct complaints complaints;
 	struct roster roster;		/* the last that could be loaded */
 	bool has_roster;
+	struct observer *observer;	/* borrowed; NULL: nothing is observed */
 	bool (*stop)(void);		/* asked between reports; true ends the run without publishing */
 	char epoch[65];			/* of the last snapshot that was published, "" before; with its generation and time: */
 	int64_t generation, published_mono_ms;

@@ -34,8 +34,12 @@ static const struct option_spec specs[] = {
 	 .help = "where traffic enters, {\"edge-1\":3,\"edge-2\":1}, read at each merge, instead of a Prometheus"},
 	{"traffic-query", OPT_STRING, FIELD(traffic_query), "PROMQL", NULL, 0,
 	 .help = "bytes a second by the label `node`, instead of what the probes count"},
+	{"observations", OPT_FLAG, FIELD(observations), NULL, NULL, 0,
+	 .help = "with --watch and --listen: take what users saw by POST /observations"},
+	{"observations-token-file", OPT_STRING, FIELD(observations_token_file), "FILE", NULL, 0,
+	 .help = "the bearer token that posts must have; without it anybody who reaches the port may post"},
 	{"check", OPT_FLAG, FIELD(check), NULL, NULL, OPT_FLAG_ONLY,
-	 .help = "validate files: reports, cluster-latency.json, peers.json; one line each"},
+	 .help = "validate files: reports, cluster-latency.json, peers.json, observations.json; one line each"},
 };
 
 const struct options_program settings_program = {
@@ -79,6 +83,15 @@ static int refuse_prometheus(const struct settings *s, const struct options *o, 
 	return refuse_query("entry-query", s->entry_query, err) < 0 ? -1 : refuse_query("traffic-query", s->traffic_query, err);
 }
 
+static int refuse_observations(const struct settings *s, struct lm_err *err)
+{
+	if (s->observations && (!s->watch || !s->listen))
+		return lm_fail(err, LM_USAGE, "--observations: needs --watch and --listen");
+	if (s->observations_token_file && !s->observations)
+		return lm_fail(err, LM_USAGE, "--observations-token-file: needs --observations");
+	return 0;
+}
+
 static int refuse_contradictions(const struct settings *s, const struct options *o, struct lm_err *err)
 {
 	if (s->check && !o->operand_count)
@@ -95,6 +108,8 @@ static int refuse_contradictions(const struct settings *s, const struct options 
 		return lm_fail(err, LM_USAGE, "--kubeconfig: cannot be given with --server");
 	if (s->listen && !s->watch)
 		return lm_fail(err, LM_USAGE, "--listen: needs --watch");
+	if (refuse_observations(s, err) < 0)
+		return -1;
 	return s->check ? 0 : refuse_prometheus(s, o, err);
 }
 

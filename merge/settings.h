@@ -23,6 +23,8 @@ struct settings {
 	const char *entry_query;	/* NULL: where traffic enters is not asked; has a default with prometheus_url */
 	const char *entry_file;		/* NULL: none; never together with entry_query */
 	const char *traffic_query;	/* NULL: the probes' counts */
+	bool observations;
+	const char *observations_token_file;	/* NULL: anybody may post */
 };
 
 extern const struct options_program settings_program;

@@ -6,14 +6,19 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/http.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "merge/observer.h"
 
 #define HEALTHY_INTERVALS 3
+#define BODIES_BYTES ((size_t)16 << 20)
+#define BODY_MS 10000
 
 struct served {
 	struct metrics *metrics;
+	struct observer *observer;	/* NULL: none */
 	int64_t interval_ms;
 	_Atomic int64_t last_good_mono_ms;
 };
@@ -67,14 +72,28 @@ static void answer_health(void *arg, const struct http_request *request, struct 
 	buf_printf(&reply->body, "no merge succeeded for %lld s\n", (long long)(quiet_ms / 1000));
 }
 
+static void answer_observations(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	const struct served *served = arg;
+
+	observer_answer(served->observer, request, reply);
+}
+
 static int serve(struct served *served, const char *listen, struct http_server **server, struct lm_err *err)
 {
-	static const struct http_route routes[] = {{"GET", "/metrics", answer_metrics}, {"GET", "/healthz", answer_health}};
+	static const struct http_route routes[] = {{"GET", "/metrics", answer_metrics}, {"GET", "/healthz", answer_health},
+						     {"POST", "/observations", answer_observations}};
+	struct http_settings settings = {.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes) - 1, .arg = served};
 
 	if (!listen)
 		return 0;
-	if (http_start(&(struct http_settings){.listen = listen, .routes = routes, .route_count = ARRAY_SIZE(routes), .arg = served},
-		       server, err) < 0)
+	if (served->observer) {
+		settings.route_count = ARRAY_SIZE(routes);
+		settings.max_body_bytes = OBSERVE_POST_BYTES;
+		settings.max_bodies_bytes = BODIES_BYTES;
+		settings.body_ms = BODY_MS;
+	}
+	if (http_start(&settings, server, err) < 0)
 		return -1;
 	log_info("listening", FIELDS(LS("address", listen), LI("port", http_port(*server))));
 	return 0;
@@ -103,6 +122,16 @@ static bool wait_until(int64_t mono_ms)
 static bool waiting_helps(const struct lm_err *err)
 {
 	return err->code == LM_UNAVAILABLE || err->code == LM_IO || err->code == LM_PERM;
+}
+
+/* What was posted since the last merge. */
+static void save(struct observer *observer, const char *snapshot_dir)
+{
+	struct lm_err ignored;
+	auto_close int fd = file_open_dir(snapshot_dir, &ignored);
+
+	if (fd >= 0)
+		observer_save(observer, fd);
 }
 
 static int watch_loop(struct merger *m, struct served *served, struct lm_err *err)
@@ -134,10 +163,17 @@ int watch_run(struct merger *m, struct lm_err *err)
 	struct http_server *server = NULL;
 	int result;
 
-	atomic_store(&served.last_good_mono_ms, clock_mono_ms());
-	if (serve(&served, m->settings->listen, &server, err) < 0)
+	if (m->settings->observations && observer_new(m->settings, m->metrics, &served.observer, err) < 0)
 		return -1;
-	result = watch_loop(m, &served, err);
+	m->observer = served.observer;
+	atomic_store(&served.last_good_mono_ms, clock_mono_ms());
+	result = serve(&served, m->settings->listen, &server, err);
+	if (result == 0)
+		result = watch_loop(m, &served, err);
 	http_stop(server);
+	if (served.observer)
+		save(served.observer, m->settings->snapshot_dir);
+	m->observer = NULL;
+	observer_free(served.observer);
 	return result;
 }

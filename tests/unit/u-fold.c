@@ -24,6 +24,7 @@ struct world {
 	struct fold_summary summary;
 	enum fold_verdict verdicts[NODES_MAX];
 	double interval_s;
+	struct observe *seen;		/* NULL: nothing is observed */
 };
 
 static void world_init(struct world *w, uint32_t nodes)
@@ -79,9 +80,16 @@ static void all_report(struct world *w, int64_t seq)
 /* One run in a given order of reports; *out is the caller's. */
 static void fold_in_order(struct world *w, double elapsed_s, const uint32_t *order, struct snapshot *out)
 {
-	struct fold *f = fold_new(&(struct fold_settings){.previous = w->has_last ? &w->last : NULL, .nodes = &w->nodes,
-							   .interval_s = w->interval_s, .elapsed_s = elapsed_s});
+	struct observed observed = {0};
+	struct fold *f;
 	uint32_t k;
+
+	if (w->seen) {
+		observe_expect(w->seen, &w->nodes, NULL);
+		observe_collect(w->seen, &observed);
+	}
+	f = fold_new(&(struct fold_settings){.previous = w->has_last ? &w->last : NULL, .nodes = &w->nodes, .observed = &observed,
+					     .interval_s = w->interval_s, .elapsed_s = elapsed_s});
 
 	for (k = 0; k < NODES_MAX; k++)
 		if (w->there[order[k]])
@@ -90,6 +98,7 @@ static void fold_in_order(struct world *w, double elapsed_s, const uint32_t *ord
 	for (k = 0; k < NODES_MAX; k++)
 		w->verdicts[k] = fold_verdict_of(f, node_names[k]);
 	fold_free(f);
+	observed_free(&observed);
 }
 
 static const uint32_t straight[NODES_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -401,11 +410,13 @@ static void clients_are_those_given_or_those_reported(void **state)
 	run(&w, 0);
 	assert_int_equal(w.last.clients.count, 2);
 	assert_string_equal(w.last.clients.items[0], "milan");
-	assert_true(w.last.client.rtt_us[1] == 30 && w.last.client.rtt_us[2] == 20 && isnan(w.last.client.rtt_us[0]));
+	assert_true(w.last.client.rtt_us[1] == 30 && w.last.client.rtt_us[2] == 20 && isnan(w.last.client_estimate_us[1]));
+	assert_true(w.last.client.rtt_us[0] == 20 + 200 && w.last.client_estimate_us[0] <= 220);	/* n0 by way of n1 */
 	w.there[0] = false; /* its row is kept, and with it the client that only this row knows */
 	run(&w, 10);
 	assert_int_equal(w.last.clients.count, 2);
 	assert_true(w.last.client.rtt_us[1] == 30);
+	assert_true(w.last.client.rtt_us[0] == 20 + 200 && isnan(w.last.client_estimate_us[1]));
 	names_add(&given, "turin");
 	names_add(&given, "rome");
 	f = fold_new(&(struct fold_settings){.previous = &w.last, .nodes = &w.nodes, .clients = &given, .interval_s = 60});
@@ -413,10 +424,87 @@ static void clients_are_those_given_or_those_reported(void **state)
 	fold_finish(f, &out, &w.summary);
 	assert_int_equal(out.clients.count, 2);
 	assert_string_equal(out.clients.items[0], "rome");
-	assert_true(out.client.rtt_us[0] == 30 && isnan(out.client.rtt_us[1]) && isnan(out.client.rtt_us[2]));
+	assert_true(out.client.rtt_us[0] == 30 && isnan(out.client.rtt_us[1]) && isnan(out.client.rtt_us[3]));
+	assert_true(out.client.rtt_us[2] == 30 + 200 && out.client_estimate_us[2] <= 230);
 	snapshot_free(&out);
 	fold_free(f);
 	names_free(&given);
+	world_free(&w);
+}
+
+/* A run with a list of clients; the text of the result's clients, for free(). */
+static char *clients_with(struct world *w, const struct names *given)
+{
+	struct observed observed = {0};
+	struct snapshot next = {0};
+	struct buf text = {0};
+	struct fold *f;
+	uint32_t i;
+
+	observe_expect(w->seen, &w->nodes, given);
+	observe_collect(w->seen, &observed);
+	f = fold_new(&(struct fold_settings){.previous = w->has_last ? &w->last : NULL, .nodes = &w->nodes, .clients = given, .observed = &observed,
+					     .interval_s = 60, .elapsed_s = 60});
+	for (i = 0; i < w->nodes.count; i++)
+		fold_report(f, &w->reports[i], 0);
+	fold_finish(f, &next, &w->summary);
+	for (i = 0; i < next.clients.count; i++)
+		buf_printf(&text, "%s %g; ", next.clients.items[i], (double)next.client.rtt_us[i]);
+	snapshot_free(&w->last);
+	w->last = next;
+	w->has_last = true;
+	fold_free(f);
+	observed_free(&observed);
+	return text.data;
+}
+
+static void expect_clients(struct world *w, const struct names *given, const char *wanted)
+{
+	auto_free char *clients = clients_with(w, given);
+
+	assert_string_equal(clients, wanted);
+}
+
+static void post(struct world *w, const char *group, double ms, int64_t now_ms)
+{
+	char group_name[16], node[] = "n0";
+	struct observe_tally tally = {0};
+
+	snprintf(group_name, sizeof(group_name), "%s", group);
+	assert_true(observe_post(w->seen, "10.0.0.7", &(struct observe_item){group_name, node, ms, 1}, 1, now_ms, &tally));
+	assert_int_equal(tally.accepted, 1);
+}
+
+/* Each with what is known of it at n0. The list says whom probes measure, not whom users reach. */
+static void groups_that_only_users_name_are_clients_beside_the_list(void **state)
+{
+	struct names all = {0}, less = {0};
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2);
+	w.seen = observe_new();
+	names_add(&all, "milan");
+	names_add(&all, "rome");
+	names_add(&less, "milan");
+	reports(&w, 0, "boot", 1, 100);
+	reports(&w, 1, "boot", 1, 200);
+	add_client(&w, 0, "rome", 30);
+	add_client(&w, 0, "stranger", 40);	/* a probe that has an old peers.json */
+	observe_expect(w.seen, &w.nodes, &all);
+	post(&w, "turin", 12, 0);
+	expect_clients(&w, &all, "milan nan; rome 30; turin 12000; ");
+	expect_clients(&w, &less, "milan nan; turin 12000; ");
+	post(&w, "rome", 7, 1000);
+	expect_clients(&w, &less, "milan nan; rome 7000; turin 12000; ");
+	expect_clients(&w, &all, "milan nan; rome 30; turin 12000; ");
+	observe_prune(w.seen, 1000, 500);	/* turin's is older */
+	expect_clients(&w, &less, "milan nan; rome 7000; ");
+	observe_prune(w.seen, 5000, 500);
+	expect_clients(&w, &less, "milan nan; ");
+	observe_free(w.seen);
+	names_free(&all);
+	names_free(&less);
 	world_free(&w);
 }
 
@@ -531,6 +619,59 @@ static void order_does_not_matter(struct world *w, double elapsed_s, struct rng 
 	assert_string_equal(one, two);
 }
 
+/* What users saw changes client cells that no probe measured, and nothing else: no verdict, no link. */
+static void observations_are_apart(struct world *w, double elapsed_s)
+{
+	auto_snapshot struct snapshot with = {0}, without = {0};
+	enum fold_verdict verdicts[NODES_MAX];
+	struct observe *seen = w->seen;
+	size_t i, cells;
+
+	fold_in_order(w, elapsed_s, straight, &with);
+	memcpy(verdicts, w->verdicts, sizeof(verdicts));
+	w->seen = NULL;
+	fold_in_order(w, elapsed_s, straight, &without);
+	w->seen = seen;
+	assert_memory_equal(verdicts, w->verdicts, sizeof(verdicts));
+	assert_int_equal(with.nodes.count, without.nodes.count);
+	assert_memory_equal(with.link.rtt_us, without.link.rtt_us, sizeof(float) * with.nodes.count * with.nodes.count);
+	cells = (size_t)with.nodes.count * with.clients.count;
+	for (i = 0; i < cells; i++) {
+		uint32_t column = names_find(&without.clients, with.clients.items[i % with.clients.count]);
+		size_t at = i / with.clients.count * without.clients.count + column;
+
+		if (column == NAMES_NONE || isnan(without.client.loss[at]) || isnan(without.client.rtt_us[at]))
+			continue;			/* no probe measured it */
+		assert_true(with.client.rtt_us[i] == without.client.rtt_us[at] && with.client.loss[i] == without.client.loss[at]);
+	}
+}
+
+static void client_cells_are_whole(const struct snapshot *s)
+{
+	size_t i;
+
+	for (i = 0; s->client_estimate_us && i < (size_t)s->nodes.count * s->clients.count; i++)
+		if (!isnan(s->client_estimate_us[i]))
+			assert_true(s->client_estimate_us[i] > 0 && s->client_estimate_us[i] <= s->client.rtt_us[i] && isnan(s->client.jitter_us[i]) &&
+				    isnan(s->client.loss[i]));
+}
+
+static void random_observations(struct world *w, struct rng *rng)
+{
+	static const char *const groups[] = {"milan", "rome", "turin", "bari"};
+	int i;
+
+	for (i = (int)rng_below(rng, 8); i--;) {
+		char group[16], node[16];
+		auto_free char *reporter = xasprintf("10.0.0.%u", rng_below(rng, 4));
+		struct observe_tally ignored = {0};
+
+		snprintf(group, sizeof(group), "%s", groups[rng_below(rng, ARRAY_SIZE(groups))]);
+		snprintf(node, sizeof(node), "%s", node_names[rng_below(rng, NODES_MAX)]);
+		assert_true(observe_post(w->seen, reporter, &(struct observe_item){group, node, 0.05 + 50 * rng_unit(rng), 1}, 1, 0, &ignored));
+	}
+}
+
 /* What a report of `from` says of `to`, as the file holds it; NaN when it says nothing. */
 static float reported(const struct world *w, uint32_t from, const char *to)
 {
@@ -594,6 +735,12 @@ static void again_changes_nothing(struct world *w)
 
 		assert_true(a == b || (isnan(a) && isnan(b)));
 	}
+	for (i = 0; i < (size_t)w->last.nodes.count * w->last.clients.count; i++) {
+		uint32_t column = names_find(&again.clients, w->last.clients.items[i % w->last.clients.count]);
+		float b = w->last.client.rtt_us[i], a = column == NAMES_NONE ? NAN : again.client.rtt_us[i / w->last.clients.count * again.clients.count + column];
+
+		assert_true(a == b || (isnan(a) && isnan(b)));
+	}
 	for (i = 0; i < again.nodes.count; i++)
 		assert_true(fabs(again.age_s[i] - w->last.age_s[i]) < 0.001 || (isnan(again.age_s[i]) && isnan(w->last.age_s[i])));
 }
@@ -608,12 +755,16 @@ static void holds_for_any_reports(void **state)
 		struct world w;
 
 		world_init(&w, 5);
+		w.seen = observe_new();
 		for (step = 0; step < 20; step++) {
 			double elapsed_s = rng_chance(&rng, 0.1) ? rng_unit(&rng) * 1000 : 60;
 			struct world before;
 
 			random_step(&w, &rng);
+			observe_expect(w.seen, &w.nodes, NULL);
+			random_observations(&w, &rng);
 			order_does_not_matter(&w, elapsed_s, &rng);
+			observations_are_apart(&w, elapsed_s);
 			before = w;
 			w.last = (struct snapshot){0};
 			if (before.has_last) { /* run() frees what it replaces */
@@ -626,8 +777,10 @@ static void holds_for_any_reports(void **state)
 			nothing_is_invented(&before, &w);
 			snapshot_free(&before.last);
 			rows_are_whole(&w);
+			client_cells_are_whole(&w.last);
 			again_changes_nothing(&w);
 		}
+		observe_free(w.seen);
 		world_free(&w);
 	}
 }
@@ -647,6 +800,7 @@ int main(void)
 		cmocka_unit_test(a_node_gone_from_the_api_loses_row_and_column),
 		cmocka_unit_test(m11_reports_of_strangers_and_second_ones_are_refused),
 		cmocka_unit_test(clients_are_those_given_or_those_reported),
+		cmocka_unit_test(groups_that_only_users_name_are_clients_beside_the_list),
 		cmocka_unit_test(the_period_is_the_longer_of_probe_and_merge_interval),
 		cmocka_unit_test(one_report_does_not_stretch_the_period_of_all),
 		cmocka_unit_test(holds_for_any_reports),

@@ -29,6 +29,12 @@ static void answer_echo(void *arg, const struct http_request *request, struct ht
 	buf_add(&reply->body, request->body, request->body_len);
 }
 
+static void answer_who(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	(void)arg;
+	buf_printf(&reply->body, "[%s] [%s]\n", request->peer, request->authorization);
+}
+
 static atomic_int slow_begun, slow_ended;
 
 static void answer_slowly(void *arg, const struct http_request *request, struct http_reply *reply)
@@ -119,7 +125,7 @@ static bool has_all_deferred(void *count)
 }
 
 static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"GET", "/below/", answer_hello}, {"POST", "/echo", answer_echo},
-					   {"GET", "/slow", answer_slowly}, {"GET", "/marked", answer_marked}, {"POST", "/later", answer_later}};
+					   {"GET", "/slow", answer_slowly}, {"GET", "/marked", answer_marked}, {"POST", "/later", answer_later}, {"GET", "/who", answer_who}};
 static char greeting[] = "hello";
 
 static struct http_server *start_with(struct http_settings settings)
@@ -220,6 +226,23 @@ static void addresses(void **state)
 	assert_non_null(strstr(err.msg, "Address already in use"));
 	http_stop(server);
 	http_stop(NULL);
+}
+
+/* Also where the socket is for both families, and an IPv4 client's address is a mapped one to it. */
+static void a_handler_knows_who_asks(void **state)
+{
+	static const char *const listen[] = {"127.0.0.1:0", ":0"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(listen); i++) {
+		struct http_server *server = start(listen[i]);
+
+		expect(http_port(server), "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "[127.0.0.1] []");
+		expect(http_port(server), "GET /who HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\nX-Forwarded-For: 9.9.9.9\r\nConnection: close\r\n\r\n", "200 OK",
+		       "[127.0.0.1] [Bearer abc]");
+		http_stop(server);
+	}
 }
 
 static void head_is_get_without_a_body(void **state)
@@ -644,7 +667,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes_and_refusals),
 		cmocka_unit_test(addresses),
-		cmocka_unit_test(head_is_get_without_a_body),
+		cmocka_unit_test(a_handler_knows_who_asks), cmocka_unit_test(head_is_get_without_a_body),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(a_header_that_is_too_large_is_refused),
 		cmocka_unit_test(an_endless_body_is_cut_off),

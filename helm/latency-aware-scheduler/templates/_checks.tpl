@@ -32,6 +32,13 @@
 {{- end }}
 {{- include "latency.checkExtender" . }}
 {{- $seconds := div (include "latency.ms" .Values.merge.interval | int64) 1000 | int }}
+{{- $observations := .Values.merge.observations }}
+{{- if and $observations.enabled (ne .Values.merge.kind "Deployment") }}
+{{- fail "merge.observations.enabled: a CronJob's run takes no posts; merge.kind must be Deployment" }}
+{{- end }}
+{{- if and $observations.tokenSecret (not $observations.enabled) }}
+{{- fail "merge.observations.tokenSecret: nothing takes posts; set merge.observations.enabled" }}
+{{- end }}
 {{- if eq .Values.merge.kind "CronJob" }}
 {{- $period := include "latency.cronSeconds" . | int }}
 {{- if and $period (ne $period $seconds) }}
