@@ -55,11 +55,11 @@ targets() {
 				"$address" "$port" "$app" "$name" "$node"
 		done
 }
-# README's scrape job, all but the discovery as it stands there
+# The scrape job of merge/README.md, all but the discovery as it stands there
 start_prometheus() {
 	{
 		echo 'global: {scrape_interval: 5s, scrape_timeout: 4s}'
-		awk '/^scrape_configs:$/ { on = 1 } /^```/ { on = 0 } on' "$tree/README.md" | found=$(targets) awk '
+		awk '/^scrape_configs:$/ { on = 1 } /^```/ { on = 0 } on' "$tree/merge/README.md" | found=$(targets) awk '
 			/^  kubernetes_sd_configs:$/ { print ENVIRON["found"]; next }
 			/^  - role: pod$/ { next }
 			{ print }'

@@ -1,5 +1,5 @@
 /*
- * A real Prometheus (Debian's, unpacked, not installed) scrapes counters of Traefik's shape from exporters of the test, by the scrape job of README.md; the
+ * A real Prometheus (Debian's, unpacked, not installed) scrapes counters of Traefik's shape from exporters of the test, by the scrape job of merge/README.md; the
  * merger asks it, and pods near `entry` are placed by what comes out: they follow the traffic, do not flap while it is equal, and a Prometheus
  * that stops changes nothing until its last word is too old.
  */
@@ -98,10 +98,10 @@ static char *path_of(const char *name)
 	return xasprintf("%s/%s", dir, name);
 }
 
-/* The block of README.md. */
+/* The block of merge/README.md. */
 static char *scrape_job(void)
 {
-	auto_free char *readme = test_read("README.md");
+	auto_free char *readme = test_read("merge/README.md");
 	const char *begin = readme ? strstr(readme, "\nscrape_configs:\n") : NULL, *end = begin ? strstr(begin, "```") : NULL;
 
 	assert_non_null(end);
@@ -110,7 +110,7 @@ static char *scrape_job(void)
 
 /*
  * Debian's Prometheus is built without the discovery of Kubernetes. What that would find stands in its place: targets with the labels
- * that it gives to pods, one that is no Traefik among them. All else is README's, to the byte.
+ * that it gives to pods, one that is no Traefik among them. All else is as it stands there, to the byte.
  */
 static char *configuration(void)
 {
