@@ -16,7 +16,7 @@
 struct vantage {
 	struct leg *legs;
 	uint32_t count;
-	bool is_mesh, any;
+	bool is_mesh, is_entry, any;
 };
 
 /* What the scheduling thread knew. Immutable; goes with the last reference. */
@@ -84,7 +84,8 @@ static struct vantage usual_vantage(const struct judge_input *in)
 		;
 	if (k == targets.near_count)
 		return v;
-	v = (struct vantage){.count = targets.near[k].count, .is_mesh = targets.near[k].is_mesh, .any = targets.near[k].any};
+	v = (struct vantage){.count = targets.near[k].count, .is_mesh = targets.near[k].is_mesh, .is_entry = targets.near[k].is_entry,
+			     .any = targets.near[k].any};
 	v.legs = xcalloc(v.count + 1, sizeof(*v.legs));
 	if (v.count)
 		memcpy(v.legs, targets.near[k].legs, v.count * sizeof(*v.legs));
@@ -146,25 +147,40 @@ void scores_free(struct scores *s)
 
 /* --- the vantage point of a request ---------------------------------------------------------------------------------- */
 
-static void add_leg(struct vantage *v, struct matrix_row row, uint32_t matrix_node)
+static void add_leg(struct vantage *v, struct matrix_row row, uint32_t matrix_node, float weight)
 {
-	v->legs[v->count++] = (struct leg){.row = row, .matrix_node = matrix_node, .view_node = -1, .weight = 1};
+	v->legs[v->count++] = (struct leg){.row = row, .matrix_node = matrix_node, .view_node = -1, .weight = weight};
+}
+
+/* Those that are not in the matrix, too: their way is unknown. */
+static void add_entry_legs(struct vantage *v, const struct mesh *mesh)
+{
+	uint32_t i;
+
+	for (i = 0; i < mesh->entry.count; i++) {
+		uint32_t node = matrix_find_node(mesh->matrix, mesh->entry.shares[i].node);
+
+		add_leg(v, node == NAMES_NONE ? (struct matrix_row){0} : matrix_node_row(mesh->matrix, node), node, mesh->entry.shares[i].share);
+	}
 }
 
 static struct vantage vantage_of(const struct picture *p, const struct target *t)
 {
 	const struct matrix *m = p->mesh->matrix;
-	struct vantage v = {.legs = xcalloc(matrix_nodes(m) + 1, sizeof(*v.legs)), .is_mesh = t->kind == TARGET_MESH, .any = t->any};
+	struct vantage v = {.legs = xcalloc((size_t)matrix_nodes(m) + p->mesh->entry.count + 1, sizeof(*v.legs)), .is_mesh = t->kind == TARGET_MESH,
+			    .is_entry = t->kind == TARGET_ENTRY, .any = t->any};
 	uint32_t node = t->kind == TARGET_NODE ? matrix_find_node(m, t->name) : NAMES_NONE, i;
 	uint32_t client = t->kind == TARGET_CLIENT ? matrix_find_client(m, t->name) : NAMES_NONE;
 
 	if (node != NAMES_NONE)
-		add_leg(&v, matrix_node_row(m, node), node);
+		add_leg(&v, matrix_node_row(m, node), node, 1);
 	if (client != NAMES_NONE)
-		add_leg(&v, matrix_client_row(m, client), NAMES_NONE);
+		add_leg(&v, matrix_client_row(m, client), NAMES_NONE, 1);
 	for (i = 0; t->kind == TARGET_ZONE && i < matrix_nodes(m); i++)
 		if (STREQ(p->zones[i], t->name))
-			add_leg(&v, matrix_node_row(m, i), i);
+			add_leg(&v, matrix_node_row(m, i), i, 1);
+	if (v.is_entry)
+		add_entry_legs(&v, p->mesh);
 	return v;
 }
 
@@ -175,7 +191,7 @@ static int parse_from(const char *text, struct ask *out, struct lm_err *err)
 	if (out->near_count == 1 && out->near[0].target.kind != TARGET_SELECTOR && !strchr(text, '*'))
 		return 0;
 	ask_free(out);
-	return lm_fail(err, LM_DATA, "from \"%.100s\": is not one of node/NAME, client/NAME, zone/NAME, mesh", text);
+	return lm_fail(err, LM_DATA, "from \"%.100s\": is not one of node/NAME, client/NAME, zone/NAME, entry, mesh", text);
 }
 
 /* *out is the caller's to free. */
@@ -236,6 +252,8 @@ static double median_us(const struct picture *p, const struct vantage *v, const 
 	for (k = 0; k < v->count; k++) {
 		double us = leg_us(&v->legs[k], ages, row);
 
+		if (isnan(us) && v->is_entry && !v->any)
+			return NAN;		/* as for limits */
 		if (isnan(us))
 			continue;
 		sum += (double)v->legs[k].weight * us;
@@ -250,11 +268,13 @@ static void print(const struct picture *p, const struct vantage *v, int64_t mono
 	const struct matrix *m = p->mesh->matrix;
 	uint32_t i, nodes = matrix_nodes(m);
 	auto_free struct row_age *ages = xcalloc(nodes + 1, sizeof(*ages));
+	bool known;
 
 	mesh_row_ages(p->mesh, mono_ms, ages);
+	known = !v->is_entry || mesh_entry_usable(p->mesh, mono_ms);
 	for (i = 0; i < nodes; i++)
 		scorelist_add(out, matrix_node_name(m, i), ages[i].dead ? (double)NAN : (double)matrix_cpu(m)[i],
-			      scorelist_latency(median_us(p, v, ages, i)));
+			      scorelist_latency(known ? median_us(p, v, ages, i) : (double)NAN));
 	scorelist_end(out);
 }
 

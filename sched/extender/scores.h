@@ -5,10 +5,11 @@
  *	scheduling thread: scores_give(scores, &in)  --- the picture, immutable, by reference --->  HTTP thread: scores_answer(scores, request, reply)
  *
  *	/scores			from the first target of defaultNear of the first profile that exists
- *	/scores?from=TARGET	from node/NAME, client/NAME, zone/NAME or mesh (`any:` before a zone: from its nearest node)
+ *	/scores?from=TARGET	from node/NAME, client/NAME, zone/NAME, entry or mesh (`any:` before a zone or entry: from the nearest node of it)
  *
  * 200 with an entry for each node, though all null: the vantage point is not there, or nothing is known. A node whose data are of no worth (older than 10
- * periods) has null twice; a pair that is lost is null. 400 with what is wrong about TARGET; 503 while there is no matrix: never an empty list.
+ * periods) has null twice; a pair that is lost is null, and so is the mean over the entry nodes where the way to one of them is unknown. 400 with what is wrong
+ * about TARGET; 503 while there is no matrix: never an empty list.
  *
  * Ages count at the moment of the request, so data die here too when the scheduling thread hangs. A new matrix is seen at once; zones, pods and the configuration
  * within SCORES_STALE_MS.

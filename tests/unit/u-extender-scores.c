@@ -116,6 +116,32 @@ static void from_another_vantage(void **state)
 	assert_scores("from=any:zone/eu", "a 0.25 0, b 1 0, c 0 0.4, d - -");
 }
 
+static void from_where_traffic_enters(void **state)
+{
+	(void)state;
+	give();
+	assert_scores("from=entry", "a 0.25 -, b 1 -, c 0 -, d - -");
+	assert_scores("from=any:entry", "a 0.25 -, b 1 -, c 0 -, d - -");
+	assert_true(snapshot_entry_add(&w.snapshot.entry, "a", 3) && snapshot_entry_add(&w.snapshot.entry, "b", 1));
+	w.snapshot.entry.age_s = 0;
+	near_by_default("entry, mesh");
+	world_take(&w);
+	give();
+	assert_scores("from=entry", "a 0.25 0.05, b 1 0.15, c 0 -, d - -");	/* three quarters, one quarter of 100 ms / 500 ms; b-c is lost */
+	assert_scores("from=any:entry", "a 0.25 0, b 1 0, c 0 0.4, d - -");
+	assert_scores("", "a 0.25 0.05, b 1 0.15, c 0 -, d - -");
+	assert_true(snapshot_entry_add(&w.snapshot.entry, "far-away", 4));	/* not in the matrix */
+	world_take(&w);
+	give();
+	assert_scores("from=entry", "a 0.25 -, b 1 -, c 0 -, d - -");
+	assert_scores("from=any:entry", "a 0.25 0, b 1 0, c 0 0.4, d - -");
+	w.snapshot.entry.age_s = 1e6;
+	world_take(&w);
+	give();
+	assert_scores("from=any:entry", "a 0.25 -, b 1 -, c 0 -, d - -");
+	assert_scores("", "a 0.25 0.3, b 1 0.2, c 0 0.4, d - -");
+}
+
 static void the_usual_vantage_is_the_first_of_the_default_that_is_there(void **state)
 {
 	(void)state;
@@ -156,7 +182,7 @@ static void a_wrong_vantage_is_400_with_what_is_wrong(void **state)
 	static const struct {
 		const char *query, *says;
 	} cases[] = {
-		{"from=", "empty"}, {"from=milan", "milan"}, {"from=client/", "client"}, {"from=app=redis", "app=redis"}, {"from=entry", "entry"},
+		{"from=", "empty"}, {"from=milan", "milan"}, {"from=client/", "client"}, {"from=app=redis", "app=redis"}, {"from=entry*2", "entry*2"},
 		{"from=mesh,node/a", "mesh,node/a"}, {"from=mesh*2", "mesh*2"}, {"to=mesh", "to=mesh"}, {"from=mesh&from=mesh", "mesh"},
 		{"from=node/A_", "A_"}, {"from=client/milan<=5ms", "within"}, {"from", "from"},
 	};
@@ -262,7 +288,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(the_text_is_the_probes), T(from_another_vantage), T(the_usual_vantage_is_the_first_of_the_default_that_is_there),
+		T(the_text_is_the_probes), T(from_another_vantage), T(from_where_traffic_enters), T(the_usual_vantage_is_the_first_of_the_default_that_is_there),
 		T(an_unknown_vantage_is_null_for_all_and_never_empty), T(a_wrong_vantage_is_400_with_what_is_wrong), T(without_a_matrix_503),
 		T(dead_data_are_null), T(a_score_grows_with_the_round_trip), T(the_matrix_is_swapped_under_those_who_read),
 	};
