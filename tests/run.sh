@@ -20,7 +20,11 @@ valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cp
 threaded='i-.*|u-base|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+
+# What waits for most of its time, for scrapes, time limits and ages, in programs whose sanitized builds the other tests of the merger run: in `make test` with plain
+# gcc alone, which spares a suite about 80 s of its places; with the sanitizers every night.
+once='i-prometheus|i-merge-(names|prometheus)'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
@@ -67,17 +71,17 @@ step() {
 	fi
 }
 
-# programs BUILD [NAMES]: the test programs of a build, the slow ones first
+# programs BUILD [NAMES [EXCEPT]]: the test programs of a build, the slow ones first
 programs() {
 	found=$({
 		ls "$1"/tests/i-* tests/integration/i-*.sh
 		ls "$1"/tests/u-*
-	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$")
+	} 2>/dev/null | grep -v '\.[do]$' | grep -E "/(${2:-.*})(\.sh)?\$" | grep -vE "/(${3:-})(\.sh)?\$")
 	printf '%s\n' "$found" | grep -E "/($slow)(\.sh)?\$"
 	printf '%s\n' "$found" | grep -vE "/($slow)(\.sh)?\$"
 }
 
-# suite BUILD [NAMES]: unit and integration tests of a build, three at a time: they wait half of their time
+# suite BUILD [NAMES [EXCEPT]]: unit and integration tests of a build, three at a time: they wait half of their time
 suite() {
 	programs "$@" | BUILD=$1 xargs -P 3 -I{} "$0" one {}
 }
@@ -147,10 +151,10 @@ all() {
 	wait $address; address=$?
 	beside threads_build; threads=$!
 	beside by_clang
-	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined
+	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined '.*' "$once"
 	wait $threads; threads=$?
 	beside fuzzing
-	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded"
+	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded" "$once"
 	wait
 }
 
@@ -219,7 +223,7 @@ on_kubelets() {
 
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
-	sanitized_rounds=100
+	sanitized_rounds=100 once=
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
