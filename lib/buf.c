@@ -61,6 +61,18 @@ void buf_i64(struct buf *b, int64_t value)
 	buf_add(b, digits + at, sizeof(digits) - at);
 }
 
+#define BY_HAND_BELOW 0x1p51		/* of the fixed point: beyond it the product is rounded so much that a text does not come back as itself */
+
+static void add_printed(struct buf *b, double value, int decimals)
+{
+	char text[64];
+	size_t len = (size_t)snprintf(text, sizeof(text), "%.*f", decimals, value);
+
+	while (decimals && text[len - 1] == '0')
+		len--;
+	buf_add(b, text, text[len - 1] == '.' ? len - 1 : len);
+}
+
 /* Integers and fixed point by hand: printf costs 183 ns a number, and a matrix of 1,000 nodes has three million. */
 void buf_decimal(struct buf *b, double value, int decimals)
 {
@@ -75,6 +87,10 @@ void buf_decimal(struct buf *b, double value, int decimals)
 	}
 	if (fabs(value) >= 9e11) {
 		buf_printf(b, "%.17g", value);
+		return;
+	}
+	if (fabs(value) * (double)scale[decimals] >= BY_HAND_BELOW) {
+		add_printed(b, value, decimals);
 		return;
 	}
 	fixed = llround(value * (double)scale[decimals]);

@@ -17,7 +17,7 @@ static int by_node(const void *a, const void *b, void *entry)
 
 static double rounded(double rate)
 {
-	return rate * ENTRY_SCALE < 9e15 ? floor(rate * ENTRY_SCALE + 0.5) / ENTRY_SCALE : rate; /* beyond that a double has no such decimals */
+	return rate * ENTRY_SCALE < 0x1p51 ? floor(rate * ENTRY_SCALE + 0.5) / ENTRY_SCALE : rate; /* beyond that the product itself is rounded: it would creep */
 }
 
 /* Those of `from` that are in `nodes`, by name; false, and nothing, when they have no traffic. */

@@ -58,7 +58,8 @@ static void decimals_are_the_shortest(void **state)
 		int decimals;
 		const char *text;
 	} cases[] = {{0, 3, "0"}, {412, 1, "412"}, {412.5, 1, "412.5"}, {0.25, 4, "0.25"}, {-1.5, 2, "-1.5"}, {1e-9, 4, "0"}, {0.99996, 4, "1"},
-		     {(double)NAN, 1, "null"}, {(double)INFINITY, 1, "null"}, {0.0625, 6, "0.0625"}, {123456789.125, 3, "123456789.125"}};
+		     {(double)NAN, 1, "null"}, {(double)INFINITY, 1, "null"}, {0.0625, 6, "0.0625"}, {123456789.125, 3, "123456789.125"}, {4503599628.25, 6, "4503599628.25"},
+		     {8e11, 6, "800000000000"}};
 	struct rng r = rng_make(test_seed());
 	size_t i;
 	int round;
@@ -77,6 +78,14 @@ static void decimals_are_the_shortest(void **state)
 		buf_decimal(&b, value, 3);
 		if (!(fabs(strtod(b.data, NULL) - value) <= 0.000501))
 			fail_msg("%.17g became %s", value, b.data);
+	}
+	for (round = 0; round < 20000; round++) {	/* what was read back is written as it was */
+		auto_buf struct buf b = {0}, again = {0};
+		int decimals = (int)rng_below(&r, 7);
+
+		buf_decimal(&b, (rng_unit(&r) - 0.5) * pow(10, (double)rng_below(&r, 14)), decimals);
+		buf_decimal(&again, strtod(b.data, NULL), decimals);
+		assert_string_equal(again.data, b.data);
 	}
 }
 
