@@ -42,7 +42,7 @@ int observer_new(const struct settings *settings, struct metrics *metrics, struc
 void observer_free(struct observer *o);			/* NULL is fine */
 void observer_answer(struct observer *o, const struct http_request *request, struct http_reply *reply);
 
-/* The first time it reads the file. life_s: what is older is forgotten. `clients` may be NULL. */
+/* The first time it reads the file. life_s: what is older is forgotten. `clients`: those that are listed, complete or not. */
 void observer_collect(struct observer *o, int snapshot_fd, const struct names *nodes, const struct names *clients, double life_s, struct observed *out);
 void observer_save(struct observer *o, int snapshot_fd);
 

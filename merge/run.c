@@ -127,8 +127,8 @@ static void observe(struct run *r)
 	double period_s = fmax(FOLD_PERIOD_LEAST_S, (double)m->settings->interval_ms / 1e3);
 
 	if (m->observer)
-		observer_collect(m->observer, r->volume.snapshot_fd, &roster->peers.nodes.names,
-				 roster->has_clients ? &roster->peers.clients.names : NULL, FOLD_DEAD_PERIODS * period_s, &r->observed);
+		observer_collect(m->observer, r->volume.snapshot_fd, &roster->peers.nodes.names, &roster->peers.clients.names,
+				 FOLD_DEAD_PERIODS * period_s, &r->observed);
 }
 
 static struct fold *begin_fold(const struct run *r)
