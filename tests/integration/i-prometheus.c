@@ -364,10 +364,16 @@ static void placements_follow_the_traffic_and_outlive_the_prometheus(void **stat
 	assert_int_equal(dropped.entry.nodes.count, 0);
 }
 
+/* A share within 0.05 of a half: two of these are within the hysteresis. At the beginning they are not, nor where a busy machine scrapes late. */
+static bool is_equal(double a, double b)
+{
+	return a > 500 && b > 500 && fabs(a - b) <= 0.1 * (a + b);
+}
+
 /* Two nodes of equal traffic take turns as the busier one, as the test sees; the pod that is decided for at each round does not. */
 static void equal_traffic_does_not_flap(void **state)
 {
-	int round, turns = 0, moves = 0, settled = 0;
+	int round, turns = 0, moves = 0, unequal = 0;
 	bool first_is_busier = false;
 	auto_free char *before = NULL;
 	struct world w;
@@ -385,10 +391,9 @@ static void equal_traffic_does_not_flap(void **state)
 		put_reports(2 + round);
 		merge_once();
 		s = load();
-		/* not before both are there and equal: it was started a moment ago */
-		if (rate_of(&s, "edge-1") < 800 || rate_of(&s, "edge-2") < 800) {
-			if (++settled > 200)
-				fail_msg("no traffic came: %g and %g", rate_of(&s, "edge-1"), rate_of(&s, "edge-2"));
+		if (!is_equal(rate_of(&s, "edge-1"), rate_of(&s, "edge-2"))) {
+			if (++unequal > 200 + 2 * ROUNDS)
+				fail_msg("the traffic is not measured as equal: %g and %g", rate_of(&s, "edge-1"), rate_of(&s, "edge-2"));
 			continue;
 		}
 		busier = rate_of(&s, "edge-1") > rate_of(&s, "edge-2");
@@ -403,7 +408,7 @@ static void equal_traffic_does_not_flap(void **state)
 		before = xstrdup(world_chosen(&w));
 		round++;
 	}
-	printf("# %d rounds: the busier node changed %d times, the placement %d times\n", round, turns, moves);
+	printf("# %d rounds: the busier node changed %d times, the placement %d times; %d more were not measured as equal\n", round, turns, moves, unequal);
 	assert_true(turns >= 3);
 	assert_int_equal(moves, 0);
 	world_end(&w);
