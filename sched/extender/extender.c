@@ -24,10 +24,14 @@
 #define LINGER_MS 100			/* so that the last answers are on their way */
 /* A request with 5,000 names takes half a MiB: given back to the kernel and taken again each time, its pages cost a quarter of the work. */
 #define KEPT_BYTES (4 << 20)
-/* A decision on HTTP's thread has no deadline beside it: they are small ones (0.1 ms), and after one that was not there are none for a while. */
+/*
+ * A decision on HTTP's thread has no deadline beside it: they are small ones (0.1 ms), and after one that was not there are none for a while. Nor are there
+ * while the scheduling thread has slept for longer than it ever does: then it hangs, and what it knows grows old.
+ */
 #define AT_ONCE_NODES 5000
 #define AT_ONCE_MS 10
 #define AT_ONCE_PAUSE_MS 1000
+#define REST_MAX_MS (2 * TURN_MAX_MS)
 #define TURN_REQUESTS 32		/* so that the API is looked at in between */
 
 struct extender {
@@ -53,7 +57,7 @@ struct extender {
 	double late_before;
 	int64_t drain_until_ms;		/* 0: not draining */
 	int64_t linger_until_ms;
-	int64_t at_once_from_ms;		/* under the desk's turn */
+	int64_t at_once_from_ms, rest_mono_ms;	/* under the desk's turn; since when our thread sleeps */
 };
 
 static bool is_ours(void *arg, const char *scheduler_name)
@@ -178,7 +182,8 @@ static bool decide_at_once(void *arg, struct desk_job *job, struct wire_answer *
 	int64_t mono_ms = clock_mono_ms();
 	struct status_facts facts = facts_now(x, mono_ms);
 
-	if (!facts.synced || !facts.looked || mono_ms < x->at_once_from_ms || desk_request(job)->count > AT_ONCE_NODES || !intake_is_settled(x->intake))
+	if (!facts.synced || !facts.looked || mono_ms < x->at_once_from_ms || mono_ms - x->rest_mono_ms > REST_MAX_MS ||
+	    desk_request(job)->count > AT_ONCE_NODES || !intake_is_settled(x->intake))
 		return false;
 	*answer = decide_job(x, job);
 	if (clock_mono_ms() - mono_ms > AT_ONCE_MS)
@@ -190,10 +195,12 @@ static void on_rest(void *arg, bool resting)
 {
 	struct extender *x = arg;
 
-	if (resting)
+	if (resting) {
+		x->rest_mono_ms = clock_mono_ms();	/* nobody decides yet */
 		desk_rest(x->desk);
-	else
+	} else {
 		desk_resume(x->desk);
+	}
 }
 
 /* True: there may be more. */

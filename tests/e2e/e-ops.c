@@ -95,6 +95,15 @@ static const char *const expected[] = {
 	"process_open_fds", "process_max_fds", "process_start_time_seconds", "latency_build_info", NULL,
 };
 
+/* The API shows a pod on its node before the scheduler has the answer. */
+static void wait_for_bound(struct sched *s, double count)
+{
+	int tries;
+
+	for (tries = 0; tries < 1000 && sched_metric(s, "latency_sched_bindings_total{outcome=\"bound\"}") < count; tries++)
+		usleep(20000);
+}
+
 static void metrics_of_leader_and_standby_pass_promtool(void **state)
 {
 	auto_free char *leading = NULL, *standing = NULL;
@@ -111,6 +120,7 @@ static void metrics_of_leader_and_standby_pass_promtool(void **state)
 	sched_pod(&leader, "odd", "\"latency-mesh.io/near\":\"?\"");
 	assert_string_equal(sched_where(&leader, "web"), "b");
 	assert_string_equal(sched_refusal(&leader, "odd"), "Unschedulable");
+	wait_for_bound(&leader, 1);
 	leading = metrics_of(&leader);
 	standing = metrics_of(&standby);
 	must_lint(leading);
