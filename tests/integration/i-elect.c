@@ -282,7 +282,7 @@ static void answers_that_are_lost_after_the_write_do_no_harm(void **state)
 
 	(void)state;
 	begin(&a, &b);
-	standin_faults(&a.api, LEASE_RULE("\"verb\":\"update\",\"action\":\"drop\",\"when\":\"after\",\"count\":6,\"probability\":0.5},"
+	standin_faults(&a.api, LEASE_RULE("\"verb\":\"update\",\"action\":\"drop\",\"when\":\"after\",\"count\":3,\"probability\":0.5},"
 				      "{\"verb\":\"create\",\"path\":\"*/leases\",\"action\":\"drop\",\"when\":\"after\",\"count\":1"));
 	sched_start(&a, quick);
 	assert_int_equal(sched_log_count(&a, "\"msg\":\"leading\"", 1), 1);
