@@ -25,13 +25,15 @@ slow='i-elect|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay
 # What waits for most of its time, for scrapes, time limits and ages, in programs whose sanitized builds the other tests of the merger run: in `make test` with plain
 # gcc alone, which spares a suite about 80 s of its places; with the sanitizers every night.
 once='i-prometheus|i-merge-(names|prometheus)'
+# What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
+nightly_threads='i-(replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
-waiting='e-elect|e-extender-tls|e-ops|e-wait'
+waiting='e-away|e-elect|e-extender-tls|e-ops|e-wait'
 
 # one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
 one() {
@@ -154,7 +156,7 @@ all() {
 	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined '.*' "$once"
 	wait $threads; threads=$?
 	beside fuzzing
-	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded" "$once"
+	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded" "$once|$nightly_threads"
 	wait
 }
 
@@ -223,7 +225,7 @@ on_kubelets() {
 
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
-	sanitized_rounds=100 once=
+	sanitized_rounds=100 once= nightly_threads=
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
