@@ -26,6 +26,7 @@ slow='i-elect|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay
 # gcc alone, which spares a suite about 80 s of its places; with the sanitizers every night.
 once='i-prometheus|i-merge-(names|prometheus)'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
+nightly_address='i-(replay|thousand|elect)'	# and of these with AddressSanitizer, where u-explain, i-sched and u-elect go the same ways
 nightly_threads='i-(replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
@@ -153,7 +154,7 @@ all() {
 	wait $address; address=$?
 	beside threads_build; threads=$!
 	beside by_clang
-	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined '.*' "$once"
+	[ $address -ne 0 ] || TEST_ROUNDS=$sanitized_rounds suite build/gcc-address-undefined '.*' "$once|$nightly_address"
 	wait $threads; threads=$?
 	beside fuzzing
 	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded" "$once|$nightly_threads"
@@ -225,7 +226,7 @@ on_kubelets() {
 
 # What takes long: the control plane of an older release, each unit test under valgrind, the properties and the thousand pods with NIGHTLY_ROUNDS (20) new seeds, long fuzzing.
 nightly() {
-	sanitized_rounds=100 once= nightly_threads=
+	sanitized_rounds=100 once= nightly_address= nightly_threads=
 	all
 	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
