@@ -26,8 +26,9 @@ slow='i-elect|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay
 # gcc alone, which spares a suite about 80 s of its places; with the sanitizers every night.
 once='i-prometheus|i-merge-(names|prometheus)'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
-nightly_address='i-(replay|thousand|elect)'	# and of these with AddressSanitizer, where u-explain, i-sched and u-elect go the same ways
 nightly_threads='i-(replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
+# Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
+nightly_address='i-(replay|thousand|elect)'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
