@@ -317,7 +317,7 @@ static char *lease_steps(const struct audit *a, const char *user, const char *na
 
 		if (!STREQ(e->resource, "leases") || !STREQ(e->user, user) || !STREQ(of, name) || STREQ(e->verb, "list") || STREQ(e->verb, "watch"))
 			continue;
-		if (!looks && STREQ(e->verb, "get") && e->code == 200)
+		if (e->code >= 500 || (!looks && STREQ(e->verb, "get") && e->code == 200))	/* a server that is late says nothing of either */
 			continue;
 		snprintf(step, sizeof(step), "%s %d%s", e->verb, e->code, !e->body ? "" : *e->holder ? " held" : " free");
 		if (!STREQ(step, last))
