@@ -147,7 +147,6 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		d->running = (uint8_t)(i + 1);
 		start = !runs(c, i) ? FILTER_SKIP : filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
 		if (start == FILTER_REFUSE) {
-			c->failed = false;	/* a filter that could not tell, as its prefilter saw, would not have been reached */
 			out->wake = filter_table[i]->wake;
 			return false;
 		}
