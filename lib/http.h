@@ -102,6 +102,9 @@ int http_port(const struct http_server *server);
  */
 void http_stop(struct http_server *server);
 
+/* A Content-Type that is application/json, with parameters ("; charset=utf-8") or without. "" is none. */
+bool http_is_json(const char *content_type);
+
 /* In a handler. `fill` has the reply's defaults before it, as a handler has. */
 struct http_later *http_defer(const struct http_request *request, http_filler *fill, void *arg);
 void http_finish(struct http_later *later);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "lib/mem.h"
@@ -65,4 +66,12 @@ void http_route_peer(struct MHD_Connection *connection, char text[static INET6_A
 		else
 			inet_ntop(AF_INET6, &v6.sin6_addr, text, INET6_ADDRSTRLEN);
 	}
+}
+
+bool http_is_json(const char *content_type)
+{
+	static const char json[] = "application/json";
+	size_t len = strlen(json);
+
+	return strncasecmp(content_type, json, len) == 0 && strchr("; \t", content_type[len]);	/* its end is one of them, too */
 }

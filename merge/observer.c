@@ -169,14 +169,6 @@ static void refuse(const struct observer *o, struct http_reply *reply, int statu
 	buf_printf(&reply->body, "%s\n", text);
 }
 
-static bool is_json(const char *content_type)
-{
-	static const char json[] = "application/json";
-	size_t len = strlen(json);
-
-	return strncasecmp(content_type, json, len) == 0 && (!content_type[len] || strchr("; \t", content_type[len]));
-}
-
 /* What can be said without looking into the body. false: it was said. */
 static bool is_welcome(struct observer *o, const struct http_request *request, char reporter[static OBSERVE_REPORTER_BYTES], struct http_reply *reply)
 {
@@ -198,7 +190,7 @@ static bool is_welcome(struct observer *o, const struct http_request *request, c
 		refuse(o, reply, 429, METER_POST_LIMITED, "too many posts from this address");
 	else if (!ready)
 		refuse(o, reply, 503, METER_POST_BUSY, "the nodes are not known yet");
-	else if (!is_json(request->content_type))
+	else if (!http_is_json(request->content_type))
 		refuse(o, reply, 415, METER_POST_BAD, "Content-Type: application/json is wanted");
 	else
 		return true;
@@ -259,40 +251,53 @@ static bool may_pass(int os_errno)
 	return os_errno == EIO || os_errno == ESTALE || os_errno == ETIMEDOUT;
 }
 
-/* false: to be tried again. */
-static bool load(struct observer *o, int snapshot_fd)
+/* The file, and how long ago it was written. false: to be tried again. */
+static bool read_file(int snapshot_fd, struct file_text *text, int64_t *elapsed_ms)
 {
-	auto_file_text struct file_text text = {0};
 	struct timespec now;
 	struct lm_err err;
-	int64_t elapsed_ms;
 
-	if (file_read(snapshot_fd, OBSERVER_FILE, OBSERVE_FILE_BYTES, FILE_NO_LINKS, &text, &err) < 0) {
+	if (file_read(snapshot_fd, OBSERVER_FILE, OBSERVE_FILE_BYTES, FILE_NO_LINKS, text, &err) < 0) {
 		if (err.os_errno != ENOENT)
 			log_warn(may_pass(err.os_errno) ? "earlier observations cannot be read now" : "earlier observations are lost",
 				 FIELDS(LS("file", OBSERVER_FILE), LS("error", err.msg)));
 		return !may_pass(err.os_errno);
 	}
-	o->has_file = true;
 	if (file_server_now(snapshot_fd, &now, &err) < 0) {
 		log_warn("earlier observations cannot be read now", FIELDS(LS("file", OBSERVER_FILE), LS("error", err.msg)));
 		return false;
 	}
-	elapsed_ms = (int64_t)(now.tv_sec - text.st.st_mtim.tv_sec) * 1000 + (now.tv_nsec - text.st.st_mtim.tv_nsec) / 1000000;
-	if (observe_read(o->table, text.data, text.len, clock_mono_ms(), elapsed_ms, &err) < 0)
-		log_warn("earlier observations are lost", FIELDS(LS("file", OBSERVER_FILE), LS("error", err.msg)));
-	else
-		log_info("earlier observations read", FIELDS(LI("reporters", observe_reporters(o->table)), LI("cells", observe_cells(o->table))));
+	*elapsed_ms = (int64_t)(now.tv_sec - text->st.st_mtim.tv_sec) * 1000 + (now.tv_nsec - text->st.st_mtim.tv_nsec) / 1000000;
 	return true;
 }
 
+/* With the lock held. No text: there is no file, or it is lost. */
+static void take_file(struct observer *o, const struct file_text *text, int64_t elapsed_ms)
+{
+	struct lm_err err;
+
+	o->is_ready = true;
+	if (!text->data)
+		return;
+	o->has_file = true;
+	if (observe_read(o->table, text->data, text->len, clock_mono_ms(), elapsed_ms, &err) < 0)
+		log_warn("earlier observations are lost", FIELDS(LS("file", OBSERVER_FILE), LS("error", err.msg)));
+	else
+		log_info("earlier observations read", FIELDS(LI("reporters", observe_reporters(o->table)), LI("cells", observe_cells(o->table))));
+}
+
+/* Whom posts wait for must not wait for the volume: it is read before the lock is taken. Only this thread writes is_ready. */
 void observer_collect(struct observer *o, int snapshot_fd, const struct names *nodes, const struct names *clients, double life_s, struct observed *out)
 {
+	auto_file_text struct file_text text = {0};
+	int64_t elapsed_ms = 0;
+	bool take = !o->is_ready && read_file(snapshot_fd, &text, &elapsed_ms);
+
 	read_token_again(o);
 	pthread_mutex_lock(&o->lock);
 	observe_expect(o->table, nodes, clients);
-	if (!o->is_ready)
-		o->is_ready = load(o, snapshot_fd);
+	if (take)
+		take_file(o, &text, elapsed_ms);
 	observe_prune(o->table, clock_mono_ms(), (int64_t)(life_s * 1e3));
 	observe_collect(o->table, out);
 	metrics_set(o->metrics, METER_OBSERVATION_REPORTERS, 0, observe_reporters(o->table));

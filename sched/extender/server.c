@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/clock.h"
 #include "lib/http.h"
@@ -29,14 +28,6 @@ static void refuse(struct http_reply *reply, int status, const char *text)
 {
 	reply->status = status;
 	buf_printf(&reply->body, "%s\n", text);
-}
-
-/* "application/json; charset=utf-8" too. */
-static bool is_json(const char *content_type)
-{
-	size_t len = strlen(JSON);
-
-	return strncasecmp(content_type, JSON, len) == 0 && strchr("; ", content_type[len]);
 }
 
 static const char *why(enum desk_end end)
@@ -135,7 +126,7 @@ static void answer_bad(struct server *s, int verb, int status, const char *text,
 /* False: it was answered. */
 static bool check_type(struct server *s, int verb, const struct http_request *request, struct http_reply *reply)
 {
-	if (!*request->content_type || is_json(request->content_type))
+	if (!*request->content_type || http_is_json(request->content_type))
 		return true;
 	answer_bad(s, verb, 415, "Content-Type: " JSON " is wanted", reply);
 	return false;
