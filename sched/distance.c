@@ -8,9 +8,6 @@
 
 #define LOST (PAIR_HERE_LOST | PAIR_THERE_LOST)
 
-static const struct row_age always_fresh = {.factor = 1, .fresh = true, .linked = true};
-static const struct row_age no_row = {.factor = 1, .dead = true};
-
 static float lesser(float a, float b)
 {
 	return a < b ? a : b;
@@ -43,12 +40,9 @@ static float pair_factor(uint8_t pair, bool known, const struct row_age *here, c
 	return lesser(a, b);
 }
 
-/* A row without links or without an age was not used. */
 static const struct row_age *age_of(const struct cycle *c, uint32_t row)
 {
-	const struct row_age *age = row == NAMES_NONE ? &always_fresh : &c->decider->ages[row];
-
-	return age->linked ? age : &no_row;
+	return row_age_of(c->decider->ages, row);
 }
 
 static void fresh_leg(const struct cycle *c, const struct leg *leg, const float *values, float *out)
@@ -96,7 +90,7 @@ static void aged_estimates(const struct cycle *c, const struct leg *leg, const f
 	for (i = 0; all > 0 && i < n; i++) {
 		uint32_t row = c->row_of_node[i];
 
-		if (row == NAMES_NONE || !(leg->row.pair[row] & PAIR_ESTIMATE) || age_of(c, row) != &no_row)
+		if (row == NAMES_NONE || !(leg->row.pair[row] & PAIR_ESTIMATE) || age_of(c, row) != &row_age_none)
 			continue;
 		out[i] = values[row];
 		if (factor)

@@ -11,6 +11,9 @@
 
 /* --- ages ----------------------------------------------------------------------------------------------------------- */
 
+const struct row_age row_age_fresh = {.factor = 1, .fresh = true, .linked = true};
+const struct row_age row_age_none = {.factor = 1, .dead = true};
+
 static bool never_ages(const struct mesh *mesh)
 {
 	return mesh->hold || matrix_is_plain(mesh->matrix);

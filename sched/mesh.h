@@ -92,6 +92,17 @@ struct row_age {
 };
 void mesh_row_ages(const struct mesh *mesh, int64_t mono_ms, struct row_age *out);	/* by matrix node */
 
+extern const struct row_age row_age_fresh;	/* what never ages */
+extern const struct row_age row_age_none;	/* of a row that was not used */
+
+/* What counts of a row's age for a pair. NAMES_NONE: of a client, which has no row. A row without links or without an age was not used. */
+static inline const struct row_age *row_age_of(const struct row_age *ages, uint32_t row)
+{
+	const struct row_age *age = row == NAMES_NONE ? &row_age_fresh : &ages[row];
+
+	return age->linked ? age : &row_age_none;
+}
+
 /* Is a pair with these PAIR bits known? Not when a fresh row says that it is lost, nor when a row that was used is dead. */
 static inline bool pair_is_known(uint8_t pair, const struct row_age *here, const struct row_age *there)
 {

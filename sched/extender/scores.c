@@ -211,21 +211,11 @@ static int read_vantage(const struct picture *p, const char *query, struct vanta
 
 /* --- the answer ------------------------------------------------------------------------------------------------------ */
 
-static const struct row_age always_fresh = {.factor = 1, .fresh = true, .linked = true};
-static const struct row_age no_row = {.factor = 1, .dead = true};
-
-static const struct row_age *age_of(const struct row_age *ages, uint32_t row)
-{
-	const struct row_age *age = row == NAMES_NONE ? &always_fresh : &ages[row];
-
-	return age->linked ? age : &no_row;
-}
-
 static double leg_us(const struct leg *leg, const struct row_age *ages, uint32_t row)
 {
 	if (leg->matrix_node == row)
 		return ages[row].dead ? (double)NAN : 0;
-	if (!leg->row.rtt_us || !pair_is_known(leg->row.pair[row], age_of(ages, leg->matrix_node), age_of(ages, row)))
+	if (!leg->row.rtt_us || !pair_is_known(leg->row.pair[row], row_age_of(ages, leg->matrix_node), row_age_of(ages, row)))
 		return NAN;
 	return (double)leg->row.rtt_us[row];
 }

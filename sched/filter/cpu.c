@@ -1,7 +1,5 @@
 #include "sched/decider.h"
 
-static const struct row_age always_fresh = {.factor = 1, .fresh = true};
-
 static enum filter_start prefilter(struct cycle *c)
 {
 	return c->in->profile->refuse_cpu && c->in->mesh && c->decider->lookup.full_count ? FILTER_RUN : FILTER_SKIP;
@@ -9,7 +7,7 @@ static enum filter_start prefilter(struct cycle *c)
 
 static const struct row_age *age_of(const struct cycle *c, uint32_t node)
 {
-	return c->decider->ages && c->row_of_node[node] != NAMES_NONE ? &c->decider->ages[c->row_of_node[node]] : &always_fresh;
+	return c->decider->ages && c->row_of_node[node] != NAMES_NONE ? &c->decider->ages[c->row_of_node[node]] : &row_age_fresh;
 }
 
 /* Is there a place for the pod that is known not to be full? */
