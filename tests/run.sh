@@ -2,7 +2,8 @@
 # run.sh quick|all|e2e|cluster|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
 # line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in TEST_LOGS (build/logs).
 #   quick     what $BUILD holds: units, properties, integration
-#   all       the same with gcc, clang (both warning-free), AddressSanitizer and UBSan, ThreadSanitizer; headers alone; a short fuzzing; the laboratory
+#   all       the same with gcc, AddressSanitizer and UBSan, ThreadSanitizer (what takes longest with a sanitizer runs every night alone); clang, warning-free;
+#             headers alone; a short fuzzing; the laboratory
 #   e2e       against a real etcd, kube-apiserver and kube-scheduler of version KUBERNETES (1.36.3); words after it name programs: e2e e-bind
 #   cluster   the chart on real kubelets with NFS and chosen delays; words after it name tests: cluster c-install c-failure, or all
 #   nightly   all, e2e with both releases, then valgrind, many rounds of new random inputs, and long fuzzing
@@ -249,7 +250,7 @@ if [ "$mode" = one ]; then
 	one "$@"
 	exit 0
 fi
-case $mode in quick | all | e2e | cluster | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 10 >&2; exit 64 ;; esac
+case $mode in quick | all | e2e | cluster | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 11 >&2; exit 64 ;; esac
 mkdir -p "$logs"
 rm -f "$logs"/*
 : >"$logs/results"
