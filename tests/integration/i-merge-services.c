@@ -294,7 +294,7 @@ static void measure(const double ms[3][3])
 
 	for (node = 0; node < 3; node++) {
 		auto_free char *name = xasprintf("edge-%d", node + 1), *said = NULL;
-		const char *argv[] = {test_program("latency-probe"), "--node", name, "--peers", peers, "--output", nodes, "--interval", "800ms", "--timeout", "300ms",
+		const char *argv[] = {test_program("latency-probe"), "--node", name, "--peers", peers, "--output", nodes, "--interval", "2s", "--timeout", "1s",
 				      "--once", NULL};
 		int code;
 
@@ -337,7 +337,9 @@ static void from_the_annotation_to_the_node(void **state)
 	add_service("web", "shop", "milan", "\"type\":\"LoadBalancer\"");
 	set_status("web", "shop", "{\"ip\":\"10.77.1.1\"}");
 	add_service("web", "tokyo", "tokyo=10.77.1.2", "");
-	test_write(config, "defaultNear: client/milan\nweights: {near: {latency: 1, cpu: 0, free: 0}}\n");
+	/* by latency alone: what else runs on this machine is the nodes' measured load, and would refuse one of them */
+	test_write(config, "defaultNear: client/milan\nrefusals: {cpu: false}\n"
+		   "weights: {near: {latency: 1, cpu: 0, free: 0}, plain: {latency: 1, cpu: 0, free: 0}}\n");
 	merges();
 	measure(at_first);
 	merges();
