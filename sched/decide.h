@@ -40,6 +40,8 @@ struct decision_input {
 	 */
 	const bool *offered;
 	bool choose;
+	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
+	const bool *closed;
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;

@@ -17,7 +17,9 @@
 
 #include "lib/options.h"
 #include "sched/elect.h"
+#include "sched/heal/heal.h"
 #include "sched/profile.h"
+#include "sched/reserve/who.h"
 
 #define SETTINGS_HOLD "hold"		/* beside the latency file: a person edits it */
 
@@ -51,6 +53,8 @@ struct settings {
 	const char *max_latency;	/* as in the file; "none" */
 	int no_data;			/* 0 neutral, 1 deny */
 	bool strict, refuse_latency, refuse_cpu;
+	struct reserve_settings reserve;	/* namespace_ NULL: the pod's or the kubeconfig's, else default */
+	struct heal_settings healing;
 
 	struct profile *profiles;	/* one for each name that is served */
 	uint32_t profile_count;

@@ -102,7 +102,8 @@ enum {
 	WAKE_MATRIX = 16,		/* set by the scheduler, not by the cache */
 	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says; not rare: capacities and attachments change all the time */
 	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
-	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE,
+	WAKE_RESERVE = 128,		/* set by the scheduler: room that was kept has been opened or closed */
+	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE | WAKE_RESERVE,
 };
 
 struct cache;
@@ -136,6 +137,18 @@ void cache_set_placed(struct cache *c, const char *uid, int64_t mono_ms);	/* say
 bool cache_assume(struct cache *c, const char *uid, uint32_t node);
 /* Takes an assumption back; no effect on a pod that is confirmed or unknown. Returns WAKE bits. */
 unsigned cache_forget(struct cache *c, const char *uid);
+
+/*
+ * For a question "what if": takes a pod off its node as if it had never been there, and puts it back as it was. In between it may be assumed on
+ * any node and forgotten again, any number of times. Nothing else may change the pod before it is put back, the last one lifted first.
+ */
+struct lifted {
+	char *uid, *node;		/* owned */
+	bool assumed;
+	int64_t placed_mono_ms, assumed_mono_ms;
+};
+bool cache_lift(struct cache *c, const char *uid, struct lifted *out);	/* false, and nothing happened: it is on no node */
+void cache_put_back(struct cache *c, struct lifted *lifted);		/* frees what `lifted` owns */
 
 /* Takes the object; it replaces the one of the same kind, namespace and name. Return WAKE bits; 0: nothing that a decision reads has changed. */
 unsigned cache_put_object(struct cache *c, struct object *object);

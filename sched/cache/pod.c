@@ -93,6 +93,8 @@ static void parse_metadata(const cJSON *metadata, struct pod *pod)
 	pod->terminating = cJSON_IsString(read_member(metadata, "deletionTimestamp"));
 	labels_parse(read_member(metadata, "labels"), &pod->labels);
 	parse_owner(metadata, pod);
+	if (labels_get(&pod->labels, "latency-mesh.io/role"))
+		pod->covers = xstrdup(read_text(read_member(metadata, "annotations"), "latency-mesh.io/covers"));
 	ask_parse(read_member(metadata, "labels"), read_member(metadata, "annotations"), &pod->ask);
 }
 
@@ -244,6 +246,7 @@ void pod_free(struct pod *pod)
 	free(pod->controller);
 	free(pod->condition_reason);
 	free(pod->condition_message);
+	free(pod->covers);
 	free(pod->os);
 	free(pod->unsupported);
 	free(pod->broken);

@@ -118,6 +118,7 @@ struct pod {
 	/* The first field that this scheduler does not support yet: "spec.resourceClaims". NULL: none. The pod waits with that reason. */
 	char *unsupported;
 	char *broken;			/* a field that could not be understood (a bad quantity) or is too long: the pod waits with that text; NULL */
+	char *covers;			/* annotation latency-mesh.io/covers (reserve/who.h) of a pod that has the label latency-mesh.io/role; NULL */
 	struct ask ask;			/* what it wants of the network; for pods of other schedulers too (unused) */
 };
 

@@ -362,6 +362,31 @@ unsigned cache_forget(struct cache *c, const char *uid)
 	return WAKE_POD_FREED;
 }
 
+bool cache_lift(struct cache *c, const char *uid, struct lifted *out)
+{
+	struct entry *e = entry_find(c, uid);
+
+	if (!e || !e->at)
+		return false;
+	*out = (struct lifted){xstrdup(uid), xstrdup(e->at->name), e->pub.assumed, e->pub.placed_mono_ms, e->assumed_mono_ms};
+	detach(c, e);
+	return true;
+}
+
+void cache_put_back(struct cache *c, struct lifted *lifted)
+{
+	struct entry *e = entry_find(c, lifted->uid);
+
+	assert(e);
+	if (e->at)
+		detach(c, e);
+	e->assumed_mono_ms = lifted->assumed_mono_ms;
+	attach(c, e, place_need(c, lifted->node), lifted->assumed, lifted->placed_mono_ms);
+	note_pending(c, e);
+	free(lifted->uid);
+	free(lifted->node);
+}
+
 const struct cached_pod *cache_find_pod(const struct cache *c, const char *uid)
 {
 	const struct entry *e = entry_find(c, uid);

@@ -1,0 +1,51 @@
+/*
+ * heal.h - what is done when a node is dead (judge.h): its pods are evicted, so that their controllers make new ones, which go to where room is kept
+ * for them (../reserve). Off by default.
+ *
+ *	1. reserve_node_failed: their refuges are opened.
+ *	2. Each pod on the node that has a controller (no DaemonSet's, no static pod, none that is ending or ended), covered ones first: POST
+ *	   .../eviction with its uid. 429, a PodDisruptionBudget: again later. At most `per_minute` and `per_hour` in all; what is beyond waits, and is said.
+ *	3. The kubelet does not answer, so nothing ends them. By the rules for nodes that are out of service (Kubernetes' taint
+ *	   node.kubernetes.io/out-of-service): when Kubernetes too says that the node is unreachable (its taint), a pod that was evicted and is past its grace
+ *	   period is deleted with grace 0, by uid. Only when no pod without a controller is left there is the taint itself set, so that volumes are detached:
+ *	   it would delete all. The taint is ours by its value, and is taken away when the node is alive again.
+ *
+ * A node that comes back in the middle: what was evicted stays evicted, nothing more is done. Nothing is kept over a restart: the next leader judges anew
+ * (and a node has to be silent for `after` again under its eyes). The budget of an hour begins anew too.
+ *
+ * One thread; acts only while leading.
+ */
+#ifndef SCHED_HEAL_HEAL_H
+#define SCHED_HEAL_HEAL_H
+
+#include "lib/buf.h"
+#include "lib/kube/client.h"
+#include "lib/metrics.h"
+#include "sched/cache/cache.h"
+#include "sched/events.h"
+#include "sched/limit.h"
+#include "sched/mesh.h"
+
+struct heal_settings {
+	bool enabled;
+	int64_t after_ms;		/* 20 s */
+	int64_t per_minute, per_hour;	/* evictions */
+};
+
+struct heal_hooks {
+	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed */
+	bool (*covered)(void *arg, const char *uid);		/* evicted first */
+	bool (*acts)(void *arg);
+	void *arg;
+};
+
+struct heal;
+
+/* Begins to watch Leases. NULL when it is not enabled: everything below is fine with that. */
+struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_settings *settings, struct limit *limit, struct events *events,
+		      struct metrics *stats, const struct heal_hooks *hooks);
+void heal_free(struct heal *h);				/* before the client */
+void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* rates and `after`; enabled needs a restart */
+int64_t heal_tick(struct heal *h, const struct mesh *mesh, int64_t mono_ms, int64_t most);
+
+#endif

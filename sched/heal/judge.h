@@ -1,0 +1,43 @@
+/*
+ * judge.h - is a node dead? By two witnesses that know nothing of each other, both needed:
+ *
+ *	its Lease in kube-node-lease was not renewed for `after_ms`, as counted by our own clock since it was last seen to change (never by its text), and
+ *	the mesh lost it: its probe said nothing for that long (age of its row), and no probe that still reports had an answer from it for that long.
+ *
+ * The mesh is believed only when the probes that report and once heard the node are more than half of all nodes of the matrix: a part of the network that
+ * is cut off from the rest, we and a probe or two, is never the majority. So nobody is dead in a cluster of fewer than three. A node that only drops
+ * ICMP renews its Lease; a kubelet that hangs on a node that is up is heard by the mesh: neither is dead.
+ *
+ * Nor is anybody while more than a third of the nodes would be (at least one may): that is not a node's failure.
+ * A matrix that is older than `after_ms` itself, or under `hold`, or of the plain form, says nothing.
+ *
+ * Pure: no clock, no I/O.
+ */
+#ifndef SCHED_HEAL_JUDGE_H
+#define SCHED_HEAL_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sched/mesh.h"
+
+enum life { LIFE_UNKNOWN /* no Lease was ever seen, or not in the matrix */, LIFE_ALIVE, LIFE_LEASE_LATE /* heard by the mesh */,
+	    LIFE_LOST /* renews its Lease */, LIFE_UNSURE /* too few witnesses, or too many nodes at once */, LIFE_DEAD };
+extern const char *const life_names[];		/* NULL at the end */
+
+struct judge_node {
+	const char *name;
+	double lease_age_s;		/* since it was last seen to change; NaN: never seen */
+};
+
+struct judge_input {
+	const struct judge_node *nodes;
+	uint32_t count;
+	const struct mesh *mesh;	/* NULL: none */
+	int64_t after_ms, mono_ms;
+};
+
+/* By node of the input. */
+void judge(const struct judge_input *in, enum life *out);
+
+#endif
