@@ -182,7 +182,7 @@ def check_side_by_side():
 def check_scheduler_account():
     """The rules that tests/e2e/e-rbac.c proves are the chart's."""
     def facts(objects):
-        keys = ("rules", "roleRef", "subjects", "value", "preemptionPolicy", "globalDefault", "description")
+        keys = ("rules", "roleRef", "subjects", "value", "preemptionPolicy", "description")
         return {f"{name_of(o)} {o['metadata'].get('namespace')}": {k: o.get(k) for k in keys}
                 for o in objects if o["apiVersion"].startswith("rbac.") or o["kind"] in ("ServiceAccount", "PriorityClass")}
     def file_of(name):
