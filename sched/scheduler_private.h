@@ -16,6 +16,7 @@
 #include "sched/leader.h"
 #include "sched/limit.h"
 #include "sched/queue.h"
+#include "sched/reserve/reserve.h"
 #include "sched/settings.h"
 #include "sched/status.h"
 #include "sched/volumes.h"
@@ -38,6 +39,7 @@ struct scheduler {
 	struct binder *binder;
 	struct volumes *volumes;	/* of pods that are assumed and not sent to the binder yet */
 	struct events *events;
+	struct reserve *reserve;	/* NULL: not enabled */
 	struct intake *intake;
 	struct decider *decider;
 	struct archive *archive;	/* NULL without --dump */
