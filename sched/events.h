@@ -36,6 +36,12 @@ void events_scheduled(struct events *e, const char *scheduler, const char *names
 		      const char *node, const char *note);
 /* Warning, reason FailedScheduling, action Scheduling. False: an equal one was sent a moment ago, this one only counts. */
 bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
+/* Of a node, in the namespace `default` as the API has it for what belongs to none. */
+struct node_event {
+	const char *node, *uid;
+	const char *type, *reason, *action, *note;	/* "Warning", "NodeDead", "Evicting", "..." */
+};
+void events_of_node(struct events *e, const struct node_event *event);
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
 

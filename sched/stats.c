@@ -7,6 +7,8 @@
 #include "lib/http_tls.h"
 #include "lib/mem.h"
 #include "sched/bind.h"
+#include "sched/heal/evict.h"
+#include "sched/heal/judge.h"
 #include "sched/queue.h"
 #include "sched/volumes.h"
 
@@ -101,6 +103,11 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_TLS_REFUSED] = COUNTERS("extender_tls_refused_total", "reason", http_tls_reasons, "connections to the extender's port that ended in the handshake"),
 	[STAT_TLS_RELOADS] = COUNTERS("extender_certificate_reloads_total", "result", configs, "changes of the extender's certificate, key or client CA"),
 	[STAT_TLS_END_SECONDS] = GAUGE("extender_certificate_expiry_seconds", "when the extender's certificate in use ends, since 1970"),
+	[STAT_HEAL_NODES] = GAUGES("heal_nodes", "life", life_names, "nodes, by what Lease and mesh say of them"),
+	[STAT_HEAL_EVICTIONS] = COUNTERS("heal_evictions_total", "result", evict_result_names,
+					 "requests to take a pod off a dead node; pdb: a PodDisruptionBudget forbids it for now, deleted: with grace 0"),
+	[STAT_HEAL_WAITING] = GAUGE("heal_waiting_pods", "pods on dead nodes that are to be evicted and are not yet"),
+	[STAT_HEAL_LEFT] = GAUGE("heal_budget_left", "evictions that may still be made in this hour"),
 };
 
 static void set_extender(struct metrics *m, double to)
@@ -122,6 +129,18 @@ static void set_tls(struct metrics *m, double to)
 	metrics_set(m, STAT_TLS_END_SECONDS, 0, to);
 }
 
+static void set_heal(struct metrics *m, double to)
+{
+	int i;
+
+	for (i = 0; i < LIVES; i++)
+		metrics_set(m, STAT_HEAL_NODES, i, to);
+	for (i = 0; i < EVICT_RESULTS; i++)
+		metrics_set(m, STAT_HEAL_EVICTIONS, i, to);
+	metrics_set(m, STAT_HEAL_WAITING, 0, to);
+	metrics_set(m, STAT_HEAL_LEFT, 0, to);
+}
+
 struct metrics *stats_new(void)
 {
 	struct metrics *m = metrics_new(specs, STAT_COUNT);
@@ -130,6 +149,7 @@ struct metrics *stats_new(void)
 	metrics_set(m, STAT_LEASE_RENEWED_SECONDS, 0, NAN);
 	set_extender(m, NAN);
 	set_tls(m, NAN);
+	set_heal(m, NAN);
 	return m;
 }
 
@@ -141,6 +161,11 @@ void stats_show_extender(struct metrics *stats)
 void stats_show_tls(struct metrics *stats)
 {
 	set_tls(stats, 0);
+}
+
+void stats_show_heal(struct metrics *stats)
+{
+	set_heal(stats, 0);
 }
 
 void stats_name_lease(const char *name)

@@ -58,6 +58,10 @@ enum stat {
 	STAT_TLS_REFUSED,		/* by http_tls_reason; hidden without TLS, as are the next two */
 	STAT_TLS_RELOADS,		/* by stat_config */
 	STAT_TLS_END_SECONDS,
+	STAT_HEAL_NODES,		/* by enum life; hidden without healing, as are the next three */
+	STAT_HEAL_EVICTIONS,		/* by enum evict_result */
+	STAT_HEAL_WAITING,
+	STAT_HEAL_LEFT,
 	STAT_COUNT,
 };
 
@@ -75,6 +79,8 @@ struct metrics *stats_new(void);
 void stats_show_extender(struct metrics *stats);
 /* So are those of TLS. */
 void stats_show_tls(struct metrics *stats);
+/* So are those of healing. */
+void stats_show_heal(struct metrics *stats);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
 void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */

@@ -76,7 +76,7 @@ void judge(const struct judge_input *in, struct finding *out)
 	for (i = 0; i < in->count; i++) {
 		out[i] = (struct finding){.lease_age_s = in->nodes[i].lease_age_s, .silent_s = NAN, .lost_s = NAN};
 		out[i].life = life_of(&c, &in->nodes[i], &out[i]);
-		leased += !isnan(in->nodes[i].lease_age_s);
+		leased += isnan(in->nodes[i].lease_age_s) ? 0 : 1;
 		late += is_late(&c, &in->nodes[i]);
 		known += out[i].life != LIFE_UNKNOWN;
 		gone += out[i].life == LIFE_DEAD || out[i].life == LIFE_UNSURE;
