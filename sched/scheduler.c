@@ -41,7 +41,23 @@ static void on_reserve_wake(void *arg, unsigned bits)
 	queue_wake(((struct scheduler *)arg)->queue, bits, clock_mono_ms());
 }
 
-static bool reserve_acts(void *arg)
+static void on_node_failed(void *arg, const char *node)
+{
+	reserve_node_failed(((struct scheduler *)arg)->reserve, node);
+}
+
+static bool is_covered(void *arg, const char *uid)
+{
+	return reserve_covers(((struct scheduler *)arg)->reserve, uid);
+}
+
+static bool is_our_pod(void *arg, const struct pod *pod)
+{
+	return is_ours(arg, pod->scheduler_name);
+}
+
+/* Of the reserve and of healing. */
+static bool acts(void *arg)
 {
 	const struct scheduler *s = arg;
 
@@ -64,6 +80,7 @@ static void reload(struct scheduler *s, const char *because)
 		return;
 	apply_rates(s);
 	reserve_set_settings(s->reserve, s->settings);
+	heal_set_settings(s->heal, &s->settings->healing);
 	queue_wake(s->queue, ~0u, clock_mono_ms());
 }
 
@@ -180,6 +197,8 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	if (leader_began(s->leader))
 		feed_relist(s->feed);
 	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
+	if (facts.synced && feed_relisted(s->feed))
+		wait = least(wait, heal_tick(s->heal, intake_mesh(s->intake), mono_ms, TURN_MAX_MS));
 	if (may_decide(s, &facts)) {
 		wait = least(wait, reserve_tick(s->reserve, intake_mesh(s->intake), mono_ms, TURN_MAX_MS));
 		scheduler_decide(s);
@@ -251,7 +270,8 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, on_any_pod, s, s->archive};
-	struct reserve_hooks reserve_hooks = {on_reserve_wake, reserve_acts, s};
+	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = is_our_pod, .acts = acts, .arg = s};
+	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
@@ -276,6 +296,8 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
 	s->reserve = reserve_new(s->kube, s->cache, s->settings, api->namespace_, &s->limit, s->events, s->stats, &reserve_hooks);
+	status_show(&s->status, s->reserve);
+	s->heal = heal_new(s->kube, s->cache, &s->settings->healing, &s->limit, s->events, s->stats, &heal_hooks);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
 	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder, .volumes = s->volumes,
 				    .events = s->events, .feed = s->feed};
@@ -290,6 +312,7 @@ static void stop(struct scheduler *s)
 	archive_free(s->archive);
 	volumes_free(s->volumes);
 	binder_free(s->binder);
+	heal_free(s->heal);
 	reserve_free(s->reserve);
 	events_free(s->events);
 	leader_close(s->leader);

@@ -293,3 +293,9 @@ const bool *reserve_closed(struct reserve *r, const struct view *view)
 	}
 	return any ? r->closed : NULL;
 }
+
+void reserve_print(struct reserve *r, struct buf *out)
+{
+	(void)r;
+	buf_str(out, "{}");
+}
