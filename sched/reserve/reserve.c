@@ -264,6 +264,11 @@ bool reserve_covers(const struct reserve *r, const char *uid)
 	return r && held_find(r, uid);
 }
 
+bool reserve_keeps(const struct reserve *r, const struct pod *pod)
+{
+	return r && reserve_role(&r->settings, pod) != RESERVE_NONE;
+}
+
 void reserve_opened(struct keeper *k)
 {
 	struct reserve *r = k->reserve;
