@@ -20,7 +20,7 @@ static const struct option_spec specs[] = {
 	{"window", OPT_DURATION, AT(window_ms), "TIME", "60s", 0, 100, HOUR_MS, NULL,
 	 "span of the round-trip figures; also the time constant of the load average"},
 	{"loss-window", OPT_DURATION, AT(loss_window_ms), "TIME", "10m", 0, 100, 24 * HOUR_MS, NULL, "span of the loss figures"},
-	{"publish", OPT_DURATION, AT(publish_ms), "TIME", "30s", 0, 50, HOUR_MS, NULL, "longest time between reports; sooner when a peer moved"},
+	{"publish", OPT_DURATION, AT(publish_ms), "TIME", "30s", 0, 50, HOUR_MS, NULL, "longest time between reports; sooner when a peer moved, fell silent or came back"},
 	{"pinger", OPT_CHOICE, AT(pinger), "KIND", "auto", 0, 0, 0, pinger_names,
 	 "oping (liboping, needs NET_RAW), socket (needs ping_group_range), auto (oping where permitted, else socket)"},
 	{"interface", OPT_LIST, AT(interfaces), "IF", NULL, 0, 0, 0, NULL, "count the traffic of IF (default: of the default routes)"},
