@@ -325,15 +325,10 @@ static bool was_refused(void *grant)
 
 static void apply(const struct work *w, const struct grant *missing)
 {
-	static const char *const more[] = {RESERVE_RULES, HEALING_RULES};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(more); i++) {
-		if (!w->rules || !STREQ(w->rules, more[i]))
-			grants_withhold(&s, more[i]);
-		else
-			grants_apply(&s, more[i], missing && STREQ(missing->rules, more[i]) ? missing : NULL);
-	}
+	grants_withhold(&s, HEALING_RULES);	/* before the other: it may delete pods everywhere */
+	grants_withhold(&s, RESERVE_RULES);
+	if (w->rules)
+		grants_apply(&s, w->rules, missing && STREQ(missing->rules, w->rules) ? missing : NULL);
 	grants_apply(&s, SCHED_RULES, missing && STREQ(missing->rules, SCHED_RULES) ? missing : NULL);
 }
 

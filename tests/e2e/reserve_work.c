@@ -196,7 +196,7 @@ const struct work work_share = {"room is for one more", .rules = RESERVE_RULES, 
 
 static void three_nodes_and_healing(void)
 {
-	three_nodes("healing: {enabled: true, after: 2s}\n");
+	three_nodes("healing: {enabled: true, after: 4s}\n");
 	make_covered("lone", "a", 100);
 }
 
