@@ -97,7 +97,8 @@ static void add_note(struct buf *b, const char *note)
 }
 
 struct event {
-	const char *scheduler, *namespace_, *pod, *uid;
+	const char *scheduler, *namespace_;
+	const char *pod, *node, *uid;	/* pod NULL: it is about the node */
 	const char *resource_version;	/* of the pod that was looked at; NULL: not said */
 	const char *type, *reason, *action, *note;
 	const char *name;
@@ -125,9 +126,11 @@ static void event_body(const struct events *e, const struct event *event, struct
 	member(b, "type", event->type);
 	member(b, "reason", event->reason);
 	member(b, "action", event->action);
-	buf_str(b, ",\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\"");
-	member(b, "namespace", event->namespace_);
-	member(b, "name", event->pod);
+	buf_str(b, ",\"regarding\":{\"apiVersion\":\"v1\"");
+	member(b, "kind", event->pod ? "Pod" : "Node");
+	if (event->pod)
+		member(b, "namespace", event->namespace_);
+	member(b, "name", event->pod ? event->pod : event->node);
 	member(b, "uid", event->uid);
 	if (event->resource_version)
 		member(b, "resourceVersion", event->resource_version);
@@ -156,6 +159,15 @@ void events_scheduled(struct events *e, const char *scheduler, const char *names
 			      .reason = "Scheduled", .action = "Binding", .note = note, .name = name, .prompt = true};
 
 	post_event(e, &event);
+}
+
+void events_of_node(struct events *e, const struct node_event *n)
+{
+	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, n->node), n->note) ^ (uint64_t)clock_wall_ms() * 0x9e3779b97f4a7c15u;
+	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, n->node, hash);
+
+	post_event(e, &(struct event){.scheduler = "latency-sched", .namespace_ = "default", .node = n->node, .uid = n->uid, .type = n->type,
+				      .reason = n->reason, .action = n->action, .note = n->note, .name = name});
 }
 
 /* --- series --- */

@@ -42,6 +42,12 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
  * something else before, so this is news even in the same words; else an equal one that the server has still stays the only one.
  */
 void events_cover(struct events *e, const struct pod *pod, bool covered, const char *note, bool again);
+/* Of a node, in the namespace `default` as the API has it for what belongs to none. */
+struct node_event {
+	const char *node, *uid;
+	const char *type, *reason, *action, *note;	/* "Warning", "NodeDead", "Evicting", "..." */
+};
+void events_of_node(struct events *e, const struct node_event *event);
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
 

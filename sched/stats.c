@@ -7,6 +7,8 @@
 #include "lib/http_tls.h"
 #include "lib/mem.h"
 #include "sched/bind.h"
+#include "sched/heal/evict.h"
+#include "sched/heal/judge.h"
 #include "sched/queue.h"
 #include "sched/volumes.h"
 
@@ -114,6 +116,11 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_RESERVE_PLAN_SECONDS] = GAUGE("reserve_plan_seconds", "how long the last plan took"),
 	[STAT_RESERVE_HANDOVERS] = COUNTERS("reserve_handovers_total", "result", handovers,
 					    "rights to kept room that ended; misfit: it did not hold, expired: nobody came"),
+	[STAT_HEAL_NODES] = GAUGES("heal_nodes", "life", life_names, "nodes, by what Lease and mesh say of them"),
+	[STAT_HEAL_EVICTIONS] = COUNTERS("heal_evictions_total", "result", evict_result_names,
+					 "requests to take a pod off a dead node; pdb: a PodDisruptionBudget forbids it for now, deleted: with grace 0"),
+	[STAT_HEAL_WAITING] = GAUGE("heal_waiting_pods", "pods on dead nodes that are to be evicted and are not yet"),
+	[STAT_HEAL_LEFT] = GAUGE("heal_budget_left", "evictions that may still be made in this hour"),
 };
 
 static void set_all(struct metrics *m, int which, const char *const *values, double to)
@@ -146,6 +153,18 @@ static void set_reserve(struct metrics *m, double to)
 	metrics_set(m, STAT_RESERVE_PLAN_SECONDS, 0, to);
 }
 
+static void set_heal(struct metrics *m, double to)
+{
+	int i;
+
+	for (i = 0; i < LIVES; i++)
+		metrics_set(m, STAT_HEAL_NODES, i, to);
+	for (i = 0; i < EVICT_RESULTS; i++)
+		metrics_set(m, STAT_HEAL_EVICTIONS, i, to);
+	metrics_set(m, STAT_HEAL_WAITING, 0, to);
+	metrics_set(m, STAT_HEAL_LEFT, 0, to);
+}
+
 struct metrics *stats_new(void)
 {
 	struct metrics *m = metrics_new(specs, STAT_COUNT);
@@ -155,6 +174,7 @@ struct metrics *stats_new(void)
 	set_extender(m, NAN);
 	set_tls(m, NAN);
 	set_reserve(m, NAN);
+	set_heal(m, NAN);
 	return m;
 }
 
@@ -172,6 +192,11 @@ void stats_show_reserve(struct metrics *stats)
 {
 	set_reserve(stats, 0);
 	metrics_set(stats, STAT_RESERVE_PLAN_SECONDS, 0, NAN);	/* none yet */
+}
+
+void stats_show_heal(struct metrics *stats)
+{
+	set_heal(stats, 0);
 }
 
 void stats_name_lease(const char *name)

@@ -64,6 +64,10 @@ enum stat {
 	STAT_RESERVE_PLANS,		/* by stat_reserve_plan */
 	STAT_RESERVE_PLAN_SECONDS,
 	STAT_RESERVE_HANDOVERS,		/* by stat_handover */
+	STAT_HEAL_NODES,		/* by enum life; hidden without healing, as are the next three */
+	STAT_HEAL_EVICTIONS,		/* by enum evict_result */
+	STAT_HEAL_WAITING,
+	STAT_HEAL_LEFT,
 	STAT_COUNT,
 };
 
@@ -89,6 +93,8 @@ void stats_show_extender(struct metrics *stats);
 void stats_show_tls(struct metrics *stats);
 /* And those of the reserve. */
 void stats_show_reserve(struct metrics *stats);
+/* So are those of healing. */
+void stats_show_heal(struct metrics *stats);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
 void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */
