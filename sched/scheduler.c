@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/version.h"
 #include "sched/scheduler_private.h"
 #include "sched/reload.h"
 #include "sched/stats.h"
@@ -342,7 +343,7 @@ int scheduler_run(struct settings *settings, const struct kube_config *api, int 
 	}
 	code = start(&s, api, err);
 	if (code == 0) {
-		log_info("started", FIELDS(LS("version", LM_VERSION), LS("server", api->server),
+		log_info("started", FIELDS(LS("version", lm_version), LS("server", api->server),
 					   LS("latency_file", settings->latency_file)));
 		code = loop(&s, err);
 	}
