@@ -66,6 +66,8 @@ static void untake(struct held *h)
 
 static void forget(struct reserve *r, struct held *h)
 {
+	if (!h->used && h->gone_ms >= 0 && reserve_node_is_dead(r, h->cover.node))
+		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_EXPIRED, 1);
 	untake(h);
 	detach(h);
 	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
@@ -444,6 +446,7 @@ static void look_at_taker(struct reserve *r, const char *uid)
 		return;
 	if (cached) {
 		h->used = true;
+		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_PLACED, 1);
 		r->taken--;
 		h->keeper->look_ms = 0;
 		h->keeper->came_ms = clock_mono_ms();
@@ -551,6 +554,7 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 		h->keeper->came_ms = clock_mono_ms();
 		return;
 	}
+	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);
 	log_info("a pod does not fit into its room", FIELDS(LS("pod", pod->name), LS("node", h->keeper->node)));
 	untake(h);
 	deny(r, pod->uid);
