@@ -80,6 +80,7 @@ struct tree {
 	uint32_t choice_count[TREE_WANTS];
 	int32_t here[TREE_WANTS], best[TREE_WANTS];
 	struct score score;
+	bool found;			/* something better than what was there */
 	uint32_t looks;
 };
 
@@ -116,6 +117,7 @@ static void climb(struct tree *t, uint32_t level, struct score so_far)
 		return;
 	if (level == t->count) {
 		t->score = so_far;
+		t->found = true;
 		memcpy(t->best, t->here, sizeof(t->best));
 		return;
 	}
@@ -154,7 +156,7 @@ static bool try_all(struct work *w, const struct failure *f, struct score score,
 	t->score = score;
 	t->score.cost -= 1e-12 + score.cost * 1e-9;
 	climb(t, 0, (struct score){0});
-	return score_better(t->score, score);
+	return t->found;
 }
 
 /* --- one failure ---------------------------------------------------------------------------------------------------------- */
