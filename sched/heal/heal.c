@@ -104,7 +104,7 @@ static void find_out(struct heal *h, const struct view *view, const struct mesh 
 	uint32_t i;
 
 	for (i = 0; i < view->count; i++) {
-		struct leases_one lease = leases_of(h->leases, view->nodes[i].node->name);
+		struct leases_one lease = leases_of(h->leases, view->nodes[i].node->name, mono_ms);
 
 		nodes[i] = (struct judge_node){view->nodes[i].node->name, lease.age_s, lease.duration_s};
 	}
@@ -210,7 +210,7 @@ static void treat(struct heal *h, const struct node_state *on, int64_t mono_ms)
 /* The taint goes when Kubernetes, too, has the node back: our first sight of a Lease says nothing yet. */
 static void dismiss(struct heal *h, const struct node *node, int64_t mono_ms)
 {
-	if (outofservice_is_ours(node) && !node_is_unreachable(node) && leases_of(h->leases, node->name).renewals > 0)
+	if (outofservice_is_ours(node) && !node_is_unreachable(node) && leases_of(h->leases, node->name, mono_ms).renewals > 0)
 		outofservice_clear(h->outofservice, node, mono_ms);
 }
 

@@ -30,7 +30,7 @@ extern const char *const life_names[];		/* NULL at the end */
 
 struct judge_node {
 	const char *name;
-	double lease_age_s;		/* since it was last seen to change; NaN: never seen */
+	double lease_age_s;		/* since it was last seen to change; NaN: never seen, or nobody knows */
 	double lease_duration_s;	/* as it says; a Lease is never late before half of it, two renewals. NaN: JUDGE_LEASE_S */
 };
 
