@@ -73,7 +73,8 @@ static void set(struct bench *b, int count)
 {
 	int i;
 
-	*b = (struct bench){.count = count, .in = {.nodes = b->nodes, .count = (uint32_t)count, .after_ms = AFTER_MS, .mono_ms = 1000000}};
+	*b = (struct bench){.count = count, .in = {.nodes = b->nodes, .count = (uint32_t)count, .after_ms = AFTER_MS, .mono_ms = 1000000,
+						   .mesh_since_ms = 995000}};
 	for (i = 0; i < count; i++) {
 		b->nodes[i] = (struct judge_node){name_of(i), 3, 40};
 		b->said[i] = (struct testimony){4, 1, (uint32_t)count - 1};
@@ -203,42 +204,69 @@ static void leases_of_which_half_are_late_say_nothing(void **state)
 	assert_int_equal(ask(&b, 0), LIFE_DEAD);
 }
 
+static void expect(struct bench *b, const struct mesh *mesh, int64_t since_ms, enum life life)
+{
+	b->in.mesh = mesh;
+	b->in.mesh_since_ms = since_ms;
+	judge(&b->in, b->found);
+	assert_int_equal(b->found[0].life, life);
+}
+
 static void a_matrix_that_is_old_held_or_plain_says_nothing(void **state)
 {
 	static const char plain[] = "{\"n-0\":{\"n-1\":1,\"n-2\":1},\"n-1\":{\"n-0\":1},\"n-2\":{\"n-0\":1}}";
+	struct mesh *held, *mesh;
 	struct snapshot s;
 	struct lm_err err;
 	struct bench b;
-	struct mesh *held, *mesh = NULL;
 
 	(void)state;
 	set(&b, 3);
 	kill_node(&b, 0);
-	assert_int_equal(ask(&b, 0), LIFE_DEAD);
-	b.in.mesh = NULL;
-	judge(&b.in, b.found);
-	assert_int_equal(b.found[0].life, LIFE_UNSURE);
+	expect(&b, NULL, b.in.mono_ms, LIFE_UNSURE);
 	assert_int_equal(b.found[1].life, LIFE_ALIVE);
-	mesh = take(b.said, 3, 1, NULL, false, b.in.mono_ms - AFTER_MS);
-	b.in.mesh = mesh;
-	judge(&b.in, b.found);
-	assert_int_equal(b.found[0].life, LIFE_DEAD);
-	b.in.mono_ms += 1;
-	judge(&b.in, b.found);
-	assert_int_equal(b.found[0].life, LIFE_UNSURE);
+	mesh = take(b.said, 3, 1, NULL, false, b.in.mono_ms);
+	expect(&b, mesh, b.in.mono_ms - AFTER_MS, LIFE_DEAD);
+	expect(&b, mesh, b.in.mono_ms - AFTER_MS - 1, LIFE_UNSURE);
+	expect(&b, mesh, INT64_MIN, LIFE_UNSURE);
 	held = take(b.said, 3, 2, mesh, true, b.in.mono_ms);
-	b.in.mesh = held;
-	judge(&b.in, b.found);
-	assert_int_equal(b.found[0].life, LIFE_UNSURE);
+	expect(&b, held, b.in.mono_ms, LIFE_UNSURE);
 	mesh_free(held);
 	mesh_free(mesh);
 	assert_int_equal(snapshot_parse(plain, strlen(plain), &s, &err), 0);
 	assert_int_equal(mesh_take(matrix_build(&s), NULL, false, false, b.in.mono_ms, 0, &mesh), MESH_TAKEN);
-	b.in.mesh = mesh;
-	judge(&b.in, b.found);
-	assert_int_equal(b.found[0].life, LIFE_UNSURE);
+	expect(&b, mesh, b.in.mono_ms, LIFE_UNSURE);
 	mesh_free(mesh);
 	snapshot_free(&s);
+}
+
+static void a_matrix_is_no_older_than_the_one_before_it(void **state)
+{
+	struct judge_series series = {0};
+	struct mesh *first, *edit, *next;
+	struct bench b;
+
+	(void)state;
+	set(&b, 3);
+	judge_follow(&series, NULL);
+	first = take(b.said, 3, 1, NULL, false, 1000);
+	judge_follow(&series, first);
+	assert_true(series.since_ms == INT64_MIN);
+	b.said[0].lost_s = 50;
+	edit = take(b.said, 3, 1, first, false, 4000); /* of the same generation */
+	judge_follow(&series, edit);
+	assert_true(series.since_ms == INT64_MIN);
+	next = take(b.said, 3, 7, edit, false, 9000);
+	judge_follow(&series, next);
+	assert_int_equal(series.since_ms, 1000);
+	judge_follow(&series, next);
+	assert_int_equal(series.since_ms, 1000);
+	judge_follow(&series, first); /* another series of numbers, or a file after `hold` */
+	assert_int_equal(series.since_ms, 9000);
+	judge_series_free(&series);
+	mesh_free(first);
+	mesh_free(edit);
+	mesh_free(next);
 }
 
 /* --- against the rules, said once more -------------------------------------------------------------------------------- */
@@ -378,7 +406,8 @@ struct cluster {
 	int64_t generation, read;
 	struct leases *leases;
 	struct mesh *mesh;
-	uint64_t sighted;				/* a bit a second, the lowest is now: the scheduler saw all that there was to see */
+	struct judge_series series;
+	uint64_t sighted;				/* a bit a second, the lowest is now: the scheduler saw all, and all that live could report */
 	uint64_t unrenewed[NODES_MAX], unheard[NODES_MAX], both[NODES_MAX];	/* likewise: it could not be */
 	int dead_looks[NODES_MAX];
 	bool watching;
@@ -402,6 +431,7 @@ static void cluster_end(struct cluster *c)
 {
 	leases_free(c->leases);
 	mesh_free(c->mesh);
+	judge_series_free(&c->series);
 }
 
 static bool answers(const struct phase *p, int from, int to)
@@ -487,14 +517,18 @@ static void the_reader(struct cluster *c, const struct phase *p)
 	mesh_free(c->mesh);
 	c->mesh = next;
 	c->read = c->generation;
+	judge_follow(&c->series, next);
 }
 
 /* What the machines know: could it renew its Lease, and could most others hear it? */
 static void note_truth(struct cluster *c, const struct phase *p)
 {
+	bool sighted = p->scheduler == p->api && p->scheduler == p->volume && !p->volume_silent && !p->merger_away && !p->halted;
 	int i, j;
 
-	c->sighted = c->sighted << 1 | (p->scheduler == p->api && p->scheduler == p->volume && !p->volume_silent && !p->merger_away && !p->halted);
+	for (i = 0; i < c->nodes; i++)
+		sighted &= p->down[i] || p->group[i] == p->volume;
+	c->sighted = c->sighted << 1 | sighted;
 	for (i = 0; i < c->nodes; i++) {
 		bool unrenewed = p->down[i] || p->hung[i] || p->group[i] != p->api;
 		int hearing = 0;
@@ -512,7 +546,7 @@ static int the_judge(struct cluster *c, const struct phase *p, int *who)
 {
 	struct judge_node nodes[NODES_MAX];
 	struct finding found[NODES_MAX];
-	struct judge_input in = {nodes, (uint32_t)c->nodes, c->mesh, AFTER_MS, c->now_s * 1000};
+	struct judge_input in = {nodes, (uint32_t)c->nodes, c->mesh, c->series.since_ms, AFTER_MS, c->now_s * 1000};
 	int i, dead = 0;
 
 	if (p->halted) {
@@ -575,7 +609,7 @@ static void random_phase(struct cluster *c, struct phase *p)
 
 /*
  * Dead is only who could not renew its Lease and could not be heard by most, both within the last minute: the matrix may be as old as `after`, the reports
- * in it three rounds more. And at the same time, when it saw all that there was to see.
+ * in it three rounds more. And at the same time, when all reports reached it.
  */
 static void check_death(const struct cluster *c, int i, int round)
 {
@@ -698,7 +732,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(both_witnesses_are_needed), T(what_nobody_knows_kills_nobody), T(a_lease_is_not_late_before_half_its_duration),
 		T(witnesses_are_more_than_half), T(no_more_than_a_third), T(leases_of_which_half_are_late_say_nothing),
-		T(a_matrix_that_is_old_held_or_plain_says_nothing), T(dead_is_who_the_rules_say), T(a_lease_ages_by_what_the_others_show),
+		T(a_matrix_that_is_old_held_or_plain_says_nothing), T(a_matrix_is_no_older_than_the_one_before_it), T(dead_is_who_the_rules_say), T(a_lease_ages_by_what_the_others_show),
 		T(after_a_pause_all_ages_begin_anew), T(nobody_who_lives_is_ever_dead), T(a_part_with_few_probes_evicts_nothing),
 		T(who_drops_icmp_or_lost_its_kubelet_is_not_dead), T(a_dead_node_of_a_healthy_cluster_is_dead_in_time),
 	};
