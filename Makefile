@@ -60,7 +60,7 @@ PACKAGES := gnutls libcjson libcurl libmicrohttpd yaml-0.1
 PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm -pthread
 endif
-CPPFLAGS += -D_GNU_SOURCE -DLM_VERSION='"$(VERSION)"' -I. $(PACKAGE_CFLAGS)
+CPPFLAGS += -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS)
 ifeq ($(SANITIZE),)
 CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS ?= -O2 -g
@@ -104,6 +104,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/lib/version.o: CPPFLAGS += -DLM_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.checked: %.c
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/version.h"
 
 static const double default_bounds[] = {1e-5, 2.5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1, 2.5, 10, INFINITY};
 
@@ -299,7 +300,7 @@ static void print_process(const struct metrics *m, struct buf *out)
 	print_plain("process_max_fds", "most file descriptors that may be open", "gauge", max_fds(), out);
 	print_plain("process_start_time_seconds", "start of the process since 1970", "gauge", (double)m->start_wall_ms / 1e3, out);
 	print_head("latency_build_info", "what was built", "gauge", out);
-	buf_printf(out, "latency_build_info{version=\"%s\"} 1\n", LM_VERSION);
+	buf_printf(out, "latency_build_info{version=\"%s\"} 1\n", lm_version);
 }
 
 void metrics_print(const struct metrics *m, struct buf *out)

@@ -10,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/options_private.h"
+#include "lib/version.h"
 #include "lib/yaml.h"
 
 const struct option_spec common_specs[] = {
@@ -171,7 +172,7 @@ static int read_flags(struct options *o, int argc, char **argv, struct lm_err *e
 			options_help(program, stdout);
 			o->done = true;
 		} else if (STREQ(argv[i], "--version")) {
-			printf("%s %s\n", program->name, LM_VERSION);
+			printf("%s %s\n", program->name, lm_version);
 			o->done = true;
 		} else if (argv[i][1] != '-') {
 			return lm_fail(err, LM_USAGE, "unknown option `%.100s`", argv[i]);

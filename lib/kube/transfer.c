@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/kube/url.h"
 #include "lib/mem.h"
+#include "lib/version.h"
 
 #define MAX_BYTES_DEFAULT ((size_t)16 << 20)
 #define ERROR_BODY_BYTES ((size_t)64 << 10)	/* of a stream that was refused */
@@ -71,7 +72,7 @@ static void use_tls_name(struct endpoint *e)
 
 void endpoint_init(struct endpoint *e, const struct kube_config *config, const char *program)
 {
-	*e = (struct endpoint){.agent = xasprintf("%s/%s", program, LM_VERSION)};
+	*e = (struct endpoint){.agent = xasprintf("%s/%s", program, lm_version)};
 	config_copy(&e->config, config);
 	if (config->tls_server_name)
 		use_tls_name(e);

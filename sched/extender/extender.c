@@ -10,6 +10,7 @@
 #include "lib/kube/client.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/version.h"
 #include "sched/conffile.h"
 #include "sched/extender/bindings.h"
 #include "sched/extender/server.h"
@@ -306,7 +307,7 @@ static void loop(struct extender *x)
 
 static int start(struct extender *x, const struct kube_config *api, struct lm_err *err)
 {
-	struct feed_hooks hooks = {is_ours, on_seen, x, NULL};
+	struct feed_hooks hooks = {.ours = is_ours, .seen = on_seen, .arg = x};
 	const struct settings *s = x->settings;
 	struct server_settings server = {.listen = settings_extender_listen(s), .late = (enum server_late)s->extender_late, .stats = x->stats,
 					 .status = &x->status, .bind = s->extender_bind};
@@ -371,7 +372,7 @@ int extender_run(struct settings *settings, const struct kube_config *api, int a
 	stats_show_extender(x.stats);
 	code = start(&x, api, err);
 	if (code == 0) {
-		log_info("started", FIELDS(LS("version", LM_VERSION), LS("mode", "extender"), LS("server", api->server),
+		log_info("started", FIELDS(LS("version", lm_version), LS("mode", "extender"), LS("server", api->server),
 					   LS("latency_file", settings->latency_file)));
 		loop(&x);
 	}

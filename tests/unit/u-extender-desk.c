@@ -323,6 +323,13 @@ static void *ask_often(void *number)
 	return NULL;
 }
 
+/* An answer may be with who asked before the server's thread has counted it. */
+static bool server_is_idle(void *unused)
+{
+	(void)unused;
+	return server_busy(server) == 0;
+}
+
 static void e17_each_gets_its_own_answer(void **state)
 {
 	pthread_t serving, asking[8];
@@ -342,7 +349,7 @@ static void e17_each_gets_its_own_answer(void **state)
 			fail_msg("%s", (char *)wrong);
 	}
 	end_serving(serving);
-	assert_int_equal(server_busy(server), 0);
+	assert_true(test_wait(server_is_idle, NULL, 5000));
 }
 
 #define IN_HAND 20
@@ -444,7 +451,7 @@ static void e17_each_gets_one_answer_whatever_the_scheduling_thread_does(void **
 			fail_msg("%s", (char *)wrong);
 	}
 	end_serving(serving);
-	assert_int_equal(server_busy(server), 0);
+	assert_true(test_wait(server_is_idle, NULL, 5000));
 	for (i = 0; i < 3; i++) {
 		printf("# %s: %.0f\n", (const char *[]){"decided", "declined", "late"}[i], metrics_get(stats, STAT_EXTENDER, (int)ends[i]));
 		sum += metrics_get(stats, STAT_EXTENDER, (int)ends[i]);

@@ -1,0 +1,3 @@
+#include "lib/version.h"
+
+const char lm_version[] = LM_VERSION;
