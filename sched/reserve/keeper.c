@@ -8,6 +8,8 @@
 
 #define UNSHOWN_MS 10000	/* what an answer made, and the watch does not show: asked for */
 #define IDLE_MS 60000
+#define LOSS_MS 1000		/* before a placeholder is made that went by itself; doubles to the next */
+#define LOSS_MAX_MS 60000
 
 /* --- keepers and their pods ------------------------------------------------------------------------------------------- */
 
@@ -99,10 +101,25 @@ void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role
 	held_read(kept->keeper);
 }
 
+/* Nobody of ours told it to go. A guard is made anew at once: the room is open without it. */
+static void note_loss(struct kept *kept)
+{
+	struct keeper *k = kept->keeper;
+	int64_t now = clock_mono_ms();
+
+	if (kept->gone || kept->role != RESERVE_PLACEHOLDER || k->calls)
+		return;
+	k->losses = now - k->lost_ms < 2 * LOSS_MAX_MS ? k->losses + 1 : 0;
+	k->lost_ms = now;
+	if (k->losses)
+		k->next_ms = now + kube_backoff_ms(k->losses - 1, LOSS_MS, LOSS_MAX_MS, -1);
+}
+
 void keeper_lost(struct kept *kept)
 {
 	struct keeper *k = kept->keeper;
 
+	note_loss(kept);
 	kept->lost = true;
 	k->look_ms = 0;
 	if (kept->gone)
@@ -138,6 +155,7 @@ void keepers_free(struct reserve *r)
 		free(r->keepers[i]->held);
 		free(r->keepers[i]->node);
 		free(r->keepers[i]->want_covers);
+		free(r->keepers[i]->error);
 		free(r->keepers[i]);
 	}
 	free(r->keepers);
@@ -256,7 +274,7 @@ static int room_by_node(const void *key, const void *room)
 	return strcmp(key, ((const struct plan_room *)room)->node);
 }
 
-static const struct plan_room *wanted(const struct keeper *k)
+const struct plan_room *keeper_wanted(const struct keeper *k)
 {
 	const struct plan *p = &k->reserve->plan;
 
@@ -273,7 +291,7 @@ struct keeper_facts keeper_facts(const struct keeper *k, struct room_change *cha
 
 	*change = (struct room_change){0};
 	if (planned)
-		room_change_of(wanted(k), pods, count, change);
+		room_change_of(keeper_wanted(k), pods, count, change);
 	return (struct keeper_facts){
 		.guard = guard != NULL, .placeholders = placeholders_left(k), .open = k->open, .planned = planned, .step = change->step,
 		.covers_right = !wrong_covers(k, pods, count, &ignored), .guard_covers_right = guard_says(k, guard),
@@ -409,7 +427,7 @@ int64_t keeper_tick(struct keeper *k, int64_t mono_ms)
 
 	if (k->calls)
 		return mono_ms + IDLE_MS;
-	if (k->next_ms > mono_ms)
+	if (k->next_ms > mono_ms && !(k->open && !k->tries))
 		return k->next_ms;
 	if (!tidy(k, mono_ms))
 		return mono_ms + 10;
