@@ -152,21 +152,21 @@ static void say_why(struct work *w, uint32_t i, const struct decision_input *in,
 		decision->verdicts = verdicts;
 	}
 	if (decision->feasible)
-		buf_str(&text, "what is free is not enough for it beside the other pods of its node");
+		buf_str(&text, "it does not go together with the other pods of its node");
 	else
 		decision_message(w->decider, in, decision, &text);
 	uncover(w, w->wants[i].pod, w->wants[i].node, text.data);
 	decision->verdicts = NULL;
 }
 
-static void check_failure(struct work *w, uint32_t failure)
+/* Those who have a refuge, in order. Whom decide() refuses has none any more. */
+static void check_in_order(struct work *w, uint32_t failure)
 {
 	const struct failure *f = &w->failures[failure];
 	struct decision_input in;
 	struct decision decision;
 	uint32_t i;
 
-	seat_open(w, failure);
 	for (i = f->first; i < f->first + f->count; i++) {
 		int32_t refuge = w->wants[i].refuge;
 
@@ -178,9 +178,52 @@ static void check_failure(struct work *w, uint32_t failure)
 		else
 			loads_take(w, i);
 	}
+}
+
+/*
+ * It came after some who wait for it (a circle, or its turn was past): is each of the others still right where it is? If not it goes nowhere.
+ */
+static void check_others(struct work *w, uint32_t failure, uint32_t late)
+{
+	const struct failure *f = &w->failures[failure];
+	struct decision_input in;
+	struct decision decision;
+	bool all = true;
+	uint32_t i;
+
+	for (i = f->first; i < f->first + f->count && all; i++) {
+		const struct want *want = &w->wants[i];
+
+		if (i == late || !want->tied || want->kept || want->refuge < 0)
+			continue;
+		cache_forget(w->in->cache, want->pod->uid);
+		seat_ask(w, i, &in, &decision);
+		all = seat_takes(&decision, (uint32_t)want->refuge);
+		cache_assume(w->in->cache, want->pod->uid, (uint32_t)want->refuge);
+	}
+	if (all)
+		return;
+	cache_forget(w->in->cache, w->wants[late].pod->uid);
+	loads_take(w, late);
+}
+
+static void check_failure(struct work *w, uint32_t failure)
+{
+	const struct failure *f = &w->failures[failure];
+	struct decision_input in;
+	struct decision decision;
+	uint32_t i;
+
+	seat_open(w, failure);
+	check_in_order(w, failure);
 	for (i = f->first; i < f->first + f->count; i++)
-		if (w->wants[i].refuge < 0 && !seat_one(w, i, NOWHERE, &in, &decision))
+		if (w->wants[i].refuge < 0 && seat_one(w, i, NOWHERE, &in, &decision) && w->wants[i].tied)
+			check_others(w, failure, i);
+	for (i = f->first; i < f->first + f->count; i++)
+		if (w->wants[i].refuge < 0) {
+			seat_ask(w, i, &in, &decision);
 			say_why(w, i, &in, &decision);
+		}
 	seat_close(w);
 }
 

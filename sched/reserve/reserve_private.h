@@ -13,7 +13,7 @@
 #include "sched/reserve/tell.h"
 
 #define RESERVE_FLIGHT 16		/* requests at a time */
-#define RESERVE_GONE_MS 10000		/* a pod went from a node that lives: so long its room waits for who replaces it */
+#define RESERVE_GONE_MS 5000		/* a pod went from a node that lives: so long its room waits for who replaces it */
 #define RESERVE_AGAIN_MS 30000		/* planned anew without news */
 
 /* A placeholder or guard, as last seen. The object is in the cache, while it is there. */
@@ -37,6 +37,7 @@ struct keeper {
 	size_t held_count, held_room;
 	bool open;			/* see keeper_step.h */
 	bool was_open;			/* OPEN was said */
+	int64_t opened_ms;
 	int64_t came_ms;		/* of an open one: when somebody asked or came last */
 	bool frozen;			/* in the plan that is being made */
 	bool planned;			/* `plan` of the reserve says what it keeps */

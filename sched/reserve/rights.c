@@ -287,6 +287,7 @@ static void open_keeper(struct keeper *k, int64_t mono_ms)
 		return;
 	log_info("the room of a node is opened", FIELDS(LS("node", k->node), LI("covers", k->held_count)));
 	k->open = true;
+	k->opened_ms = mono_ms;
 	k->look_ms = 0;
 }
 
@@ -296,7 +297,7 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	struct reserve *r = k->reserve;
 	size_t i;
 
-	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->came_ms)));
+	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->opened_ms)));
 	for (i = 0; i < k->held_count; i++)
 		if (!k->held[i]->used)
 			untake(k->held[i]);
@@ -327,6 +328,8 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 
 		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms)))
 			close_keeper(k, mono_ms);
+		if (k->frozen && !r->dirty)
+			r->dirty = !keeper_frozen(k, mono_ms);
 	}
 }
 

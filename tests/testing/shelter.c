@@ -17,6 +17,17 @@
 
 /* --- start and end ---------------------------------------------------------------------------------------------------- */
 
+static cJSON *all_pods(struct shelter *h)
+{
+	return standin_want(&h->s.api, 200, "GET", "/api/v1/pods", NULL);
+}
+
+void shelter_mark(struct shelter *h)
+{
+	cJSON_Delete(h->origin);
+	h->origin = all_pods(h);
+}
+
 static void publish_even(struct shelter *h)
 {
 	auto_buf struct buf text = {0};
@@ -39,12 +50,13 @@ void shelter_begin(struct shelter *h, const char *nodes)
 	test_write(h->config, "reserve:\n  enabled: true\n  namespace: " SHELTER_NAMESPACE "\n");
 	h->options[0] = "--config";
 	h->options[1] = h->config;
-	snprintf(h->first_version, sizeof(h->first_version), "%lld", (long long)shelter_version(h));
+	shelter_mark(h);
 }
 
 void shelter_end(struct shelter *h)
 {
 	sched_end(&h->s);
+	cJSON_Delete(h->origin);
 	free(h->config);
 }
 
@@ -66,11 +78,6 @@ void shelter_pod_of(struct shelter *h, const char *name, const char *owner, cons
 void shelter_pod(struct shelter *h, const char *name, const char *owner, const char *near, int cpu_milli)
 {
 	shelter_pod_of(h, name, owner, near, cpu_milli, "true");
-}
-
-static cJSON *all_pods(struct shelter *h)
-{
-	return standin_want(&h->s.api, 200, "GET", "/api/v1/pods", NULL);
 }
 
 int64_t shelter_version(struct shelter *h)
@@ -379,19 +386,44 @@ void shelter_placed(struct shelter *h)
 	assert_true(all);
 }
 
+const char *shelter_busiest(struct shelter *h)
+{
+	auto_json cJSON *list = all_pods(h);
+	int best = 0, most = -1, i;
+	const cJSON *pod;
+
+	for (i = 0; i < h->s.name_count; i++) {
+		int count = 0;
+
+		cJSON_ArrayForEach(pod, item_at(list, "items"))
+			count += is_opted(pod) && STREQ(text_at(pod, "spec.nodeName"), h->s.names[i]);
+		if (count > most) {
+			most = count;
+			best = i;
+		}
+	}
+	return h->s.names[best];
+}
+
+void shelter_edit(struct shelter *h, const char *pod, const char *metadata)
+{
+	auto_free char *path = xasprintf("/api/v1/namespaces/default/pods/%s", pod), *body = xasprintf("{\"metadata\":%s}", metadata);
+
+	standin_do(&h->s.api, 200, "PATCH", path, body);
+}
+
 /* --- the judge -------------------------------------------------------------------------------------------------------- */
 
 struct scene {
 	cJSON *pods;			/* an object: by uid */
 };
 
-static void judge_node(const struct shelter *h, const struct scene *scene, const char *node, int64_t version, int tenant_milli)
+static void judge_node(const struct scene *scene, const char *node, int64_t version, int tenant_milli)
 {
 	int sum = 0, count = 0;
 	bool guard = false;
 	const cJSON *pod;
 
-	(void)h;
 	cJSON_ArrayForEach(pod, scene->pods) {
 		if (!STREQ(text_at(pod, "spec.nodeName"), node))
 			continue;
@@ -421,12 +453,15 @@ static void take_event(struct scene *scene, const cJSON *event)
 
 void shelter_judge(struct shelter *h, int64_t from, int64_t until, int tenant_milli, const char *except)
 {
-	auto_free char *path = xasprintf("/api/v1/pods?watch=1&timeoutSeconds=1&resourceVersion=%s", h->first_version);
+	auto_free char *path = xasprintf("/api/v1/pods?watch=1&timeoutSeconds=1&resourceVersion=%s", text_at(h->origin, "metadata.resourceVersion"));
 	auto_free char *text = standin_text(&h->s.api, path);
 	struct scene scene = {.pods = cJSON_CreateObject()};
 	char *rest = text, *line;
+	const cJSON *pod;
 	int events = 0, i;
 
+	cJSON_ArrayForEach(pod, item_at(h->origin, "items"))
+		cJSON_AddItemToObject(scene.pods, text_at(pod, "metadata.uid"), cJSON_Duplicate(pod, true));
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		auto_json cJSON *event = *line ? cJSON_Parse(line) : NULL;
 		int64_t version = atoll(text_at(event, "object.metadata.resourceVersion"));
@@ -437,7 +472,7 @@ void shelter_judge(struct shelter *h, int64_t from, int64_t until, int tenant_mi
 		take_event(&scene, event);
 		events++;
 		for (i = 0; i < h->s.name_count; i++)
-			judge_node(h, &scene, h->s.names[i], version,
+			judge_node(&scene, h->s.names[i], version,
 				   version >= from && version <= until && !STREQ(h->s.names[i], except) ? tenant_milli : 0);
 	}
 	cJSON_Delete(scene.pods);

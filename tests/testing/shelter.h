@@ -27,7 +27,7 @@ struct shelter {
 	const char *options[8];
 	char *config;
 	int made, tenants;		/* pods so far, for names */
-	char first_version[32];		/* of the pods, when it began */
+	cJSON *origin;			/* the list of pods that the judge begins with */
 };
 
 void shelter_begin(struct shelter *h, const char *nodes);
@@ -52,8 +52,14 @@ const char *shelter_refuge(struct shelter *h, const char *pod);
 int shelter_guards(struct shelter *h);
 /* The resourceVersion that a list of pods has now. */
 int64_t shelter_version(struct shelter *h);
-/* Waits until all pods of the namespace default are on nodes. */
+/* The judge begins here: what was before has been judged. */
+void shelter_mark(struct shelter *h);
+/* Waits until all pods are on nodes. */
 void shelter_placed(struct shelter *h);
+/* The node with most pods that opted in. Valid until the next call. */
+const char *shelter_busiest(struct shelter *h);
+/* Merges into a pod's metadata: "{\"labels\":{..}}". */
+void shelter_edit(struct shelter *h, const char *pod, const char *metadata);
 
 /*
  * Plays all that happened to pods again. After each event: no node has more than it can (requests and number), and between the versions `from` and `until` a
