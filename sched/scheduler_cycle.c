@@ -29,7 +29,7 @@ static void refused(struct scheduler *s, const struct decision_input *in, const 
 
 	metrics_add(s->stats, STAT_DECISIONS, decision->refused_by_pod ? DECISION_POD_REFUSED : DECISION_NO_NODE, 1);
 	decision_message(s->decider, in, decision, &message);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	if (note.len)
 		buf_printf(&message, " (%s)", note.data);
 	say_no_node(s, in->pod, decision->failed ? "SchedulerError" : "Unschedulable", &message);
@@ -49,7 +49,7 @@ static struct bind_facts facts_of(struct scheduler *s, const struct decision_inp
 		facts.generation = matrix_generation(in->mesh->matrix);
 	if (decision->runner_up >= 0)
 		facts.runner_up = xstrdup(in->view->nodes[decision->runner_up].node->name);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	facts.note = note.data;
 	facts.waited_ms = in->mono_ms - queue_since_ms(s->queue, in->pod->uid);
 	return facts;
@@ -131,7 +131,7 @@ static void decide_as_always(struct scheduler *s, struct decision_input *in)
 	if (decision.node >= 0)
 		placed(s, in, &decision);
 	else if (reserve_refused(s->reserve, in->pod, in->mono_ms))
-		queue_refused(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
+		queue_put_off(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
 	else
 		refused(s, in, &decision);
 }
@@ -153,7 +153,7 @@ static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 	metrics_add(s->stats, STAT_BAD_REQUESTS, 0, cached->pod->ask.error != NULL);
 	switch (reserve_refuge(s->reserve, cached->pod, mono_ms)) {
 	case RESERVE_WAIT:
-		queue_refused(s->queue, uid, WAKE_RESERVE, mono_ms);
+		queue_put_off(s->queue, uid, WAKE_RESERVE, mono_ms);
 		return;
 	case RESERVE_GO:
 		if (decide_in_refuge(s, &in))

@@ -84,27 +84,28 @@ struct tree {
 	uint32_t looks;
 };
 
-static int by_price(const void *a, const void *b)
-{
-	const struct choice *x = a, *y = b;
-
-	return x->price != y->price ? (x->price > y->price) - (x->price < y->price) : (x->node > y->node) - (x->node < y->node);
-}
-
+/* The cheapest ones, in order. */
 static void choose_from(struct tree *t, uint32_t level)
 {
 	struct work *w = t->w;
 	const struct want *want = &w->wants[t->wants[level]];
-	auto_free struct choice *all = xcalloc(want->allowed_count + 1, sizeof(*all));
-	uint32_t count = 0, k;
+	struct choice *choices = t->choices[level];
+	uint32_t count = 0, k, at;
 
-	for (k = 0; k < want->allowed_count; k++)
-		if (loads_fits(w, t->wants[level], want->allowed[k]))
-			all[count++] = (struct choice){want->allowed[k], loads_price(w, t->wants[level], want->allowed[k])};
-	if (count)
-		qsort(all, count, sizeof(*all), by_price);
-	t->choice_count[level] = count < TREE_NODES ? count : TREE_NODES;
-	memcpy(t->choices[level], all, t->choice_count[level] * sizeof(*all));
+	for (k = 0; k < want->allowed_count; k++) {
+		struct choice one = {want->allowed[k], 0};
+
+		if (!loads_fits(w, t->wants[level], one.node))
+			continue;
+		one.price = loads_price(w, t->wants[level], one.node);
+		if (count == TREE_NODES && one.price >= choices[count - 1].price)
+			continue;
+		count += count < TREE_NODES;
+		for (at = count - 1; at && choices[at - 1].price > one.price; at--)
+			choices[at] = choices[at - 1];
+		choices[at] = one;
+	}
+	t->choice_count[level] = count;
 }
 
 /* As deep as TREE_WANTS. */
