@@ -42,6 +42,7 @@ struct decision_input {
 	bool choose;
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
+	const bool *dead;	/* likewise: healing takes it for dead (heal_avoids) */
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;
