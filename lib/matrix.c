@@ -43,6 +43,8 @@ struct matrix_offsets matrix_layout(uint32_t nodes, uint32_t clients, uint32_t e
 	at.age = place(&end, n, sizeof(float));
 	at.cpu = place(&end, n, sizeof(float));
 	at.traffic = place(&end, n, sizeof(float));
+	at.lost = place(&end, n, sizeof(float));
+	at.witnesses = place(&end, n, sizeof(uint32_t));
 	at.entry_rate = place(&end, entries, sizeof(float));
 	at.rtt = place(&end, n * n, sizeof(float));
 	at.cost = place(&end, n * n, sizeof(float));
@@ -152,6 +154,16 @@ struct matrix_row matrix_client_row(const struct matrix *m, uint32_t client)
 const float *matrix_age_s(const struct matrix *m)
 {
 	return matrix_part(m, m->at.age);
+}
+
+const float *matrix_lost_s(const struct matrix *m)
+{
+	return matrix_part(m, m->at.lost);
+}
+
+const uint32_t *matrix_witnesses(const struct matrix *m)
+{
+	return matrix_part(m, m->at.witnesses);
 }
 
 const float *matrix_cpu(const struct matrix *m)

@@ -3,7 +3,7 @@
  *
  * The block is position-independent and its layout follows from four counts, so that a mapper need not trust any offset:
  *
- *	header | age[n] cpu[n] traffic[n] entry rate[e] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n] | jitter, loss below the diagonal
+ *	header | age[n] cpu[n] traffic[n] lost[n] witnesses[n] entry rate[e] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n] | jitter, loss below the diagonal
  *	       | name offsets [n+c+e] | hash slots of nodes, of clients | names, each with its NUL
  */
 #ifndef LIB_MATRIX_BLOCK_H
@@ -13,7 +13,7 @@
 
 #include "lib/matrix.h"
 
-#define MATRIX_MAGIC UINT64_C(0x32305852544d4d4c)	/* "LMMTRX02" */
+#define MATRIX_MAGIC UINT64_C(0x33305852544d4d4c)	/* "LMMTRX03" */
 
 struct matrix_header {
 	uint64_t magic, size, digest, names_bytes;
@@ -24,7 +24,8 @@ struct matrix_header {
 };
 
 struct matrix_offsets {
-	size_t age, cpu, traffic, entry_rate, rtt, cost, pair, client_rtt, client_cost, client_pair, jitter, loss, name_at, node_slots, client_slots, names, size;
+	size_t age, cpu, traffic, lost, witnesses, entry_rate, rtt, cost, pair, client_rtt, client_cost, client_pair, jitter, loss;
+	size_t name_at, node_slots, client_slots, names, size;
 };
 
 struct matrix {

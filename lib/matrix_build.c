@@ -166,13 +166,15 @@ static void fill_header(struct matrix *m, const struct snapshot *s, size_t names
 static void fill_nodes(struct matrix *m, const struct snapshot *s)
 {
 	float *age = matrix_part(m, m->at.age), *cpu = matrix_part(m, m->at.cpu), *traffic = matrix_part(m, m->at.traffic);
-	float *rate = matrix_part(m, m->at.entry_rate);
-	uint32_t i;
+	float *rate = matrix_part(m, m->at.entry_rate), *lost = matrix_part(m, m->at.lost);
+	uint32_t *witnesses = matrix_part(m, m->at.witnesses), i;
 
 	for (i = 0; i < s->nodes.count; i++) {
 		age[i] = (float)s->age_s[i];
 		cpu[i] = (float)s->load[i].cpu;
 		traffic[i] = (float)(s->load[i].rx_bytes_per_s + s->load[i].tx_bytes_per_s);
+		lost[i] = (float)s->lost_s[i];
+		witnesses[i] = s->witnesses[i];
 	}
 	for (i = 0; i < s->entry.nodes.count; i++)
 		rate[i] = (float)s->entry.rate[i];

@@ -60,6 +60,17 @@ static bool flags_known(const struct matrix *m, size_t at, size_t count, uint8_t
 	return (seen & ~known) == 0;
 }
 
+/* Nobody is a witness of itself. */
+static bool witnesses_are_sound(const struct matrix *m)
+{
+	const uint32_t *witnesses = matrix_part(m, m->at.witnesses);
+	uint32_t bad = 0, i;
+
+	for (i = 0; i < matrix_nodes(m); i++)
+		bad += witnesses[i] >= matrix_nodes(m);
+	return bad == 0;
+}
+
 static bool numbers_are_sound(const struct matrix *m)
 {
 	size_t n = matrix_nodes(m), c = matrix_clients(m), half = n ? n * (n - 1) / 2 : 0;
@@ -69,6 +80,7 @@ static bool numbers_are_sound(const struct matrix *m)
 	       all_in(m, m->at.client_cost, c * n, VALUE_MAX) && all_in(m, m->at.jitter, half, VALUE_MAX) &&
 	       all_in(m, m->at.loss, half, 1) && flags_known(m, m->at.pair, n * n, FLAGS) &&
 	       flags_known(m, m->at.client_pair, c * n, FLAGS | PAIR_ESTIMATE) && all_in(m, m->at.traffic, n, TRAFFIC_MAX) &&
+	       all_in(m, m->at.lost, n, AGE_MAX) && witnesses_are_sound(m) &&
 	       all_in(m, m->at.entry_rate, matrix_entries(m), (float)SNAPSHOT_RATE_MAX);
 }
 

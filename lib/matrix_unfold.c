@@ -111,6 +111,8 @@ void matrix_unfold(const struct matrix *m, struct snapshot *out)
 	unfold_entry(m, &out->entry);
 	for (i = 0; i < out->nodes.count; i++) {
 		out->age_s[i] = matrix_age_s(m)[i];
+		out->lost_s[i] = matrix_lost_s(m)[i];
+		out->witnesses[i] = matrix_witnesses(m)[i];
 		out->load[i].cpu = matrix_cpu(m)[i];
 		out->load[i].rx_bytes_per_s = matrix_traffic(m)[i];
 		if (!isnan(matrix_traffic(m)[i]))

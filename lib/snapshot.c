@@ -54,8 +54,10 @@ void snapshot_blank_nodes(struct snapshot *s)
 	s->age_s = xcalloc(count, sizeof(*s->age_s));
 	s->seen = xcalloc(count, sizeof(*s->seen));
 	s->load = xcalloc(count, sizeof(*s->load));
+	s->lost_s = xcalloc(count, sizeof(*s->lost_s));
+	s->witnesses = xcalloc(count, sizeof(*s->witnesses));
 	for (i = 0; i < count; i++) {
-		s->age_s[i] = NAN;
+		s->age_s[i] = s->lost_s[i] = NAN;
 		s->load[i] = (struct snapshot_load){NAN, NAN, NAN};
 	}
 }
@@ -196,6 +198,35 @@ static void write_by_node(const struct snapshot *s, const struct decimals *d, st
 	buf_str(out, "],\n");
 }
 
+static bool has_witnesses(const struct snapshot *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->nodes.count; i++)
+		if (s->witnesses[i] || !isnan(s->lost_s[i]))
+			return true;
+	return false;
+}
+
+static void write_silence(const struct snapshot *s, const struct decimals *d, struct buf *out)
+{
+	uint32_t i;
+
+	if (!has_witnesses(s))
+		return;
+	buf_str(out, "\"lost_s\":[");
+	for (i = 0; i < s->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_decimal(out, s->lost_s[i], d->age);
+	}
+	buf_str(out, "],\n\"witnesses\":[");
+	for (i = 0; i < s->nodes.count; i++) {
+		buf_str(out, i ? "," : "");
+		buf_i64(out, s->witnesses[i]);
+	}
+	buf_str(out, "],\n");
+}
+
 static void write_entry(const struct snapshot_entry *entry, const struct decimals *d, struct buf *out)
 {
 	uint32_t i;
@@ -238,6 +269,7 @@ static void write_all(const struct snapshot *s, const struct decimals *d, struct
 	write_scalars(s, out);
 	write_names(out, "nodes", &s->nodes);
 	write_by_node(s, d, out);
+	write_silence(s, d, out);
 	write_entry(&s->entry, d, out);
 	write_links(&s->link, "", s->nodes.count, s->nodes.count, d, out);
 	buf_str(out, ",\n");
@@ -276,6 +308,8 @@ void snapshot_free(struct snapshot *s)
 	free(s->age_s);
 	free(s->seen);
 	free(s->load);
+	free(s->lost_s);
+	free(s->witnesses);
 	free_links(&s->link);
 	free_links(&s->client);
 	free(s->client_estimate_us);

@@ -4,6 +4,7 @@
  *
  *	{"version":1, "epoch":"..", "generation":4182, "written":"..", "period_s":60, "degraded_runs":0,
  *	 "nodes":["edge-1","edge-2"], "age_s":[3,null], "seen":[["9f..",42],null], "load":[{"cpu":0.31, ..},null],
+ *	 "lost_s":[2.1,184.3], "witnesses":[1,1],
  *	 "entry":{"edge-1":812.5,"edge-2":79.1}, "entry_age_s":12,
  *	 "rtt_us":[				rows are "from", columns "to"
  *	 [0,412],
@@ -13,6 +14,9 @@
  *	 "client_estimate_us":[[null],[8400]]}
  *
  * null is unknown or unreachable: never 0, never near. In memory it is NaN. The diagonal is 0 whatever the file says.
+ *
+ * `lost_s`: how long a node was silent to the one that heard it last, of those who heard it before and report now; `witnesses`: how many they are (of the
+ * others, so fewer than there are nodes). merge/fold.h says who counts. null, 0 and absent: nobody knows. As old as those reports: no age is added.
  *
  * `entry`: where traffic enters the cluster, requests a second by node as they were seen (or any other weights: only their shares matter), and how old that
  * is. It may name nodes that `nodes` does not have. Absent or {}: nothing is known; an absent age: as old as the file.
@@ -80,6 +84,8 @@ struct snapshot {
 	double *age_s;				/* by node; NaN: no report, or plain form */
 	struct snapshot_seen *seen;
 	struct snapshot_load *load;
+	double *lost_s;				/* by node; NaN: nobody knows */
+	uint32_t *witnesses;			/* by node, at most nodes - 1 */
 	struct snapshot_entry entry;
 	struct snapshot_links link;		/* nodes x nodes */
 	struct snapshot_links client;		/* nodes x clients */

@@ -12,7 +12,7 @@
 #include "lib/snapshot_rows.h"
 
 void snapshot_blank(struct snapshot *s);			/* {0} with the defaults of scalars */
-void snapshot_blank_nodes(struct snapshot *s);			/* age, seen, load: unknown, for s->nodes */
+void snapshot_blank_nodes(struct snapshot *s);			/* age, seen, load, silence: unknown, for s->nodes */
 float *snapshot_blank_cells(size_t count);			/* NaN */
 void snapshot_zero_diagonal(struct snapshot *s);
 

@@ -31,7 +31,8 @@ static int slice_at(const struct reader *r, const char *key, const struct snapsh
 static int read_member(struct reader *r, const char *key, const struct snapshot_member *member)
 {
 	static const char *const known[] = {"version", "epoch", "generation", "written", "period_s", "degraded_runs",
-					    "nodes", "clients", "age_s", "seen", "load", "entry", "entry_age_s"};
+					    "nodes", "clients", "age_s", "seen", "load", "lost_s", "witnesses", "entry",
+					    "entry_age_s"};
 	cJSON *value;
 	size_t i;
 
@@ -195,6 +196,31 @@ static int read_load(const struct reader *r, const cJSON *item, uint32_t i, stru
 	return 0;
 }
 
+static int read_lost(const struct reader *r, const cJSON *item, uint32_t i, struct snapshot *out)
+{
+	if (cJSON_IsNull(item))
+		return 0;
+	if (!cJSON_IsNumber(item))
+		return lm_fail(r->err, LM_DATA, "lost_s[%u]: %s is not a number", i, json_kind(item));
+	if (!(item->valuedouble >= 0 && item->valuedouble <= AGE_MAX_S))
+		return lm_fail(r->err, LM_DATA, "lost_s[%u]: %g is not in 0..%g", i, item->valuedouble, AGE_MAX_S);
+	out->lost_s[i] = item->valuedouble + 0.0;
+	return 0;
+}
+
+/* Nobody is a witness of itself. */
+static int read_witnesses(const struct reader *r, const cJSON *item, uint32_t i, struct snapshot *out)
+{
+	double most = out->nodes.count - 1.0;
+
+	if (!cJSON_IsNumber(item))
+		return lm_fail(r->err, LM_DATA, "witnesses[%u]: %s is not a number", i, json_kind(item));
+	if (!(item->valuedouble >= 0 && item->valuedouble <= most) || item->valuedouble != floor(item->valuedouble))
+		return lm_fail(r->err, LM_DATA, "witnesses[%u]: %g is not a whole number in 0..%g", i, item->valuedouble, most);
+	out->witnesses[i] = (uint32_t)item->valuedouble;
+	return 0;
+}
+
 static int read_entry(const struct reader *r, struct snapshot *out)
 {
 	const cJSON *list, *item;
@@ -268,7 +294,8 @@ static int read_ours(struct reader *r, struct snapshot *out)
 		return -1;
 	snapshot_blank_nodes(out);
 	if (read_by_node(r, "age_s", out, read_age) < 0 || read_by_node(r, "seen", out, read_seen) < 0 ||
-	    read_by_node(r, "load", out, read_load) < 0 || read_entry(r, out) < 0)
+	    read_by_node(r, "load", out, read_load) < 0 || read_by_node(r, "lost_s", out, read_lost) < 0 ||
+	    read_by_node(r, "witnesses", out, read_witnesses) < 0 || read_entry(r, out) < 0)
 		return -1;
 	for (i = 0; i < ARRAY_SIZE(matrix_names); i++)
 		if (read_matrix(r, out, matrix_names[i]) < 0)

@@ -52,6 +52,14 @@ void events_free(struct events *e)
 	free(e);
 }
 
+#define FNV_BASIS 0xcbf29ce484222325u
+
+/* For the name of an event that is to be a new one. */
+static uint64_t time_hash(void)
+{
+	return (uint64_t)clock_wall_ms() * 0x9e3779b97f4a7c15u;
+}
+
 static uint64_t hash_text(uint64_t h, const char *text)
 {
 	for (; *text; text++)
@@ -89,7 +97,8 @@ static void add_note(struct buf *b, const char *note)
 }
 
 struct event {
-	const char *scheduler, *namespace_, *pod, *uid;
+	const char *scheduler, *namespace_;
+	const char *pod, *node, *uid;	/* pod NULL: it is about the node */
 	const char *resource_version;	/* of the pod that was looked at; NULL: not said */
 	const char *type, *reason, *action, *note;
 	const char *name;
@@ -117,9 +126,11 @@ static void event_body(const struct events *e, const struct event *event, struct
 	member(b, "type", event->type);
 	member(b, "reason", event->reason);
 	member(b, "action", event->action);
-	buf_str(b, ",\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\"");
-	member(b, "namespace", event->namespace_);
-	member(b, "name", event->pod);
+	buf_str(b, ",\"regarding\":{\"apiVersion\":\"v1\"");
+	member(b, "kind", event->pod ? "Pod" : "Node");
+	if (event->pod)
+		member(b, "namespace", event->namespace_);
+	member(b, "name", event->pod ? event->pod : event->node);
 	member(b, "uid", event->uid);
 	if (event->resource_version)
 		member(b, "resourceVersion", event->resource_version);
@@ -142,12 +153,21 @@ static void post_event(struct events *e, const struct event *event)
 void events_scheduled(struct events *e, const char *scheduler, const char *namespace_, const char *pod, const char *uid,
 		      const char *node, const char *note)
 {
-	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, uid), node);
+	uint64_t hash = hash_text(hash_text(FNV_BASIS, uid), node);
 	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod, hash);
 	struct event event = {.scheduler = scheduler, .namespace_ = namespace_, .pod = pod, .uid = uid, .type = "Normal",
 			      .reason = "Scheduled", .action = "Binding", .note = note, .name = name, .prompt = true};
 
 	post_event(e, &event);
+}
+
+void events_of_node(struct events *e, const struct node_event *n)
+{
+	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, n->node), n->note) ^ (uint64_t)clock_wall_ms() * 0x9e3779b97f4a7c15u;
+	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, n->node, hash);
+
+	post_event(e, &(struct event){.scheduler = "latency-sched", .namespace_ = "default", .node = n->node, .uid = n->uid, .type = n->type,
+				      .reason = n->reason, .action = n->action, .note = n->note, .name = name});
 }
 
 /* --- series --- */
@@ -192,7 +212,7 @@ static void repeat(struct events *e, struct series *s, int64_t mono_ms)
 
 bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms)
 {
-	uint64_t key = hash_text(hash_text(0xcbf29ce484222325u, pod->uid), note);
+	uint64_t key = hash_text(hash_text(FNV_BASIS, pod->uid), note);
 	struct series *s = find_series(e, key);
 	auto_free char *name = NULL;
 
@@ -200,7 +220,7 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
 		repeat(e, s, mono_ms);
 		return false;
 	}
-	name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod->name, key ^ (uint64_t)clock_wall_ms() * 0x9e3779b97f4a7c15u);
+	name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod->name, key ^ time_hash());
 	free(s->path);
 	*s = (struct series){.key = key, .seen_ms = mono_ms, .patched_ms = mono_ms, .count = 1};
 	s->path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/%s", pod->namespace_, name);
@@ -208,6 +228,16 @@ bool events_failed(struct events *e, const struct pod *pod, const char *note, in
 				      .uid = pod->uid, .resource_version = pod->resource_version, .type = "Warning",
 				      .reason = "FailedScheduling", .action = "Scheduling", .note = note, .name = name});
 	return true;
+}
+
+void events_cover(struct events *e, const struct pod *pod, bool covered, const char *note, bool again)
+{
+	uint64_t hash = hash_text(hash_text(hash_text(FNV_BASIS, pod->uid), covered ? "Covered" : "Uncovered"), note);
+	auto_free char *name = xasprintf("%.*s.%016" PRIx64, NAME_MAX_POD, pod->name, again ? hash ^ time_hash() : hash);
+
+	post_event(e, &(struct event){.scheduler = pod->scheduler_name, .namespace_ = pod->namespace_, .pod = pod->name, .uid = pod->uid,
+				      .resource_version = pod->resource_version, .type = covered ? "Normal" : "Warning",
+				      .reason = covered ? "Covered" : "Uncovered", .action = "Reserving", .note = note, .name = name});
 }
 
 /* --- the condition --- */

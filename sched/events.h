@@ -8,6 +8,7 @@
  * FailedScheduling: an equal one of the same pod within 6 minutes belongs to a series, whose count is patched at most every 3
  * minutes. Condition: patched only when reason or message differ from what the server has. The body is made when it is sent,
  * with the pod's uid and resourceVersion, so that it can never overtake a binding.
+ * Covered, Uncovered: who calls sees to it that they are few.
  */
 #ifndef SCHED_EVENTS_H
 #define SCHED_EVENTS_H
@@ -36,6 +37,17 @@ void events_scheduled(struct events *e, const char *scheduler, const char *names
 		      const char *node, const char *note);
 /* Warning, reason FailedScheduling, action Scheduling. False: an equal one was sent a moment ago, this one only counts. */
 bool events_failed(struct events *e, const struct pod *pod, const char *note, int64_t mono_ms);
+/*
+ * Is room kept for this pod on another node (reserve/tell.h)? Normal, reason Covered, or Warning, reason Uncovered; action Reserving. `again`: the pod was told
+ * something else before, so this is news even in the same words; else an equal one that the server has still stays the only one.
+ */
+void events_cover(struct events *e, const struct pod *pod, bool covered, const char *note, bool again);
+/* Of a node, in the namespace `default` as the API has it for what belongs to none. */
+struct node_event {
+	const char *node, *uid;
+	const char *type, *reason, *action, *note;	/* "Warning", "NodeDead", "Evicting", "..." */
+};
+void events_of_node(struct events *e, const struct node_event *event);
 /* PodScheduled=False. `reason`: "Unschedulable" (no node fits) or "SchedulerError". */
 void events_condition(struct events *e, const struct pod *pod, const char *reason, const char *message);
 

@@ -88,6 +88,12 @@ static void drop_pod(struct feed *f, const char *uid)
 	f->hooks.seen(f->hooks.arg, uid);
 }
 
+static void tell_any(struct feed *f, const char *uid)
+{
+	if (f->hooks.any)
+		f->hooks.any(f->hooks.arg, uid);
+}
+
 static void enqueue(struct feed *f, const char *uid, const cJSON *object)
 {
 	const struct cached_pod *cached = cache_find_pod(f->cache, uid);
@@ -115,9 +121,12 @@ static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 	if (*pod->node && !(before && *before->pod->node))
 		say_placed(pod);
 	f->wake |= cache_put_pod(f->cache, pod);
-	if (replaced)
+	if (replaced) {
 		drop_pod(f, replaced);
+		tell_any(f, replaced);
+	}
 	enqueue(f, uid, object);
+	tell_any(f, uid);
 }
 
 static void bad_object(struct feed *f, enum stat_resource which, const struct lm_err *err)
@@ -143,6 +152,7 @@ static void on_pod(void *arg, enum kube_event event, const cJSON *object)
 	}
 	f->wake |= cache_delete_pod(f->cache, pod->uid);
 	drop_pod(f, pod->uid);
+	tell_any(f, pod->uid);
 	pod_free(pod);
 }
 
@@ -173,6 +183,7 @@ static void pods_end(void *arg)
 	f->wake |= cache_replace_pods_end(f->cache, note_gone, &gone);
 	for (i = 0; i < gone.count; i++) {
 		drop_pod(f, gone.uids[i]);
+		tell_any(f, gone.uids[i]);
 		free(gone.uids[i]);
 	}
 	free(gone.uids);

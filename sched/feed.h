@@ -24,6 +24,7 @@ struct feed_hooks {
 	bool (*ours)(void *arg, const char *scheduler_name);
 	/* A pod of ours was seen on a node, or is gone. The cache has it already. */
 	void (*seen)(void *arg, const char *uid);
+	void (*any)(void *arg, const char *uid);	/* the same of every pod, wherever it is; NULL: nobody asks */
 	void *arg;
 	struct archive *archive;	/* sees all objects first; NULL: none */
 };

@@ -32,6 +32,39 @@ static void on_seen(void *arg, const char *uid)
 	volumes_seen(s->volumes, uid);
 }
 
+static void on_any_pod(void *arg, const char *uid)
+{
+	reserve_seen(((struct scheduler *)arg)->reserve, uid);
+}
+
+static void on_reserve_wake(void *arg, unsigned bits)
+{
+	queue_wake(((struct scheduler *)arg)->queue, bits, clock_mono_ms());
+}
+
+static void on_node_failed(void *arg, const char *node)
+{
+	reserve_node_failed(((struct scheduler *)arg)->reserve, node);
+}
+
+static bool is_covered(void *arg, const char *uid)
+{
+	return reserve_covers(((struct scheduler *)arg)->reserve, uid);
+}
+
+static bool is_our_pod(void *arg, const struct pod *pod)
+{
+	return is_ours(arg, pod->scheduler_name);
+}
+
+/* Of the reserve and of healing. */
+static bool acts(void *arg)
+{
+	const struct scheduler *s = arg;
+
+	return leader_acts(s->leader) && !s->drain_until_ms;
+}
+
 /* --- signals --------------------------------------------------------------------------------------------------------- */
 
 static void apply_rates(struct scheduler *s)
@@ -47,6 +80,8 @@ static void reload(struct scheduler *s, const char *because)
 	if (!reload_settings(&s->settings, s->argc, s->argv, &s->conffile, s->stats, because))
 		return;
 	apply_rates(s);
+	reserve_set_settings(s->reserve, s->settings);
+	heal_set_settings(s->heal, &s->settings->healing);
 	queue_wake(s->queue, ~0u, clock_mono_ms());
 }
 
@@ -143,6 +178,8 @@ static void take_wake(struct scheduler *s, int64_t mono_ms)
 	queue_wake(s->queue, wake, mono_ms);
 	if (wake & WAKE_STORAGE)
 		volumes_look(s->volumes);
+	if (wake)
+		reserve_changed(s->reserve);
 }
 
 /* Everything that is due. Returns how long nothing will be. */
@@ -151,15 +188,20 @@ static int64_t do_what_is_due(struct scheduler *s, int64_t mono_ms)
 	int64_t wait = feed_tick(s->feed, mono_ms), reader_wait;
 	struct status_facts facts;
 
-	if (intake_poll(s->intake, mono_ms, &reader_wait))
+	if (intake_poll(s->intake, mono_ms, &reader_wait)) {
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
+		reserve_changed(s->reserve);
+	}
 	take_wake(s, mono_ms);
 	facts = facts_now(s, mono_ms);
 	wait = least(wait, leader_tick(s->leader, facts.synced, mono_ms, TURN_MAX_MS));
 	if (leader_began(s->leader))
 		feed_relist(s->feed);
 	wait = least(least(wait, reader_wait), bind_tick(s->binder, mono_ms, TURN_MAX_MS));
+	if (facts.synced && feed_relisted(s->feed))
+		wait = least(wait, heal_tick(s->heal, intake_mesh(s->intake), mono_ms, TURN_MAX_MS));
 	if (may_decide(s, &facts)) {
+		wait = least(wait, reserve_tick(s->reserve, intake_mesh(s->intake), mono_ms, TURN_MAX_MS));
 		scheduler_decide(s);
 		wait = least(wait, until_next(s, mono_ms));
 	}
@@ -179,7 +221,7 @@ static bool drained(struct scheduler *s, int64_t mono_ms)
 		return false;
 	if (mono_ms >= s->drain_until_ms)
 		return true;
-	if (bind_open(s->binder) > 0)
+	if (bind_open(s->binder) + reserve_open(s->reserve) > 0)
 		return false;
 	if (!s->flush_until_ms)
 		s->flush_until_ms = mono_ms + SCHEDULER_FLUSH_MS;
@@ -193,15 +235,28 @@ static bool finished(struct scheduler *s, int64_t mono_ms)
 	return drained(s, mono_ms) && leader_let_go(s->leader, bind_open(s->binder) == 0);
 }
 
+#define LOOP_FDS 3
+
+static size_t watched(const struct scheduler *s, struct pollfd fds[LOOP_FDS])
+{
+	const int all[LOOP_FDS] = {s->signals, intake_fd(s->intake), reserve_fd(s->reserve)};
+	size_t count = 0, i;
+
+	for (i = 0; i < LOOP_FDS; i++)
+		if (all[i] >= 0)
+			fds[count++] = (struct pollfd){.fd = all[i], .events = POLLIN};
+	return count;
+}
+
 static int loop(struct scheduler *s, struct lm_err *err)
 {
 	int64_t mono_ms = clock_mono_ms(), wait;
 
 	while (!finished(s, mono_ms)) {
-		struct pollfd fds[2] = {{.fd = s->signals, .events = POLLIN}, {.fd = intake_fd(s->intake), .events = POLLIN}};
+		struct pollfd fds[LOOP_FDS];
 
 		wait = do_what_is_due(s, mono_ms);
-		kube_run(s->kube, wait, fds, fds[1].fd < 0 ? 1 : 2);
+		kube_run(s->kube, wait, fds, watched(s, fds));
 		mono_ms = clock_mono_ms();
 		take_signals(s, mono_ms);
 		if (conffile_changed(&s->conffile, mono_ms))
@@ -215,7 +270,9 @@ static int loop(struct scheduler *s, struct lm_err *err)
 
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
-	struct feed_hooks hooks = {is_ours, on_seen, s, s->archive};
+	struct feed_hooks hooks = {is_ours, on_seen, on_any_pod, s, s->archive};
+	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = is_our_pod, .acts = acts, .arg = s};
+	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
@@ -239,6 +296,9 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	}
 	s->events = events_new(s->kube, s->cache, &s->limit);
 	apply_rates(s);
+	s->reserve = reserve_new(s->kube, s->cache, s->settings, api->namespace_, &s->limit, s->events, s->stats, &reserve_hooks);
+	status_show(&s->status, s->reserve);
+	s->heal = heal_new(s->kube, s->cache, &s->settings->healing, &s->limit, s->events, s->stats, &heal_hooks);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
 	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder, .volumes = s->volumes,
 				    .events = s->events, .feed = s->feed};
@@ -253,6 +313,8 @@ static void stop(struct scheduler *s)
 	archive_free(s->archive);
 	volumes_free(s->volumes);
 	binder_free(s->binder);
+	heal_free(s->heal);
+	reserve_free(s->reserve);
 	events_free(s->events);
 	leader_close(s->leader);
 	kube_free(s->kube);

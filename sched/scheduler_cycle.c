@@ -95,12 +95,51 @@ static void placed(struct scheduler *s, const struct decision_input *in, const s
 	volume_plan_free(&plan);
 }
 
+static void decide_timed(struct scheduler *s, const struct decision_input *in, struct decision *decision)
+{
+	int64_t start_us = clock_mono_us();
+
+	decide(s->decider, in, decision);
+	metrics_observe(s->stats, STAT_DECISION_SECONDS, 0, (double)(clock_mono_us() - start_us) / 1e6);
+}
+
+/* In the room that is kept for it, and nowhere else; how busy that node is now is no matter. False: it does not fit there. */
+static bool decide_in_refuge(struct scheduler *s, const struct decision_input *as_always)
+{
+	struct decision_input in = *as_always;
+	struct profile profile = *as_always->profile;
+	struct decision decision;
+
+	profile.refuse_cpu = false;
+	in.profile = &profile;
+	in.closed = reserve_enter(s->reserve, in.pod);
+	in.view = cache_view(s->cache);
+	decide_timed(s, &in, &decision);
+	if (decision.node >= 0)
+		placed(s, &in, &decision);
+	reserve_leave(s->reserve, in.pod, decision.node >= 0);
+	return decision.node >= 0;
+}
+
+static void decide_as_always(struct scheduler *s, struct decision_input *in)
+{
+	struct decision decision;
+
+	in->view = cache_view(s->cache);
+	in->closed = reserve_closed(s->reserve, in->view);
+	decide_timed(s, in, &decision);
+	if (decision.node >= 0)
+		placed(s, in, &decision);
+	else if (reserve_refused(s->reserve, in->pod, in->mono_ms))
+		queue_refused(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
+	else
+		refused(s, in, &decision);
+}
+
 static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 {
 	const struct cached_pod *cached = cache_find_pod(s->cache, uid);
 	struct decision_input in = {.mono_ms = mono_ms};
-	struct decision decision;
-	int64_t start_us;
 
 	if (!cached || cached->assumed || !feed_wants(s->feed, cached->pod)) {
 		queue_remove(s->queue, uid);
@@ -109,17 +148,20 @@ static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 	if (intake_settle(s->intake))
 		queue_wake(s->queue, WAKE_MATRIX, mono_ms);
 	in.pod = cached->pod;
-	in.view = cache_view(s->cache);
 	in.mesh = intake_mesh(s->intake);
 	in.profile = settings_profile(s->settings, cached->pod->scheduler_name);
 	metrics_add(s->stats, STAT_BAD_REQUESTS, 0, cached->pod->ask.error != NULL);
-	start_us = clock_mono_us();
-	decide(s->decider, &in, &decision);
-	metrics_observe(s->stats, STAT_DECISION_SECONDS, 0, (double)(clock_mono_us() - start_us) / 1e6);
-	if (decision.node < 0)
-		refused(s, &in, &decision);
-	else
-		placed(s, &in, &decision);
+	switch (reserve_refuge(s->reserve, cached->pod, mono_ms)) {
+	case RESERVE_WAIT:
+		queue_refused(s->queue, uid, WAKE_RESERVE, mono_ms);
+		return;
+	case RESERVE_GO:
+		if (decide_in_refuge(s, &in))
+			return;
+		break;
+	case RESERVE_NO_RIGHT: break;
+	}
+	decide_as_always(s, &in);
 }
 
 bool scheduler_binds_more(const struct scheduler *s, int64_t mono_ms)

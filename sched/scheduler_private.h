@@ -12,10 +12,12 @@
 #include "sched/events.h"
 #include "sched/feed.h"
 #include "sched/gauges.h"
+#include "sched/heal/heal.h"
 #include "sched/intake.h"
 #include "sched/leader.h"
 #include "sched/limit.h"
 #include "sched/queue.h"
+#include "sched/reserve/reserve.h"
 #include "sched/settings.h"
 #include "sched/status.h"
 #include "sched/volumes.h"
@@ -38,6 +40,8 @@ struct scheduler {
 	struct binder *binder;
 	struct volumes *volumes;	/* of pods that are assumed and not sent to the binder yet */
 	struct events *events;
+	struct reserve *reserve;	/* NULL: not enabled; so is the next */
+	struct heal *heal;
 	struct intake *intake;
 	struct decider *decider;
 	struct archive *archive;	/* NULL without --dump */

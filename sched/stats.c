@@ -7,6 +7,8 @@
 #include "lib/http_tls.h"
 #include "lib/mem.h"
 #include "sched/bind.h"
+#include "sched/heal/evict.h"
+#include "sched/heal/judge.h"
 #include "sched/queue.h"
 #include "sched/volumes.h"
 
@@ -26,19 +28,24 @@ const char *const stat_resource_names[] = {
 	[RESOURCE_COUNT] = NULL,
 };
 static const char *const configs[] = {"loaded", "refused", NULL};
-static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "WATCH", NULL};
-static const char *const timed[] = {"GET", "POST", "PUT", "PATCH", NULL};	/* a watch lasts as long as it may */
+static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "WATCH", NULL};
+static const char *const timed[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};	/* a watch lasts as long as it may */
 
 /* Classes, so that `code=~"5.."` finds what it finds of client-go's rest_client_requests_total; 429 is one of its own: the API has no time for us. */
 #define CODES(method) method ",2xx", method ",3xx", method ",4xx", method ",429", method ",5xx", method ",<error>"
 #define CODE_COUNT 6
-static const char *const outcomes[] = {CODES("GET"), CODES("POST"), CODES("PUT"), CODES("PATCH"), CODES("WATCH"), NULL};
+static const char *const outcomes[] = {CODES("GET"), CODES("POST"), CODES("PUT"), CODES("PATCH"), CODES("DELETE"), CODES("WATCH"), NULL};
 
 static char lease_name[254];		/* the one label that is known at the start only */
 static const char *const leases[] = {lease_name, NULL};
 
 #define ENDS(verb) verb ",decided", verb ",bad", verb ",declined", verb ",late"
 static const char *const extender_ends[] = {ENDS("filter"), ENDS("prioritize"), ENDS("bind"), NULL};
+
+static const char *const reserve_pods[] = {"covered", "uncovered", "owed", NULL};
+const char *const stat_reserve_nodes[] = {"steady", "opening", "open", "refilling", NULL};
+static const char *const reserve_plans[] = {"made", "failed", NULL};
+static const char *const handovers[] = {"placed", "misfit", "expired", NULL};
 
 static const double decision_bounds[] = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1, INFINITY};
 static const double wait_bounds[] = {1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100, INFINITY};
@@ -101,25 +108,61 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_TLS_REFUSED] = COUNTERS("extender_tls_refused_total", "reason", http_tls_reasons, "connections to the extender's port that ended in the handshake"),
 	[STAT_TLS_RELOADS] = COUNTERS("extender_certificate_reloads_total", "result", configs, "changes of the extender's certificate, key or client CA"),
 	[STAT_TLS_END_SECONDS] = GAUGE("extender_certificate_expiry_seconds", "when the extender's certificate in use ends, since 1970"),
+	[STAT_RESERVE_PODS] = GAUGES("reserve_pods", "state", reserve_pods,
+				     "pods that want room on another node: have it, do not, or wait for it as their node failed"),
+	[STAT_RESERVE_OVERHEAD] = GAUGE("reserve_overhead_ratio", "part of the cluster that is kept, the mean of the resources that covered pods ask for"),
+	[STAT_RESERVE_NODES] = GAUGES("reserve_nodes", "state", stat_reserve_nodes, "nodes that keep room, or hand it over"),
+	[STAT_RESERVE_PLANS] = COUNTERS("reserve_plans_total", "result", reserve_plans, "plans of the reserve"),
+	[STAT_RESERVE_PLAN_SECONDS] = GAUGE("reserve_plan_seconds", "how long the last plan took"),
+	[STAT_RESERVE_HANDOVERS] = COUNTERS("reserve_handovers_total", "result", handovers,
+					    "rights to kept room that ended; misfit: it did not hold, expired: nobody came"),
+	[STAT_HEAL_NODES] = GAUGES("heal_nodes", "life", life_names, "nodes, by what Lease and mesh say of them"),
+	[STAT_HEAL_EVICTIONS] = COUNTERS("heal_evictions_total", "result", evict_result_names,
+					 "requests to take a pod off a dead node; pdb: a PodDisruptionBudget forbids it for now, deleted: with grace 0"),
+	[STAT_HEAL_WAITING] = GAUGE("heal_waiting_pods", "pods on dead nodes that are to be evicted and are not yet"),
+	[STAT_HEAL_LEFT] = GAUGE("heal_budget_left", "evictions that may still be made in this hour"),
 };
 
-static void set_extender(struct metrics *m, double to)
+static void set_all(struct metrics *m, int which, const char *const *values, double to)
 {
 	int i;
 
-	for (i = 0; extender_ends[i]; i++)
-		metrics_set(m, STAT_EXTENDER, i, to);
+	for (i = 0; values[i]; i++)
+		metrics_set(m, which, i, to);
+}
+
+static void set_extender(struct metrics *m, double to)
+{
+	set_all(m, STAT_EXTENDER, extender_ends, to);
 }
 
 static void set_tls(struct metrics *m, double to)
 {
+	set_all(m, STAT_TLS_REFUSED, http_tls_reasons, to);
+	set_all(m, STAT_TLS_RELOADS, configs, to);
+	metrics_set(m, STAT_TLS_END_SECONDS, 0, to);
+}
+
+static void set_reserve(struct metrics *m, double to)
+{
+	set_all(m, STAT_RESERVE_PODS, reserve_pods, to);
+	set_all(m, STAT_RESERVE_NODES, stat_reserve_nodes, to);
+	set_all(m, STAT_RESERVE_PLANS, reserve_plans, to);
+	set_all(m, STAT_RESERVE_HANDOVERS, handovers, to);
+	metrics_set(m, STAT_RESERVE_OVERHEAD, 0, to);
+	metrics_set(m, STAT_RESERVE_PLAN_SECONDS, 0, to);
+}
+
+static void set_heal(struct metrics *m, double to)
+{
 	int i;
 
-	for (i = 0; http_tls_reasons[i]; i++)
-		metrics_set(m, STAT_TLS_REFUSED, i, to);
-	for (i = 0; configs[i]; i++)
-		metrics_set(m, STAT_TLS_RELOADS, i, to);
-	metrics_set(m, STAT_TLS_END_SECONDS, 0, to);
+	for (i = 0; i < LIVES; i++)
+		metrics_set(m, STAT_HEAL_NODES, i, to);
+	for (i = 0; i < EVICT_RESULTS; i++)
+		metrics_set(m, STAT_HEAL_EVICTIONS, i, to);
+	metrics_set(m, STAT_HEAL_WAITING, 0, to);
+	metrics_set(m, STAT_HEAL_LEFT, 0, to);
 }
 
 struct metrics *stats_new(void)
@@ -130,6 +173,8 @@ struct metrics *stats_new(void)
 	metrics_set(m, STAT_LEASE_RENEWED_SECONDS, 0, NAN);
 	set_extender(m, NAN);
 	set_tls(m, NAN);
+	set_reserve(m, NAN);
+	set_heal(m, NAN);
 	return m;
 }
 
@@ -141,6 +186,17 @@ void stats_show_extender(struct metrics *stats)
 void stats_show_tls(struct metrics *stats)
 {
 	set_tls(stats, 0);
+}
+
+void stats_show_reserve(struct metrics *stats)
+{
+	set_reserve(stats, 0);
+	metrics_set(stats, STAT_RESERVE_PLAN_SECONDS, 0, NAN);	/* none yet */
+}
+
+void stats_show_heal(struct metrics *stats)
+{
+	set_heal(stats, 0);
 }
 
 void stats_name_lease(const char *name)

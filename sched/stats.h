@@ -58,6 +58,16 @@ enum stat {
 	STAT_TLS_REFUSED,		/* by http_tls_reason; hidden without TLS, as are the next two */
 	STAT_TLS_RELOADS,		/* by stat_config */
 	STAT_TLS_END_SECONDS,
+	STAT_RESERVE_PODS,		/* by stat_reserve_pod; hidden without a reserve, as are the next five */
+	STAT_RESERVE_OVERHEAD,
+	STAT_RESERVE_NODES,		/* by stat_reserve_node */
+	STAT_RESERVE_PLANS,		/* by stat_reserve_plan */
+	STAT_RESERVE_PLAN_SECONDS,
+	STAT_RESERVE_HANDOVERS,		/* by stat_handover */
+	STAT_HEAL_NODES,		/* by enum life; hidden without healing, as are the next three */
+	STAT_HEAL_EVICTIONS,		/* by enum evict_result */
+	STAT_HEAL_WAITING,
+	STAT_HEAL_LEFT,
 	STAT_COUNT,
 };
 
@@ -67,14 +77,24 @@ enum stat_resource { RESOURCE_NODES, RESOURCE_PODS, RESOURCE_OBJECTS /* + enum o
 /* How a request of a kube-scheduler ended; of /filter, then the same of /prioritize and of /bind. */
 enum stat_extender { EXTENDER_DECIDED, EXTENDER_BAD, EXTENDER_DECLINED, EXTENDER_LATE, EXTENDER_ENDS };
 enum stat_config { CONFIG_LOADED, CONFIG_REFUSED };
+enum stat_reserve_pod { RESERVE_POD_COVERED, RESERVE_POD_UNCOVERED, RESERVE_POD_OWED, RESERVE_POD_STATES };
+enum stat_reserve_node { RESERVE_NODE_STEADY, RESERVE_NODE_OPENING, RESERVE_NODE_OPEN, RESERVE_NODE_REFILLING, RESERVE_NODE_STATES };
+enum stat_reserve_plan { RESERVE_PLAN_MADE, RESERVE_PLAN_FAILED };
+/* What became of a pod's right to its refuge: it went there; it did not fit there, and went where any pod goes; nobody came for it in time. */
+enum stat_handover { HANDOVER_PLACED, HANDOVER_MISFIT, HANDOVER_EXPIRED };
 
 extern const char *const stat_resource_names[];	/* as the API's paths have them: "nodes"; NULL at the end */
+extern const char *const stat_reserve_nodes[];	/* "steady"; NULL at the end */
 
 struct metrics *stats_new(void);
 /* STAT_EXTENDER is shown from now on. */
 void stats_show_extender(struct metrics *stats);
 /* So are those of TLS. */
 void stats_show_tls(struct metrics *stats);
+/* And those of the reserve. */
+void stats_show_reserve(struct metrics *stats);
+/* So are those of healing. */
+void stats_show_heal(struct metrics *stats);
 /* The label of STAT_LEADER, at most 253 bytes: before anything is printed. */
 void stats_name_lease(const char *name);
 /* The kube_observer that counts requests. */

@@ -5,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/reserve/reserve.h"
 #include "sched/stats.h"
 
 /* --- checks: each appends why it fails, or nothing ------------------------------------------------------------------- */
@@ -239,6 +240,22 @@ static void answer_metrics(void *arg, const struct http_request *request, struct
 	metrics_print(s->stats, &reply->body);
 }
 
+static void answer_reserve(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+	struct reserve *reserve = atomic_load(&((struct status *)arg)->reserve);
+
+	if (!reserve) {
+		reply->status = 404;
+		buf_str(&reply->body, "no room is kept here for a node's failure\n");
+	} else if (*request->query) {
+		reply->status = 400;
+		buf_str(&reply->body, "/reserve takes no argument\n");
+	} else {
+		reply->content_type = "application/json";
+		reserve_print(reserve, &reply->body);
+	}
+}
+
 /* --- from outside ------------------------------------------------------------------------------------------------------ */
 
 const struct http_route *status_routes(size_t *count)
@@ -251,6 +268,7 @@ const struct http_route *status_routes(size_t *count)
 		{"GET", "/readyz", answer_ready},
 		{"GET", "/readyz/", answer_ready},
 		{"GET", "/metrics", answer_metrics},
+		{"GET", "/reserve", answer_reserve},
 	};
 
 	*count = ARRAY_SIZE(routes);
@@ -276,6 +294,11 @@ void status_close(struct status *s)
 {
 	http_stop(s->server);
 	s->server = NULL;
+}
+
+void status_show(struct status *s, struct reserve *reserve)
+{
+	atomic_store(&s->reserve, reserve);
 }
 
 void status_beat(struct status *s, int64_t mono_ms, const struct status_facts *facts)

@@ -1,5 +1,5 @@
 /*
- * status.h - the scheduler over HTTP: /livez, /readyz, /healthz and /metrics, as users of kube-scheduler know them.
+ * status.h - the scheduler over HTTP: /livez, /readyz, /healthz and /metrics, as users of kube-scheduler know them; and /reserve.
  *
  *	check			in		fails when
  *	ping			all		never: there is an answer
@@ -12,6 +12,8 @@
  *
  * /healthz is /livez under its old name. "ok" and 200, or 500 and the list of checks with the reasons; with `?verbose` the list comes always.
  * `?exclude=NAME` leaves a check out, any number of them; /livez/NAME, /readyz/NAME and /healthz/NAME are one check each.
+ *
+ * /reserve is what reserve/board.h says of the room that is kept for failures, one JSON object; it takes no argument (400). 404 where none is kept.
  *
  * After the start nothing depends on the reach of the API or on the latency file: a cluster-wide outage must not restart schedulers, nor take them
  * out of service. A standby is ready.
@@ -39,10 +41,13 @@ struct status_facts {
 	int64_t overdue_ms;		/* elect_overdue_ms; 0: none */
 };
 
+struct reserve;
+
 struct status {				/* written by the loop, read by HTTP's threads */
 	_Atomic int64_t beat_mono_ms, overdue_ms;
 	atomic_bool synced, looked, draining;
 	atomic_uint unlisted, forbidden;
+	struct reserve *_Atomic reserve;	/* status_show; NULL: none */
 	struct metrics *stats;
 	struct http_server *server;	/* NULL: no HTTP */
 };
@@ -55,6 +60,7 @@ const struct http_route *status_routes(size_t *count);
 /* `listen` NULL: nothing is served. */
 int status_open(struct status *s, const char *listen, struct metrics *stats, struct lm_err *err);
 void status_close(struct status *s);
+void status_show(struct status *s, struct reserve *reserve);	/* for /reserve; it must outlive the server */
 void status_beat(struct status *s, int64_t mono_ms, const struct status_facts *facts);
 
 #endif

@@ -133,6 +133,9 @@ unsigned cache_replace_pods_end(struct cache *c, void (*deleted)(void *arg, cons
 void cache_set_time(struct cache *c, int64_t mono_ms);			/* from now on it is that time: for what is not live (files, tests) */
 void cache_set_placed(struct cache *c, const char *uid, int64_t mono_ms);	/* says when; no effect on a pod that is on no node */
 
+/* Pods of that namespace (copied) with the label latency-mesh.io/role only keep room: no load is expected of them. Before the first pod. */
+void cache_set_reserve(struct cache *c, const char *namespace_);
+
 /* Puts a pending pod on a node. False when it is unknown, terminal, or on a node already. */
 bool cache_assume(struct cache *c, const char *uid, uint32_t node);
 /* Takes an assumption back; no effect on a pod that is confirmed or unknown. Returns WAKE bits. */

@@ -1,4 +1,7 @@
 /* When pods were placed, by node. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "sched/cache/store.h"
@@ -20,11 +23,22 @@ void placements_changed(struct cache *c, const struct place *place)
 		c->placed_on[c->placed_epoch++ % PLACED_MAX] = (uint32_t)place->index;
 }
 
+void cache_set_reserve(struct cache *c, const char *namespace_)
+{
+	free(c->reserve);
+	c->reserve = xstrdup(namespace_);
+}
+
+static bool keeps_room(const struct cache *c, const struct pod *pod)
+{
+	return c->reserve && pod->covers && STREQ(pod->namespace_, c->reserve);
+}
+
 void placement_add(struct cache *c, struct entry *e)
 {
 	struct place *place = e->at;
 
-	if (e->pub.placed_mono_ms == PLACED_LONG_AGO || e->pod->terminating)
+	if (e->pub.placed_mono_ms == PLACED_LONG_AGO || e->pod->terminating || keeps_room(c, e->pod))
 		return;
 	grow(&place->placements, &place->placement_room, place->placement_count + 1u, sizeof(*place->placements));
 	place->placements[place->placement_count++] = (struct placement){e->pub.placed_mono_ms, e->pod->requests.cpu_milli, &e->pub};

@@ -13,6 +13,7 @@
 #include "sched/cache/unsupported.h"
 
 #define HASH_LABEL "pod-template-hash"
+#define MIRROR_ANNOTATION "kubernetes.io/config.mirror"
 
 static void parse_tolerations(const cJSON *list, struct pod *pod)
 {
@@ -91,6 +92,9 @@ static void parse_metadata(const cJSON *metadata, struct pod *pod)
 	if (clock_parse(read_text(metadata, "creationTimestamp"), &pod->created_ms) < 0)
 		pod->created_ms = 0;
 	pod->terminating = cJSON_IsString(read_member(metadata, "deletionTimestamp"));
+	if (pod->terminating)
+		pod->grace_s = read_i64(metadata, "deletionGracePeriodSeconds");
+	pod->mirror = read_member(read_member(metadata, "annotations"), MIRROR_ANNOTATION) != NULL;
 	labels_parse(read_member(metadata, "labels"), &pod->labels);
 	parse_owner(metadata, pod);
 	if (labels_get(&pod->labels, "latency-mesh.io/role"))

@@ -89,6 +89,8 @@ struct pod {
 	int64_t created_ms;
 	bool terminal;			/* Succeeded or Failed */
 	bool terminating;		/* deletionTimestamp */
+	int64_t grace_s;		/* deletionGracePeriodSeconds; 0 when it is not terminating */
+	bool mirror;			/* of a static pod: annotation kubernetes.io/config.mirror */
 	bool gated;			/* scheduling gates */
 	char *condition_reason, *condition_message;	/* of PodScheduled when it is False, as the server has it; NULL: none */
 	struct labels labels;

@@ -75,6 +75,7 @@ struct cache {
 	uint64_t node_round, pod_round;
 	bool replacing_pods;
 	bool pods_listed;		/* one list of them was whole: what comes now is new */
+	char *reserve;			/* namespace of pods that only keep room; NULL: there are none */
 	bool timeless;			/* `time_mono_ms` holds, not the clock */
 	int64_t time_mono_ms;
 	uint64_t placed_epoch;

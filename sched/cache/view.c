@@ -40,6 +40,7 @@ void cache_free(struct cache *c)
 	objects_free(c);
 	promises_free(c);
 	images_free(c);
+	free(c->reserve);
 	table_free(&c->by_uid);
 	table_free(&c->by_name);
 	table_free(&c->places);

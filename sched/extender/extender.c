@@ -307,7 +307,7 @@ static void loop(struct extender *x)
 
 static int start(struct extender *x, const struct kube_config *api, struct lm_err *err)
 {
-	struct feed_hooks hooks = {is_ours, on_seen, x, NULL};
+	struct feed_hooks hooks = {.ours = is_ours, .seen = on_seen, .arg = x};
 	const struct settings *s = x->settings;
 	struct server_settings server = {.listen = settings_extender_listen(s), .late = (enum server_late)s->extender_late, .stats = x->stats,
 					 .status = &x->status, .bind = s->extender_bind};

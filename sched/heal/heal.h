@@ -26,16 +26,22 @@
 #include "sched/limit.h"
 #include "sched/mesh.h"
 
+#define HEAL_LOOK_MS 250
+#define HEAL_SURE_MS 1000		/* dead at each look for so long: what comes in pieces has come whole by then */
+
 struct heal_settings {
 	bool enabled;
 	int64_t after_ms;		/* 20 s */
 	int64_t per_minute, per_hour;	/* evictions */
 };
 
+/* None may call this module; only node_failed may change the cache. */
 struct heal_hooks {
-	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed */
-	bool (*covered)(void *arg, const char *uid);		/* evicted first */
-	bool (*acts)(void *arg);
+	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed. NULL: nobody wants to know */
+	bool (*covered)(void *arg, const char *uid);		/* evicted first. NULL: none is */
+	/* A placeholder or guard: in the way of nothing. NULL: there are none. */
+	bool (*ours)(void *arg, const struct pod *pod);
+	bool (*acts)(void *arg);			/* leads at this moment; asked right before each request, too, from inside the client */
 	void *arg;
 };
 
@@ -44,8 +50,13 @@ struct heal;
 /* Begins to watch Leases. NULL when it is not enabled: everything below is fine with that. */
 struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_settings *settings, struct limit *limit, struct events *events,
 		      struct metrics *stats, const struct heal_hooks *hooks);
-void heal_free(struct heal *h);				/* before the client */
+void heal_free(struct heal *h);				/* before the client and the events */
 void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* rates and `after`; enabled needs a restart */
+/*
+ * Looks, and sends what is due. Call each turn once nodes and pods are listed, standing by too: a standby keeps its eyes open. `mesh` NULL: none.
+ * The first matrix that a process sees says nothing here: only its writer's clock tells how old it is. Returns milliseconds until it is needed again,
+ * at most `most`.
+ */
 int64_t heal_tick(struct heal *h, const struct mesh *mesh, int64_t mono_ms, int64_t most);
 
 #endif

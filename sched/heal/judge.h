@@ -5,7 +5,8 @@
  *	the mesh lost it: its probe said nothing for that long (age of its row), and no probe that still reports had an answer from it for that long.
  *
  * The mesh is believed only when the probes that report and once heard the node are more than half of all nodes of the matrix: a part of the network that
- * is cut off from the rest, we and a probe or two, is never the majority. So nobody is dead in a cluster of fewer than three. A node that only drops
+ * is cut off from the rest, we and a probe or two, is never the majority. So nobody is dead in a cluster of fewer than three. The Leases are believed only
+ * while more than half of them are renewed: a watch that stands still would show all as late. A node that only drops
  * ICMP renews its Lease; a kubelet that hangs on a node that is up is heard by the mesh: neither is dead.
  *
  * Nor is anybody while more than a third of the nodes would be (at least one may): that is not a node's failure.
@@ -21,13 +22,16 @@
 
 #include "sched/mesh.h"
 
+#define JUDGE_LEASE_S 40		/* the kubelet's leaseDurationSeconds, which it renews at a quarter */
+
 enum life { LIFE_UNKNOWN /* no Lease was ever seen, or not in the matrix */, LIFE_ALIVE, LIFE_LEASE_LATE /* heard by the mesh */,
-	    LIFE_LOST /* renews its Lease */, LIFE_UNSURE /* too few witnesses, or too many nodes at once */, LIFE_DEAD };
+	    LIFE_LOST /* renews its Lease */, LIFE_UNSURE /* too few witnesses, or too many nodes at once */, LIFE_DEAD, LIVES };
 extern const char *const life_names[];		/* NULL at the end */
 
 struct judge_node {
 	const char *name;
 	double lease_age_s;		/* since it was last seen to change; NaN: never seen */
+	double lease_duration_s;	/* as it says; a Lease is never late before half of it, two renewals. NaN: JUDGE_LEASE_S */
 };
 
 struct judge_input {
@@ -37,7 +41,16 @@ struct judge_input {
 	int64_t after_ms, mono_ms;
 };
 
+/* What both said. NaN: nothing. */
+struct finding {
+	enum life life;
+	double lease_age_s;		/* of the input */
+	double silent_s;		/* age of the row of its probe */
+	double lost_s;			/* the least that any witness was without an answer */
+	uint32_t witnesses;
+};
+
 /* By node of the input. */
-void judge(const struct judge_input *in, enum life *out);
+void judge(const struct judge_input *in, struct finding *out);
 
 #endif

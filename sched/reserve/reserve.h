@@ -15,8 +15,10 @@
  * While something is on its way for a node, our own decisions see it as closed (reserve_closed); what the server has created is put into the cache
  * as it answers, so that no decision in between gives the room away. Other schedulers are kept off by the placeholders, and by the guard in between.
  *
- * Rights. A pending pod has a right to a refuge when a cover names its owner and the covered pod is gone, ending, or on a node that is gone or tainted
- * unreachable or not ready (or reserve_node_failed said so). One cover is good for one pod; it is owed for RESERVE_OWED_MS after its pod was last seen.
+ * Rights. A pending pod has a right to a refuge when a cover names its owner, the covered pod is gone, ending or ended, and its node has failed: it is
+ * gone, or tainted unreachable, not ready or out of service, or reserve_node_failed said so. One cover is good for one pod; it is owed for RESERVE_OWED_MS
+ * after its pod was last seen. A pod that went from a node that lives is decided on as always first, which is better for it and costs no handover; when
+ * no node takes its replacement, that has the right too (reserve_refused).
  *
  * What is promised lives in the cluster alone (who.h): a new process reads it from placeholders and guards, and goes on where the old one stopped.
  * A guard without a process ends: the next leader takes it up; its room is the last thing that a crash can lose.
@@ -46,16 +48,25 @@ struct reserve_hooks {
 	void *arg;
 };
 
-/* `settings` as of settings.reserve; profiles by settings_profile. Never fails. */
-struct reserve *reserve_new(struct kube *k, struct cache *cache, const struct settings *settings, struct limit *limit, struct events *events,
-			    struct metrics *stats, const struct reserve_hooks *hooks);
-void reserve_free(struct reserve *r);			/* before the client; NULL is fine */
+/*
+ * NULL when settings->reserve is not enabled: everything below is fine with that. `namespace_` holds where the settings name none; NULL: default.
+ * Before the cache has its first pod.
+ */
+struct reserve *reserve_new(struct kube *k, struct cache *cache, const struct settings *settings, const char *namespace_, struct limit *limit,
+			    struct events *events, struct metrics *stats, const struct reserve_hooks *hooks);
+void reserve_free(struct reserve *r);			/* before the client */
 void reserve_set_settings(struct reserve *r, const struct settings *settings);
 
 /* Plans, creates, deletes, as is due. Call each turn while everything is listed. Returns milliseconds until it is needed again, at most `most`. */
 int64_t reserve_tick(struct reserve *r, const struct mesh *mesh, int64_t mono_ms, int64_t most);
-/* A watch showed a pod, or its end; after the cache took it. */
+int reserve_fd(const struct reserve *r);		/* readable: reserve_tick. -1: none */
+size_t reserve_open(const struct reserve *r);		/* requests in flight */
+/* A watch showed a pod, of whomever, or its end; after the cache took it. */
 void reserve_seen(struct reserve *r, const char *uid);
+/* Something changed that a plan looks at: nodes, pods, the matrix. */
+void reserve_changed(struct reserve *r);
+/* Is this pod covered now? */
+bool reserve_covers(const struct reserve *r, const char *uid);
 /* For decision_input.closed; NULL: none is closed. Valid until the next call of this module or change of the cache. */
 const bool *reserve_closed(struct reserve *r, const struct view *view);
 
@@ -65,6 +76,8 @@ enum reserve_answer {
 	RESERVE_GO,			/* decide with reserve_enter */
 };
 enum reserve_answer reserve_refuge(struct reserve *r, const struct pod *pod, int64_t mono_ms);
+/* No node takes it. True: it is to be parked for WAKE_RESERVE, its room is opened after all. */
+bool reserve_refused(struct reserve *r, const struct pod *pod, int64_t mono_ms);
 /*
  * Around the decision on a pod that may go: lifts placeholders and guard off its refuge in the cache, and says what is closed (all but the refuge).
  * reserve_leave puts them back. `placed`: it goes there, the cover is used up when its binding is bound (reserve_seen). Not placed: its right ends, as it

@@ -15,7 +15,7 @@ FUZZ_CORPUS("{\"version\":1,\"epoch\":\"e\",\"generation\":4182,\"written\":\"20
 	    "\"nodes\":[\"a\",\"b\"],\"age_s\":[3,null],\"seen\":[[\"boot\",42],null],\"load\":[{\"cpu\":0.5,\"rx_bytes_per_s\":1},null],\n"
 	    "\"rtt_us\":[\n[0,412],\n[409.5,0]],\"jitter_us\":[[0,1],[2,0]],\"loss\":[[0,0.25],[null,0]],\n"
 	    "\"clients\":[\"milan\"],\"client_rtt_us\":[[1890],[null]],\"client_jitter_us\":[[1],[2]],\"client_loss\":[[0],[1]],\n"
-	    "\"entry\":{\"a\":812.5,\"far.away\":1e3},\"entry_age_s\":12,\"client_estimate_us\":[[1700.5],[null]]}",
+	    "\"lost_s\":[2.5,null],\"witnesses\":[1,0],\"entry\":{\"a\":812.5,\"far.away\":1e3},\"entry_age_s\":12,\"client_estimate_us\":[[1700.5],[null]]}",
 	    "{\"rtt_us\":[[0,1e2],[-0.0,0.000000000000000000001]],\"nodes\":[\"a\",\"b\"],\"version\":1}",
 	    "{\"edge-1\":{\"edge-2\":0.412,\"edge-3\":null}, \"edge-2\":{\"edge-1\":0.409}}", "{\"version\":1,\"nodes\":[],\"rtt_us\":[]}")
 

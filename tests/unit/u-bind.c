@@ -446,6 +446,51 @@ static void an_equal_failure_is_one_event_and_a_series(void **state)
 	end_world(&w);
 }
 
+/* The name of the last event; the caller frees. */
+static char *event_name(const struct world *w)
+{
+	cJSON *event = cJSON_Parse(w->server.last_body);
+	char *name;
+
+	assert_non_null(event);
+	name = xstrdup(cJSON_GetStringValue(json_get(json_get(event, "metadata"), "name")));
+	cJSON_Delete(event);
+	return name;
+}
+
+/* What may have been said by another process has the same name; what is news has not. */
+static void cover_is_told_by_an_event_on_the_pod(void **state)
+{
+	auto_free char *first = NULL, *repeated = NULL, *other = NULL, *again = NULL;
+	struct world w;
+	const struct pod *pod;
+
+	(void)state;
+	begin(&w);
+	pod = cache_find_pod(w.cache, "uid-web")->pod;
+	events_cover(w.events, pod, true, "room on b if a fails", false);
+	until_sent(&w);
+	assert_non_null(strstr(w.server.last_body, "\"reportingController\":\"s\""));
+	assert_non_null(strstr(w.server.last_body, "\"type\":\"Normal\",\"reason\":\"Covered\",\"action\":\"Reserving\""));
+	assert_non_null(strstr(w.server.last_body, "\"uid\":\"uid-web\""));
+	assert_non_null(strstr(w.server.last_body, "\"note\":\"room on b if a fails\""));
+	first = event_name(&w);
+	events_cover(w.events, pod, true, "room on b if a fails", false);
+	until_sent(&w);
+	repeated = event_name(&w);
+	assert_string_equal(first, repeated);
+	events_cover(w.events, pod, false, "room on b if a fails", false);
+	until_sent(&w);
+	assert_non_null(strstr(w.server.last_body, "\"type\":\"Warning\",\"reason\":\"Uncovered\""));
+	other = event_name(&w);
+	assert_string_not_equal(first, other);
+	events_cover(w.events, pod, true, "room on b if a fails", true);
+	until_sent(&w);
+	again = event_name(&w);
+	assert_string_not_equal(first, again);
+	end_world(&w);
+}
+
 static void a_note_is_cut_at_the_limit_between_characters(void **state)
 {
 	struct world w;
@@ -666,6 +711,7 @@ int main(void)
 		cmocka_unit_test(a_pod_may_have_several),
 		cmocka_unit_test(requests_in_flight_are_limited),
 		cmocka_unit_test(an_equal_failure_is_one_event_and_a_series),
+		cmocka_unit_test(cover_is_told_by_an_event_on_the_pod),
 		cmocka_unit_test(a_note_is_cut_at_the_limit_between_characters),
 		cmocka_unit_test(events_are_tried_again_and_then_dropped),
 		cmocka_unit_test(a_binding_holds_its_place_until_its_event_was_answered),

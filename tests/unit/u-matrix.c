@@ -51,6 +51,8 @@ static void random_snapshot(struct snapshot *s, uint32_t nodes, uint32_t clients
 	for (i = 0; i < nodes; i++) {
 		s->age_s[i] = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 1000;
 		s->load[i].cpu = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng);
+		s->lost_s[i] = rng_chance(rng, 0.3) ? (double)NAN : rng_unit(rng) * 1000;
+		s->witnesses[i] = rng_below(rng, nodes);
 	}
 	for (i = 0; i < nodes; i++) {
 		s->load[i].rx_bytes_per_s = rng_chance(rng, 0.2) ? (double)NAN : rng_unit(rng) * 1e8;
@@ -174,6 +176,8 @@ static void check_all(const struct snapshot *s, const struct matrix *m)
 		}
 	}
 	check_entry(s, m);
+	for (a = 0; a < s->nodes.count; a++)
+		assert_true(same(matrix_lost_s(m)[a], (float)s->lost_s[a]) && matrix_witnesses(m)[a] == s->witnesses[a]);
 	assert_true(matrix_worst_us(m) == worst_us);
 	assert_int_equal(matrix_find_node(m, "nobody"), NAMES_NONE);
 }
@@ -259,6 +263,15 @@ static void an_edit_changes_the_digest(void **state)
 		assert_true(matrix_digest(m) != matrix_digest(edited));
 		s.link.rtt_us[at] = before;
 	}
+	for (round = 0; round < 20; round++) {
+		auto_matrix struct matrix *longer = NULL, *more = NULL;
+
+		s.lost_s[round] = isnan(s.lost_s[round]) ? 0 : s.lost_s[round] + 1;
+		longer = matrix_build(&s);
+		s.witnesses[round] = (s.witnesses[round] + 1) % 20;
+		more = matrix_build(&s);
+		assert_true(matrix_digest(m) != matrix_digest(longer) && matrix_digest(more) != matrix_digest(longer));
+	}
 }
 
 /* --- a hostile writer ---------------------------------------------------------------------------------------------- */
@@ -285,6 +298,8 @@ static void use_all(const struct matrix *m)
 		matrix_find_node(m, matrix_node_name(m, a));
 		matrix_find_node(m, "nobody");
 		assert_true(isnan(matrix_traffic(m)[a]) || matrix_traffic(m)[a] >= 0);
+		assert_true(isnan(matrix_lost_s(m)[a]) || matrix_lost_s(m)[a] >= 0);
+		assert_true(matrix_witnesses(m)[a] < matrix_nodes(m));
 		for (b = 0; b < matrix_nodes(m); b++) {
 			sum += row.rtt_us[b] + row.cost_us[b] + row.pair[b] + matrix_loss(m, a, b) + matrix_jitter_us(m, a, b);
 			assert_true(isnan(row.cost_us[b]) || (row.cost_us[b] >= 0 && row.cost_us[b] <= 1e9f));
@@ -402,6 +417,9 @@ static void unfolds_to_what_folds_to_the_same(void **state)
 		assert_memory_equal(matrix_part(a, a->at.pair), matrix_part(b, b->at.pair), (size_t)nodes * nodes);
 		assert_memory_equal(matrix_part(a, a->at.client_pair), matrix_part(b, b->at.client_pair), (size_t)nodes * clients);
 		expect_cells(matrix_traffic(a), matrix_traffic(b), nodes);
+		for (i = 0; i < nodes; i++)
+			assert_true(same(matrix_lost_s(a)[i], matrix_lost_s(b)[i]) || fabsf(matrix_lost_s(a)[i] - matrix_lost_s(b)[i]) < 1e-5f);
+		assert_memory_equal(matrix_witnesses(a), matrix_witnesses(b), nodes * sizeof(uint32_t));
 		assert_int_equal(matrix_entries(a), matrix_entries(b));
 		expect_cells(matrix_entry_rate(a), matrix_entry_rate(b), matrix_entries(a));
 		for (i = 0; i < matrix_entries(a); i++)

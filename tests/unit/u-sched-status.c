@@ -4,7 +4,17 @@
 #include "tests/testing/testing.h"
 
 #include "lib/mem.h"
+#include "sched/reserve/reserve.h"
+
+/* The reserve stands for itself. */
+static void short_print(struct reserve *r, struct buf *out)
+{
+	buf_printf(out, "{\"version\":%d}", *(const int *)(const void *)r);
+}
+
+#define reserve_print short_print
 #include "sched/status.c"
+#undef reserve_print
 
 #define CSI_NODES (1u << (RESOURCE_OBJECTS + OBJECT_CSI_NODE))
 
@@ -119,6 +129,36 @@ static void not_ready_says_why(void **state)
 	expect("/readyz", "exclude=informer-sync&exclude=sched-handler-sync&exclude=latency-file&exclude=shutdown", 200, "ok");
 }
 
+static void ask_reserve(const char *query, int code, const char *type, const char *body)
+{
+	struct http_request request = {.method = "GET", .path = "/reserve", .query = query};
+	struct http_reply reply = {.status = 200, .content_type = "text"};
+	auto_buf struct buf got = {0};
+
+	answer_reserve(&status, &request, &reply);
+	got = reply.body;
+	assert_int_equal(reply.status, code);
+	assert_string_equal(reply.content_type, type);
+	assert_string_equal(got.data, body);
+}
+
+static void the_reserve_is_there_when_there_is_one(void **state)
+{
+	int version = 1;
+	size_t count, i;
+	const struct http_route *routes = status_routes(&count);
+
+	(void)state;
+	ask_reserve("", 404, "text", "no room is kept here for a node's failure\n");
+	status_show(&status, (struct reserve *)(void *)&version);
+	ask_reserve("", 200, "application/json", "{\"version\":1}");
+	ask_reserve("format=yaml", 400, "text", "/reserve takes no argument\n");
+	status_show(&status, NULL);
+	ask_reserve("", 404, "text", "no room is kept here for a node's failure\n");
+	for (i = 0; i < count; i++)
+		assert_true(STREQ(routes[i].method, "GET"));
+}
+
 /* Before the first turn: alive, and not ready. */
 static void it_begins_alive_and_not_ready(void **state)
 {
@@ -155,6 +195,7 @@ int main(void)
 		cmocka_unit_test(a_leader_whose_renewal_is_long_overdue_fails),
 		cmocka_unit_test(not_ready_says_why),
 		cmocka_unit_test(resources_have_the_names_of_their_paths),
+		cmocka_unit_test(the_reserve_is_there_when_there_is_one),
 		cmocka_unit_test(it_begins_alive_and_not_ready),
 	};
 

@@ -100,6 +100,37 @@ static void bad_entries_and_estimates_are_refused(void **state)
 	refuses(HEAD RTT ",\"clients\":[\"m\"],\"client_estimate_us\":[[1],[\"1\"]]}", "client_estimate_us[1][0]");
 }
 
+/* How long a node was silent to whom: absent and null are unknown, and nobody is a witness of itself. */
+static void silence(void **state)
+{
+	auto_snapshot struct snapshot s = {0}, none = {0};
+	auto_buf struct buf text = {0};
+	struct lm_err err;
+
+	(void)state;
+	if (parse(HEAD RTT ",\"lost_s\":[12.5,null],\"witnesses\":[1,0]}", &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(s.lost_s[0] == 12.5 && isnan(s.lost_s[1]) && s.witnesses[0] == 1 && s.witnesses[1] == 0);
+	assert_int_equal(parse(HEAD RTT ",\"lost_s\":null,\"witnesses\":null}", &none, &err), 0);
+	assert_true(isnan(none.lost_s[0]) && none.witnesses[0] == 0);
+	snapshot_free(&none);
+	assert_int_equal(parse(WHOLE, &none, &err), 0);
+	assert_true(isnan(none.lost_s[0]) && isnan(none.lost_s[1]) && none.witnesses[0] == 0 && none.witnesses[1] == 0);
+	snapshot_write(&none, &text);
+	assert_null(strstr(text.data, "lost_s"));	/* where nothing is known the file is as it was before */
+	assert_null(strstr(text.data, "witnesses"));
+	refuses(HEAD RTT ",\"lost_s\":[1]}", "lost_s: has 1 items for 2 nodes");
+	refuses(HEAD RTT ",\"lost_s\":[1,-1]}", "lost_s[1]: -1 is not in 0..1e+10");
+	refuses(HEAD RTT ",\"lost_s\":[1,1e11]}", "lost_s[1]: 1e+11");
+	refuses(HEAD RTT ",\"lost_s\":[1,\"1\"]}", "lost_s[1]: a string is not a number");
+	refuses(HEAD RTT ",\"lost_s\":7}", "lost_s: is a number");
+	refuses(HEAD RTT ",\"witnesses\":[1,0,0]}", "witnesses: has 3 items for 2 nodes");
+	refuses(HEAD RTT ",\"witnesses\":[1,null]}", "witnesses[1]: null is not a number");
+	refuses(HEAD RTT ",\"witnesses\":[2,0]}", "witnesses[0]: 2 is not a whole number in 0..1");
+	refuses(HEAD RTT ",\"witnesses\":[0.5,0]}", "witnesses[0]: 0.5 is not a whole number");
+	refuses(HEAD RTT ",\"witnesses\":[-1,0]}", "witnesses[0]: -1");
+}
+
 /* One more than there may be nodes; what the limit of the size leaves room for, however long the names are. */
 static void entry_has_limits(void **state)
 {
@@ -375,6 +406,8 @@ static void random_snapshot(struct snapshot *s, struct rng *rng)
 		s->load[i].tx_bytes_per_s = rng_chance(rng, 0.2) ? (double)NAN : rng_below(rng, 1u << 31);
 		snprintf(s->seen[i].boot_id, sizeof(s->seen[i].boot_id), "%s", rng_chance(rng, 0.2) ? "" : "boot-1");
 		s->seen[i].seq = s->seen[i].boot_id[0] ? rng_below(rng, 1000000) : 0;
+		s->lost_s[i] = rng_chance(rng, 0.5) ? NAN : (double)rng_below(rng, 1000000) / 1000;
+		s->witnesses[i] = rng_chance(rng, 0.5) ? 0 : rng_below(rng, nodes);
 	}
 	random_links(&s->link, (size_t)nodes * nodes, rng);
 	random_links(&s->client, (size_t)nodes * clients, rng);
@@ -418,6 +451,8 @@ static void same(const struct snapshot *a, const struct snapshot *b)
 		assert_true(a->load[i].cpu == b->load[i].cpu || (isnan(a->load[i].cpu) && isnan(b->load[i].cpu)));
 		assert_string_equal(a->seen[i].boot_id, b->seen[i].boot_id);
 		assert_int_equal(a->seen[i].seq, b->seen[i].seq);
+		assert_true(a->lost_s[i] == b->lost_s[i] || (isnan(a->lost_s[i]) && isnan(b->lost_s[i])));
+		assert_int_equal(a->witnesses[i], b->witnesses[i]);
 	}
 	same_cells(a->link.rtt_us, b->link.rtt_us, n * n);
 	same_cells(a->link.jitter_us, b->link.jitter_us, n * n);
@@ -545,6 +580,7 @@ int main(void)
 		cmocka_unit_test(reads_every_member),
 		cmocka_unit_test(entry_and_estimates),
 		cmocka_unit_test(bad_entries_and_estimates_are_refused),
+		cmocka_unit_test(silence),
 		cmocka_unit_test(entry_has_limits),
 		cmocka_unit_test(a_copy_of_entry_is_the_same),
 		cmocka_unit_test(the_diagonal_is_zero_whatever_it_says),

@@ -1,0 +1,139 @@
+/*
+ * reserve_private.h - the reserve's own state. Private to reserve.c (plans, the loop's side), rights.c (covers, who may go where) and keeper.c (the API's
+ * objects of one node), and to what reports it.
+ */
+#ifndef SCHED_RESERVE_RESERVE_PRIVATE_H
+#define SCHED_RESERVE_RESERVE_PRIVATE_H
+
+#include "sched/cache/table.h"
+#include "sched/reserve/keeper_step.h"
+#include "sched/reserve/planner.h"
+#include "sched/reserve/reserve.h"
+
+#define RESERVE_FLIGHT 16		/* requests at a time */
+#define RESERVE_GONE_MS 10000		/* a pod went from a node that lives: so long its room waits for who replaces it */
+#define RESERVE_AGAIN_MS 30000		/* planned anew without news */
+
+/* A placeholder or guard, as last seen. The object is in the cache, while it is there. */
+struct kept {
+	struct keeper *keeper;
+	char *uid, *name;
+	enum reserve_role role;
+	bool gone;			/* the server said so */
+	bool lost;			/* the cache does not have it any more; forgotten when it is gone, too: it may have ended, and is there still */
+	bool shown;			/* by the watch; else only an answer told of it */
+	int64_t put_ms;
+};
+
+/* One node's room. */
+struct keeper {
+	struct reserve *reserve;
+	char *node;
+	struct kept **kept;		/* in no order */
+	size_t count, room;
+	struct held **held;		/* whose room is here, in no order */
+	size_t held_count, held_room;
+	bool open;			/* see keeper_step.h */
+	bool was_open;			/* OPEN was said */
+	int64_t came_ms;		/* of an open one: when somebody asked or came last */
+	bool frozen;			/* in the plan that is being made */
+	bool planned;			/* `plan` of the reserve says what it keeps */
+	uint64_t plan_from;		/* only plans that were begun as this one or later count */
+	char *want_covers;		/* annotation, by the plan; NULL: none */
+	size_t calls;			/* in flight; nothing is begun while there are some */
+	size_t closing_calls;		/* of them: all but those that write covers */
+	int tries;
+	int64_t next_ms;		/* after a failure: not before */
+	int64_t look_ms;		/* nothing is due before; 0: something happened */
+	unsigned salt;			/* room.h */
+};
+
+/* A cover that stands in the cluster, and what became of it. */
+struct held {
+	struct cover cover;
+	struct keeper *keeper;		/* of its refuge */
+	int64_t gone_ms;		/* since then its pod is gone, ending or elsewhere; -1: it is where it was */
+	char *taken_by;			/* the uid of the pod that goes there; NULL: nobody does */
+	bool used;			/* that one is on a node */
+	bool read;			/* scratch */
+};
+
+struct call;				/* a request in flight (keeper.c) */
+
+/* A node that healing calls dead. */
+struct failed_node {
+	char *name;
+	int64_t since_ms;
+	bool tainted;			/* Kubernetes said so too, since */
+};
+
+struct reserve {
+	struct kube *kube;
+	struct cache *cache;
+	const struct settings *all;	/* profiles */
+	struct reserve_settings settings;	/* as in force: with the namespace */
+	char *namespace_;
+	struct limit *limit;
+	struct events *events;
+	struct metrics *stats;
+	struct reserve_hooks hooks;
+
+	struct planner *planner;
+	struct plan plan;		/* the newest; {0}: none yet */
+	bool has_plan;
+	uint64_t plan_serial;		/* of the one that was begun last; 0: none */
+	int64_t plan_next_ms;		/* not before */
+	int64_t planned_ms;		/* when the newest came; -1 */
+	bool dirty;			/* something changed since one was begun */
+	bool adopted;			/* what a process before us left open was taken up */
+
+	struct keeper **keepers;	/* sorted by node */
+	size_t keeper_count, keeper_room;
+	struct table kept;		/* struct kept by uid */
+	struct table held;		/* struct held by the uid of the pod that is covered */
+	size_t taken;			/* of them: taken_by, not used */
+	bool torn;			/* two annotations had the same pod, and one was not heard */
+	char **denied;			/* uids of pods whose right ended */
+	size_t denied_count, denied_room;
+	struct failed_node *failed;
+	size_t failed_count, failed_room;
+
+	struct call **calls;
+	size_t call_count, call_room;
+	struct log_gate request_gate, plan_gate, text_gate;
+
+	bool *closed;			/* what reserve_closed and reserve_enter gave last */
+	size_t closed_room;
+	struct lifted *lifted;		/* between reserve_enter and reserve_leave */
+	size_t lifted_count, lifted_room;
+};
+
+/* --- keeper.c --- */
+struct keeper *keeper_find(const struct reserve *r, const char *node);	/* NULL: none */
+struct keeper *keeper_need(struct reserve *r, const char *node);
+struct keeper_facts keeper_facts(const struct keeper *k, struct room_change *change);	/* `change` is to be freed */
+bool keeper_guarded(const struct keeper *k);
+/* The pod is a placeholder or guard: of this keeper, from now on. `shown`: by the watch. */
+void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role, bool shown);
+void keeper_lost(struct kept *kept);				/* the cache does not have it any more */
+bool keeper_closed(const struct keeper *k);			/* for our own decisions */
+/* Begins what is due. Returns when it has to be looked at again. */
+int64_t keeper_tick(struct keeper *k, int64_t mono_ms);
+void keepers_free(struct reserve *r);
+
+/* --- reserve.c --- */
+void reserve_opened(struct keeper *k);				/* who waits for it may come */
+
+/* --- rights.c --- */
+struct held *held_find(const struct reserve *r, const char *uid);
+void held_read(struct keeper *k);				/* the annotations of its pods, anew */
+void held_print(const struct keeper *k, struct buf *out);	/* an annotation of what is held there and not used */
+void held_seen(struct reserve *r, const char *uid);
+/* Its room stays as it is: it is handed over, or somebody may come for it. */
+bool keeper_frozen(const struct keeper *k, int64_t mono_ms);
+bool reserve_node_is_dead(const struct reserve *r, const char *node);	/* gone, tainted as such by Kubernetes, or said so by healing */
+void rights_adopt(struct reserve *r, int64_t mono_ms);		/* once, when everything was listed */
+void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over */
+void rights_free(struct reserve *r);
+
+#endif

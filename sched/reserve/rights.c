@@ -1,0 +1,577 @@
+/* What is promised, as annotations say it, and which pod may go where. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "sched/reserve/keeper.h"
+
+#define SAY_AGAIN_MS 60000
+#define YOUNG_MS 10000		/* rights_adopt: a second of the API's times, and what controllers and watches take */
+
+/* --- covers as they stand in the cluster ------------------------------------------------------------------------------ */
+
+static bool same_uid(const void *item, const void *key)
+{
+	return STREQ(((const struct held *)item)->cover.uid, key);
+}
+
+struct held *held_find(const struct reserve *r, const char *uid)
+{
+	return table_find(&r->held, hash_text(HASH_START, uid), same_uid, uid);
+}
+
+static void release_cover(struct cover *c)
+{
+	free(c->uid);
+	free(c->namespace_);
+	free(c->name);
+	free(c->owner_uid);
+	free(c->node);
+	free(c->refuge);
+}
+
+static void copy_cover(const struct cover *from, struct cover *to)
+{
+	*to = (struct cover){.uid = xstrdup(from->uid), .namespace_ = xstrdup(from->namespace_), .name = xstrdup(from->name),
+			     .owner_uid = xstrdup(from->owner_uid), .node = xstrdup(from->node), .refuge = xstrdup(from->refuge)};
+}
+
+static void attach(struct keeper *k, struct held *h)
+{
+	grow(&k->held, &k->held_room, k->held_count + 1, sizeof(struct held *));
+	k->held[k->held_count++] = h;
+	h->keeper = k;
+}
+
+static void detach(struct held *h)
+{
+	struct keeper *k = h->keeper;
+	size_t i;
+
+	for (i = 0; k->held[i] != h; i++)
+		;
+	k->held[i] = k->held[--k->held_count];
+}
+
+static void untake(struct held *h)
+{
+	if (!h->taken_by)
+		return;
+	h->keeper->reserve->taken -= !h->used;
+	free(h->taken_by);
+	h->taken_by = NULL;
+}
+
+static void forget(struct reserve *r, struct held *h)
+{
+	untake(h);
+	detach(h);
+	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
+	release_cover(&h->cover);
+	free(h);
+}
+
+void rights_free(struct reserve *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->keeper_count; i++)
+		while (r->keepers[i]->held_count)
+			forget(r, r->keepers[i]->held[0]);
+	table_free(&r->held);
+	for (i = 0; i < r->denied_count; i++)
+		free(r->denied[i]);
+	free(r->denied);
+	for (i = 0; i < r->failed_count; i++)
+		free(r->failed[i].name);
+	free(r->failed);
+}
+
+/* Is its pod where it was? */
+static void look_at_pod(const struct reserve *r, struct held *h, int64_t mono_ms)
+{
+	const struct cached_pod *cached = cache_find_pod(r->cache, h->cover.uid);
+
+	if (cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node))
+		h->gone_ms = -1;
+	else if (h->gone_ms < 0)
+		h->gone_ms = mono_ms;
+}
+
+static int by_uid(const void *key, const void *cover)
+{
+	return strcmp(key, ((const struct cover *)cover)->uid);
+}
+
+static bool plan_says(const struct reserve *r, const struct cover *c)
+{
+	const struct covers *all = &r->plan.covers;
+	const struct cover *found = all->count ? bsearch(c->uid, all->items, all->count, sizeof(*all->items), by_uid) : NULL;
+
+	return found && STREQ(found->refuge, c->refuge);
+}
+
+/* A pod whose refuge changes stands in two annotations for a while: the plan knows which is the newer one. */
+static void note(struct keeper *k, const struct cover *c)
+{
+	struct reserve *r = k->reserve;
+	struct held *h = held_find(r, c->uid);
+
+	if (h && h->keeper != k && !plan_says(r, c)) {
+		r->torn = true;
+		return;
+	}
+	if (!h) {
+		h = xcalloc(1, sizeof(*h));
+		h->gone_ms = -1;
+		copy_cover(c, &h->cover);
+		table_put(&r->held, hash_text(HASH_START, c->uid), h);
+		attach(k, h);
+	} else {
+		detach(h);
+		release_cover(&h->cover);
+		copy_cover(c, &h->cover);
+		attach(k, h);
+	}
+	h->read = true;
+	look_at_pod(r, h, clock_mono_ms());
+}
+
+static void read_text(struct keeper *k, const struct pod *pod)
+{
+	auto_covers struct covers covers = {0};
+	struct lm_err err;
+	size_t i;
+
+	if (!pod || !pod->covers || !*pod->covers)
+		return;
+	if (covers_parse(pod->covers, k->node, &covers, &err) < 0) {
+		if (log_gate_open(&k->reserve->text_gate, SAY_AGAIN_MS, NULL))
+			log_warn("an annotation " RESERVE_COVERS " cannot be read", FIELDS(LS("pod", pod->name), LS("error", err.msg)));
+		return;
+	}
+	for (i = 0; i < covers.count; i++)
+		note(k, &covers.items[i]);
+}
+
+void held_read(struct keeper *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->held_count; i++)
+		k->held[i]->read = false;
+	for (i = 0; i < k->count; i++)
+		read_text(k, kept_pod(k->kept[i]));
+	for (i = k->held_count; i-- > 0;)
+		if (!k->held[i]->read)
+			forget(k->reserve, k->held[i]);
+	k->look_ms = 0;
+}
+
+void held_print(const struct keeper *k, struct buf *out)
+{
+	auto_free struct cover *items = xcalloc(k->held_count + 1, sizeof(*items));
+	struct covers covers = {.items = items};
+	size_t i;
+
+	for (i = 0; i < k->held_count; i++)
+		if (!k->held[i]->used)
+			items[covers.count++] = k->held[i]->cover;
+	covers_print(&covers, k->node, out);
+}
+
+/* --- nodes ------------------------------------------------------------------------------------------------------------ */
+
+static bool is_tainted(const struct node *node)
+{
+	static const char *const keys[] = {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready", "node.kubernetes.io/out-of-service"};
+	uint32_t i;
+	size_t j;
+
+	for (i = 0; i < node->taint_count; i++)
+		for (j = 0; j < ARRAY_SIZE(keys); j++)
+			if (STREQ(node->taints[i].key, keys[j]))
+				return true;
+	return false;
+}
+
+static const struct node *node_of(const struct reserve *r, const char *name)
+{
+	int32_t at = cache_find_node(r->cache, name);
+
+	return at < 0 ? NULL : cache_view(r->cache)->nodes[at].node;
+}
+
+static struct failed_node *failed_find(const struct reserve *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->failed_count; i++)
+		if (STREQ(r->failed[i].name, name))
+			return &r->failed[i];
+	return NULL;
+}
+
+bool reserve_node_is_dead(const struct reserve *r, const char *name)
+{
+	const struct node *node = node_of(r, name);
+
+	return !node || is_tainted(node) || failed_find(r, name);
+}
+
+/* A node that was tainted and is not any more is back; one that never was is back when nobody spoke of it for long. */
+static void look_at_failed(struct reserve *r, int64_t mono_ms)
+{
+	size_t i = r->failed_count;
+
+	while (i-- > 0) {
+		struct failed_node *f = &r->failed[i];
+		const struct node *node = node_of(r, f->name);
+		bool tainted = !node || is_tainted(node);
+
+		f->tainted = f->tainted || tainted;
+		if (f->tainted ? tainted : mono_ms - f->since_ms < RESERVE_OWED_MS)
+			continue;
+		free(f->name);
+		*f = r->failed[--r->failed_count];
+	}
+}
+
+static bool is_usable(const struct reserve *r, const char *name)
+{
+	const struct node *node = node_of(r, name);
+
+	return node && !node->unschedulable && !reserve_node_is_dead(r, name);
+}
+
+/* --- who may still come ----------------------------------------------------------------------------------------------- */
+
+/* A pod that went from a node that lives is as a rule replaced where it is best; its room waits only until it has been looked at. */
+static bool is_owed(const struct held *h, int64_t mono_ms)
+{
+	int64_t ms = reserve_node_is_dead(h->keeper->reserve, h->cover.node) ? RESERVE_OWED_MS : RESERVE_GONE_MS;
+
+	return !h->used && h->gone_ms >= 0 && (h->taken_by || mono_ms - h->gone_ms < ms);
+}
+
+/* Of an open node. */
+static bool is_awaited(const struct held *h, int64_t mono_ms)
+{
+	const struct reserve *r = h->keeper->reserve;
+
+	if (h->used || h->taken_by)
+		return !h->used;
+	return failed_find(r, h->cover.node) || (reserve_node_is_dead(r, h->cover.node) && is_owed(h, mono_ms));
+}
+
+bool keeper_frozen(const struct keeper *k, int64_t mono_ms)
+{
+	size_t i;
+
+	if (k->open || keeper_guarded(k))
+		return k->open;
+	for (i = 0; i < k->held_count; i++)
+		if (!k->held[i]->used && (is_owed(k->held[i], mono_ms) || reserve_node_is_dead(k->reserve, k->held[i]->cover.node)))
+			return true;
+	return false;
+}
+
+static void open_keeper(struct keeper *k, int64_t mono_ms)
+{
+	k->came_ms = mono_ms;
+	if (k->open)
+		return;
+	log_info("the room of a node is opened", FIELDS(LS("node", k->node), LI("covers", k->held_count)));
+	k->open = true;
+	k->look_ms = 0;
+}
+
+/* Plans that were begun while it was open say nothing about it. */
+static void close_keeper(struct keeper *k, int64_t mono_ms)
+{
+	struct reserve *r = k->reserve;
+	size_t i;
+
+	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->came_ms)));
+	for (i = 0; i < k->held_count; i++)
+		if (!k->held[i]->used)
+			untake(k->held[i]);
+	k->open = k->planned = false;
+	k->plan_from = r->plan_serial + 1;
+	k->look_ms = 0;
+	r->dirty = true;
+	r->hooks.wake(r->hooks.arg, WAKE_RESERVE);
+}
+
+static bool is_any_awaited(const struct keeper *k, int64_t mono_ms)
+{
+	size_t i;
+
+	for (i = 0; i < k->held_count; i++)
+		if (is_awaited(k->held[i], mono_ms))
+			return true;
+	return false;
+}
+
+void rights_tick(struct reserve *r, int64_t mono_ms)
+{
+	size_t i;
+
+	look_at_failed(r, mono_ms);
+	for (i = 0; i < r->keeper_count; i++) {
+		struct keeper *k = r->keepers[i];
+
+		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms)))
+			close_keeper(k, mono_ms);
+	}
+}
+
+/* --- a new process ---------------------------------------------------------------------------------------------------- */
+
+static const struct pod *guard_pod(const struct keeper *k)
+{
+	size_t i;
+
+	for (i = 0; i < k->count; i++)
+		if (k->kept[i]->role == RESERVE_GUARD && kept_pod(k->kept[i]))
+			return kept_pod(k->kept[i]);
+	return NULL;
+}
+
+/* Pods of that owner on the refuge that are hardly older than the guard: they came for their room. */
+static size_t came_already(const struct reserve *r, const char *refuge, const char *owner, int64_t since_ms)
+{
+	int32_t at = cache_find_node(r->cache, refuge);
+	const struct node_state *state = at < 0 ? NULL : &cache_view(r->cache)->nodes[at];
+	size_t count = 0;
+	uint32_t i;
+
+	for (i = 0; state && i < state->pod_count; i++)
+		count += STREQ(state->pods[i]->pod->owner_uid, owner) && state->pods[i]->pod->created_ms >= since_ms;
+	return count;
+}
+
+static size_t used_of(const struct keeper *k, const char *owner)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < k->held_count; i++)
+		count += k->held[i]->used && STREQ(k->held[i]->cover.owner_uid, owner);
+	return count;
+}
+
+static void adopt(struct keeper *k, int64_t mono_ms)
+{
+	const struct pod *guard = guard_pod(k);
+	size_t i;
+
+	if (!guard)
+		return;
+	for (i = 0; i < k->held_count; i++) {
+		struct held *h = k->held[i];
+
+		h->used = h->gone_ms >= 0 && used_of(k, h->cover.owner_uid) < came_already(k->reserve, k->node, h->cover.owner_uid, guard->created_ms - YOUNG_MS);
+	}
+	if (is_any_awaited(k, mono_ms))
+		open_keeper(k, mono_ms);
+}
+
+/* A guard without a process: what it was made for goes on. */
+void rights_adopt(struct reserve *r, int64_t mono_ms)
+{
+	size_t i;
+
+	for (i = 0; i < r->keeper_count; i++)
+		adopt(r->keepers[i], mono_ms);
+}
+
+/* --- pods that come --------------------------------------------------------------------------------------------------- */
+
+static bool is_denied(const struct reserve *r, const char *uid)
+{
+	size_t i;
+
+	for (i = 0; i < r->denied_count; i++)
+		if (STREQ(r->denied[i], uid))
+			return true;
+	return false;
+}
+
+static void deny(struct reserve *r, const char *uid)
+{
+	grow(&r->denied, &r->denied_room, r->denied_count + 1, sizeof(char *));
+	r->denied[r->denied_count++] = xstrdup(uid);
+}
+
+static void undeny(struct reserve *r, const char *uid)
+{
+	size_t i;
+
+	for (i = 0; i < r->denied_count; i++)
+		if (STREQ(r->denied[i], uid)) {
+			free(r->denied[i]);
+			r->denied[i] = r->denied[--r->denied_count];
+			return;
+		}
+}
+
+static struct held *taken_by(const struct reserve *r, const char *uid)
+{
+	size_t i, j;
+
+	for (i = 0; r->taken && i < r->keeper_count; i++)
+		for (j = 0; j < r->keepers[i]->held_count; j++) {
+			struct held *h = r->keepers[i]->held[j];
+
+			if (h->taken_by && !h->used && STREQ(h->taken_by, uid))
+				return h;
+		}
+	return NULL;
+}
+
+static void look_at_taker(struct reserve *r, const char *uid)
+{
+	const struct cached_pod *cached = cache_find_pod(r->cache, uid);
+	struct held *h;
+
+	if (cached && !cached->pod->node[0])
+		return;
+	undeny(r, uid);
+	h = taken_by(r, uid);
+	if (!h)
+		return;
+	if (cached) {
+		h->used = true;
+		r->taken--;
+		h->keeper->look_ms = 0;
+		h->keeper->came_ms = clock_mono_ms();
+	} else {
+		untake(h);
+	}
+}
+
+void held_seen(struct reserve *r, const char *uid)
+{
+	struct held *h = held_find(r, uid);
+
+	if (h) {
+		look_at_pod(r, h, clock_mono_ms());
+		h->keeper->look_ms = 0;
+	}
+	look_at_taker(r, uid);
+}
+
+/* A cover for it: of a node that has failed, or (`lives`) of one that has not. The room that is open already first. */
+static struct held *cover_for(const struct reserve *r, const struct pod *pod, bool lives, int64_t mono_ms)
+{
+	struct held *best = NULL;
+	size_t i, j;
+
+	for (i = 0; i < r->keeper_count; i++)
+		for (j = 0; j < r->keepers[i]->held_count; j++) {
+			struct held *h = r->keepers[i]->held[j];
+
+			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || h->taken_by || !is_owed(h, mono_ms) ||
+			    reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
+				continue;
+			if (!best || (h->keeper->open && !best->keeper->open))
+				best = h;
+		}
+	return best;
+}
+
+static struct held *take_cover(struct reserve *r, const struct pod *pod, bool lives, int64_t mono_ms)
+{
+	struct held *h = pod->owner_uid[0] && !is_denied(r, pod->uid) ? cover_for(r, pod, lives, mono_ms) : NULL;
+
+	if (!h)
+		return NULL;
+	h->taken_by = xstrdup(pod->uid);
+	r->taken++;
+	open_keeper(h->keeper, mono_ms);
+	return h;
+}
+
+static bool is_empty(const struct keeper *k)
+{
+	auto_room_change struct room_change change = {0};
+	struct keeper_facts facts = keeper_facts(k, &change);
+
+	return !k->calls && keeper_state_of(&facts) == KEEPER_OPEN;
+}
+
+enum reserve_answer reserve_refuge(struct reserve *r, const struct pod *pod, int64_t mono_ms)
+{
+	struct held *h;
+
+	if (!r || !r->held.count)
+		return RESERVE_NO_RIGHT;
+	h = taken_by(r, pod->uid);
+	if (!h)
+		h = take_cover(r, pod, false, mono_ms);
+	if (h && (!h->keeper->open || !is_usable(r, h->keeper->node))) {
+		untake(h);
+		h = NULL;
+	}
+	if (!h)
+		return RESERVE_NO_RIGHT;
+	return is_empty(h->keeper) ? RESERVE_GO : RESERVE_WAIT;
+}
+
+bool reserve_refused(struct reserve *r, const struct pod *pod, int64_t mono_ms)
+{
+	return r && r->held.count && take_cover(r, pod, true, mono_ms);
+}
+
+const bool *reserve_enter(struct reserve *r, const struct pod *pod)
+{
+	const struct keeper *k = taken_by(r, pod->uid)->keeper;
+	const struct view *view;
+	size_t i;
+
+	grow(&r->lifted, &r->lifted_room, k->count + 1, sizeof(*r->lifted));
+	for (i = 0; i < k->count; i++)
+		r->lifted_count += cache_lift(r->cache, k->kept[i]->uid, &r->lifted[r->lifted_count]);
+	view = cache_view(r->cache);
+	grow(&r->closed, &r->closed_room, view->count + 1u, sizeof(bool));
+	memset(r->closed, true, view->count);
+	r->closed[cache_find_node(r->cache, k->node)] = false;
+	return r->closed;
+}
+
+void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
+{
+	struct held *h = taken_by(r, pod->uid);
+
+	while (r->lifted_count)
+		cache_put_back(r->cache, &r->lifted[--r->lifted_count]);
+	if (placed) {
+		h->keeper->came_ms = clock_mono_ms();
+		return;
+	}
+	log_info("a pod does not fit into its room", FIELDS(LS("pod", pod->name), LS("node", h->keeper->node)));
+	untake(h);
+	deny(r, pod->uid);
+}
+
+void reserve_node_failed(struct reserve *r, const char *node)
+{
+	int64_t mono_ms = clock_mono_ms();
+	struct failed_node *f = r ? failed_find(r, node) : NULL;
+	size_t i, j;
+
+	if (!r)
+		return;
+	if (f) {
+		f->since_ms = mono_ms;
+		return;
+	}
+	grow(&r->failed, &r->failed_room, r->failed_count + 1, sizeof(*r->failed));
+	r->failed[r->failed_count++] = (struct failed_node){xstrdup(node), mono_ms, false};
+	for (i = 0; i < r->keeper_count; i++)
+		for (j = 0; j < r->keepers[i]->held_count; j++)
+			if (STREQ(r->keepers[i]->held[j]->cover.node, node) && !r->keepers[i]->held[j]->used && is_usable(r, r->keepers[i]->node))
+				open_keeper(r->keepers[i], mono_ms);
+}
