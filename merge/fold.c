@@ -39,6 +39,53 @@ struct fold *fold_new(const struct fold_settings *settings)
 	return f;
 }
 
+/* --- judging it ---------------------------------------------------------------------------------------------------- */
+
+/* Whether a report with the seq of the previous row says something else, where both say anything. */
+static bool contradicts(const struct fold *f, uint32_t node)
+{
+	const struct snapshot *p = f->settings.previous;
+	const struct row *row = &f->rows[node];
+	size_t before = (size_t)row->previous * p->nodes.count, now = (size_t)node * f->nodes.count, i;
+
+	if (isnan(p->age_s[row->previous]))
+		return false;
+	for (i = 0; i < p->nodes.count; i++)
+		if (fold_differs(p->link.rtt_us[before + i], f->next.link.rtt_us[now + f->column[i]]) ||
+		    fold_differs(p->link.jitter_us[before + i], f->next.link.jitter_us[now + f->column[i]]) ||
+		    fold_differs(p->link.loss[before + i], f->next.link.loss[now + f->column[i]]))
+			return true;
+	return fold_clients_contradict(f, row);
+}
+
+static const struct snapshot_seen *seen_before(const struct fold *f, const struct row *row)
+{
+	static const struct snapshot_seen nothing;
+
+	return row->previous == NAMES_NONE ? &nothing : &f->settings.previous->seen[row->previous];
+}
+
+/* But for FOLD_STALE: the period is known only when all reports are there. */
+static enum fold_verdict judge(const struct fold *f, uint32_t node)
+{
+	const struct row *row = &f->rows[node];
+	const struct snapshot_seen *seen = seen_before(f, row);
+
+	if (!STREQ(seen->boot_id, row->seen.boot_id) || row->seen.seq > seen->seq)
+		return FOLD_FRESH;
+	if (row->seen.seq < seen->seq)
+		return FOLD_REPLAYED;
+	return contradicts(f, node) ? FOLD_CONFLICT : FOLD_FRESH;
+}
+
+static bool is_stale(const struct fold *f, const struct row *row)
+{
+	const struct snapshot_seen *seen = seen_before(f, row);
+
+	return STREQ(seen->boot_id, row->seen.boot_id) && row->seen.seq == seen->seq &&
+	       (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * fmax(f->period_s, row->interval_s));
+}
+
 /* --- taking a report ----------------------------------------------------------------------------------------------- */
 
 static void take_peers(struct fold *f, uint32_t node, const struct report_links *peers)
@@ -74,6 +121,8 @@ enum fold_verdict fold_report(struct fold *f, const struct report *report, doubl
 	row->interval_s = report->interval_s;
 	take_peers(f, node, &report->peers);
 	fold_take_clients(f, row, &report->clients);
+	row->verdict = judge(f, node);
+	fold_take_silence(f, node, report, age_s);
 	return FOLD_FRESH;
 }
 
@@ -88,43 +137,6 @@ static double probe_interval_s(const struct fold *f)
 			each[count++] = f->rows[i].interval_s;
 	qsort(each, count, sizeof(*each), by_size);
 	return count ? each[(count - 1) / 2] : 0;
-}
-
-/* --- judging it ---------------------------------------------------------------------------------------------------- */
-
-/* Whether a report with the seq of the previous row says something else, where both say anything. */
-static bool contradicts(const struct fold *f, uint32_t node)
-{
-	const struct snapshot *p = f->settings.previous;
-	const struct row *row = &f->rows[node];
-	size_t before = (size_t)row->previous * p->nodes.count, now = (size_t)node * f->nodes.count, i;
-
-	if (isnan(p->age_s[row->previous]))
-		return false;
-	for (i = 0; i < p->nodes.count; i++)
-		if (fold_differs(p->link.rtt_us[before + i], f->next.link.rtt_us[now + f->column[i]]) ||
-		    fold_differs(p->link.jitter_us[before + i], f->next.link.jitter_us[now + f->column[i]]) ||
-		    fold_differs(p->link.loss[before + i], f->next.link.loss[now + f->column[i]]))
-			return true;
-	return fold_clients_contradict(f, row);
-}
-
-static enum fold_verdict judge(const struct fold *f, uint32_t node)
-{
-	const struct row *row = &f->rows[node];
-	const struct snapshot_seen *seen = row->previous == NAMES_NONE ? NULL : &f->settings.previous->seen[row->previous];
-
-	if (!row->reported)
-		return FOLD_NONE;
-	if (!seen || !seen->boot_id[0] || !STREQ(seen->boot_id, row->seen.boot_id) || row->seen.seq > seen->seq)
-		return FOLD_FRESH;
-	if (row->seen.seq < seen->seq)
-		return FOLD_REPLAYED;
-	if (contradicts(f, node))
-		return FOLD_CONFLICT;
-	if (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * fmax(f->period_s, row->interval_s))
-		return FOLD_STALE;
-	return FOLD_FRESH;
 }
 
 /* --- rows of the result -------------------------------------------------------------------------------------------- */
@@ -168,7 +180,8 @@ static void settle_row(struct fold *f, uint32_t node)
 {
 	struct row *row = &f->rows[node];
 
-	row->verdict = judge(f, node);
+	if (row->verdict == FOLD_FRESH && is_stale(f, row))
+		row->verdict = FOLD_STALE;
 	if (row->verdict == FOLD_FRESH) {
 		f->next.age_s[node] = fmax(0, row->report_age_s);
 		f->next.load[node] = row->load;
@@ -211,6 +224,8 @@ static void copy_row(const struct fold *f, uint32_t from, struct snapshot *out, 
 	out->age_s[to] = f->next.age_s[from];
 	out->load[to] = f->next.load[from];
 	out->seen[to] = f->next.seen[from];
+	out->lost_s[to] = f->next.lost_s[from];
+	out->witnesses[to] = f->next.witnesses[from];
 	for (i = 0; i < out->nodes.count; i++) {
 		uint32_t column = names_find(&f->nodes, out->nodes.items[i]);
 

@@ -60,4 +60,9 @@ void fold_keep_clients(struct fold *f, struct row *row);
 /* The clients of the result: what rows hold, what users saw, estimates. */
 void fold_fill_clients(struct fold *f, struct snapshot *out, struct fold_summary *summary);
 
+/* --- fold_silence.c ------------------------------------------------------------------------------------------------ */
+
+/* The report's row is judged already. */
+void fold_take_silence(struct fold *f, uint32_t node, const struct report *report, double age_s);
+
 #endif
