@@ -282,6 +282,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	out->rtt_us = in->offered ? NULL : show_rtt(&c);
 	if (!d->feasible)
 		return;
+	out->cloud_nodes = targets.asking ? 0 : d->lookup.cloud_count;
 	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
 	pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
 }

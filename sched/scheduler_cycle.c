@@ -29,7 +29,7 @@ static void refused(struct scheduler *s, const struct decision_input *in, const 
 
 	metrics_add(s->stats, STAT_DECISIONS, decision->refused_by_pod ? DECISION_POD_REFUSED : DECISION_NO_NODE, 1);
 	decision_message(s->decider, in, decision, &message);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	if (note.len)
 		buf_printf(&message, " (%s)", note.data);
 	say_no_node(s, in->pod, decision->failed ? "SchedulerError" : "Unschedulable", &message);
@@ -49,7 +49,7 @@ static struct bind_facts facts_of(struct scheduler *s, const struct decision_inp
 		facts.generation = matrix_generation(in->mesh->matrix);
 	if (decision->runner_up >= 0)
 		facts.runner_up = xstrdup(in->view->nodes[decision->runner_up].node->name);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	facts.note = note.data;
 	facts.waited_ms = in->mono_ms - queue_since_ms(s->queue, in->pod->uid);
 	return facts;

@@ -48,7 +48,7 @@ static void add_row(const struct offline *o, const struct decision_input *in, co
 		decision_message(o->decider, in, d, &reason);
 	} else {
 		buf_printf(&total, "%.1f", (double)d->total[d->node]);
-		decision_note(o->decider, in, &reason);
+		decision_note(o->decider, in, d, &reason);
 	}
 	grid_row(grid, (const char *const[]){key, d->node < 0 ? "-" : in->view->nodes[d->node].node->name, rtt.data, total.data,
 					     reason.data ? reason.data : ""});

@@ -69,6 +69,7 @@ struct view {
 	uint32_t count;
 	uint32_t guests;		/* the last of them, where a caller added some: only `nodes` has these, the other arrays end before, and so do the look-ups */
 	const struct node_state *nodes;
+	uint64_t label_epoch;		/* changes when the labels of a node that stays do */
 	uint64_t node_epoch;		/* changes when a node is added, deleted or renamed: indices from before are void */
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative, at least FREE_LEAST */
 	const int64_t *free_pods;
