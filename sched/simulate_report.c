@@ -162,7 +162,7 @@ static void report(const struct simulation *s, const struct sim_step *step, enum
 		report_table(s, step, &violations, to);
 		return;
 	}
-	buf_str(&out, !step ? "\n\"before\":{" : step->number > 1 ? ",\n{" : ",\n\"steps\":[\n{");
+	buf_str(&out, !step ? ",\n\"before\":{" : step->number > 1 ? ",\n{" : ",\n\"steps\":[\n{");
 	if (step)
 		print_step(s, step, &out);
 	print_reserve(s, &out);

@@ -167,13 +167,14 @@ static void print_limits(const struct violations *v, FILE *to)
 
 void report_table(const struct simulation *s, const struct sim_step *step, const struct violations *violations, FILE *to)
 {
+	uint32_t waiting = simulation_waiting(s);
+
 	if (!step) {
-		fputs("\nbefore\n", to);
+		fputs("\nbefore any step\n", to);
 	} else {
-		fprintf(to, "\nstep %u: %s\n%s\n", step->number, step->text, s->did.data);
+		fprintf(to, "\nstep %u: %s\n", step->number, s->did.data);
 		print_movers(s, to);
-		fprintf(to, "\n%u move%s, %u wait%s\n", s->moves_in_step, s->moves_in_step == 1 ? "" : "s", simulation_waiting(s),
-			simulation_waiting(s) == 1 ? "s" : "");
+		fprintf(to, "\n%u move%s, %u pod%s without a place\n", s->moves_in_step, s->moves_in_step == 1 ? "" : "s", waiting, waiting == 1 ? "" : "s");
 	}
 	print_reserve(s, to);
 	print_limits(violations, to);
