@@ -42,6 +42,8 @@ struct decision_input {
 	bool choose;
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
+	/* By node of the view: gets the greatest median that a limit looked at, where one is known; the caller makes them NaN before. NULL: not wanted. */
+	float *seen_us;
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;
