@@ -177,7 +177,7 @@ extender_places() {
 # --- life of a release ---------------------------------------------------------------------------------------------------
 # what is in the cluster and not being deleted: nobody removes the finalizers of volumes here
 live='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.kind}}/{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
-ours() { kubectl get clusterroles,clusterrolebindings,persistentvolumes --selector app.kubernetes.io/part-of=latency-mesh --output go-template="$live"; }
+ours() { kubectl get clusterroles,clusterrolebindings,persistentvolumes,priorityclasses --selector app.kubernetes.io/part-of=latency-mesh --output go-template="$live"; }
 field() { kubectl --namespace "$namespace" get "$1" --output "jsonpath=$2"; }
 
 nfs=(--set "persistence.nfs.server=10.0.0.1,persistence.nfs.path=/share")
@@ -214,7 +214,7 @@ does "rollback to mode: extender" helm rollback "$release"
 [ "$(names_of)" = "kube-scheduler latency-sched" ] && [ "$(of_kube_scheduler | wc -w)" = 4 ]; report "all of it is there again" $?
 does "uninstall" helm uninstall "$release"
 [ "$(of_kube_scheduler)" = "" ]; report "leaves nothing in kube-system" $?
-ours >"$work/log"; [ "$(wc -l <"$work/log")" = 5 ] && ! grep -v '/other\.second\.' "$work/log"; report "leaves in the cluster what is the second's, and nothing of its own" $?
+ours >"$work/log"; [ "$(wc -l <"$work/log")" = 6 ] && ! grep -v '/other\.second\.' "$work/log"; report "leaves in the cluster what is the second's, and nothing of its own" $?
 does "uninstall of the second" "$HELM" --namespace other uninstall second
 ours >"$work/log"; [ ! -s "$work/log" ]; report "nothing at all" $?
 
