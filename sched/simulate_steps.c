@@ -129,7 +129,7 @@ static bool try_place(struct simulation *s, struct mover *m, const struct profil
 		m->message = xstrdup(message.data);
 		return false;
 	}
-	decision_note(o->decider, &in, &note);
+	decision_note(o->decider, &in, &d, &note);
 	m->note = note.len ? xstrdup(note.data) : NULL;
 	m->rtt_us = d.rtt_us ? (double)d.rtt_us[d.node] : NAN;
 	m->estimate = decision_is_estimate(&in, &d);
