@@ -314,6 +314,18 @@ void fleet_turn(struct fleet *f)
 	make_missing(f);
 }
 
+/* The last of what the scheduler said, for who looks at a failure. */
+static void say_log_end(struct fleet *f)
+{
+	auto_free char *log = test_read(f->s->log);
+	const char *at = log ? log + strlen(log) : NULL;
+	int lines = 0;
+
+	while (at && at > log && lines < 40)
+		lines += *--at == '\n';
+	printf("%s\n", at ? at : "");
+}
+
 int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s)
 {
 	int64_t from_ms = clock_mono_ms();
@@ -326,6 +338,7 @@ int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s
 			int status;
 			auto_free char *reserve = sched_fetch(f->s, "/reserve", &status);
 
+			say_log_end(f);
 			fail_msg("not within %d s: %s\n%s", limit_s, what, reserve ? reserve : "");
 		}
 		usleep(TURN_US);
