@@ -52,9 +52,9 @@ static bool is_covered(void *arg, const char *uid)
 	return reserve_covers(((struct scheduler *)arg)->reserve, uid);
 }
 
-static bool is_our_pod(void *arg, const struct pod *pod)
+static bool keeps_room(void *arg, const struct pod *pod)
 {
-	return is_ours(arg, pod->scheduler_name);
+	return reserve_keeps(((struct scheduler *)arg)->reserve, pod);
 }
 
 /* Of the reserve and of healing. */
@@ -271,7 +271,7 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, on_any_pod, s, s->archive};
-	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = is_our_pod, .acts = acts, .arg = s};
+	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = keeps_room, .acts = acts, .arg = s};
 	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 

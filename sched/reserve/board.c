@@ -111,10 +111,13 @@ static void print_request(const char **separator, const char *name, int64_t amou
 
 static void print_requests(const struct resources *r, struct buf *out)
 {
+	const struct resources none = {0};
 	const char *separator = "";
 	uint32_t i;
 
-	buf_str(out, ",\"requests\":{");
+	if (!r)
+		r = &none;
+	buf_char(out, '{');
 	print_request(&separator, "cpu", r->cpu_milli, "m", out);
 	print_request(&separator, "memory", r->memory_bytes, "", out);
 	print_request(&separator, "ephemeral-storage", r->ephemeral_bytes, "", out);
@@ -134,7 +137,7 @@ static void print_room(const struct plan_room *room, struct buf *out)
 	}
 	buf_str(out, "{\"for_failure\":");
 	buf_json_string(out, room->for_failure);
-	buf_printf(out, ",\"pods\":%" PRIu32, room->pods);
+	buf_printf(out, ",\"pods\":%" PRIu32 ",\"requests\":", room->pods);
 	print_requests(&room->need, out);
 	buf_str(out, ",\"ports\":[");
 	for (i = 0; i < room->port_count; i++) {
@@ -152,8 +155,9 @@ static void print_node(const struct standing_node *n, struct buf *out)
 {
 	buf_str(out, "{\"node\":");
 	buf_json_string(out, n->node);
-	buf_printf(out, ",\"state\":\"%s\",\"placeholders\":%" PRIu32 ",\"guard\":%s,\"owed\":%" PRIu32, stat_reserve_nodes[n->state],
-		   n->placeholders, n->guard ? "true" : "false", n->owed);
+	buf_printf(out, ",\"state\":\"%s\",\"placeholders\":%" PRIu32 ",\"kept\":", stat_reserve_nodes[n->state], n->placeholders);
+	print_requests(n->kept, out);
+	buf_printf(out, ",\"guard\":%s,\"owed\":%" PRIu32, n->guard ? "true" : "false", n->owed);
 	member(out, "error", n->error);
 	print_room(n->room, out);
 	buf_char(out, '}');

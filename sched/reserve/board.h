@@ -11,16 +11,16 @@
  *	 "covered":[{"pod":"default/web-1", "uid":"..", "node":"edge-1", "refuge":"edge-2"}],
  *	 "owed":[{"pod":"default/web-2", "uid":"..", "node":"edge-3", "refuge":"edge-2"}],
  *	 "uncovered":[{"pod":"default/db-0", "uid":"..", "node":"edge-1", "reason":"0/3 nodes are available: ..."}],
- *	 "nodes":[{"node":"edge-2", "state":"steady", "placeholders":2, "guard":false, "owed":0, "error":null,
- *		   "room":{"for_failure":"edge-1", "pods":2, "requests":{"cpu":"1500m", "memory":"1073741824"}, "ports":["TCP/8080"]}}]}
+ *	 "nodes":[{"node":"edge-2", "state":"steady", "placeholders":2, "kept":{"cpu":"1500m", "memory":"1073741824"}, "guard":false, "owed":0,
+ *		   "error":null, "room":{"for_failure":"edge-1", "pods":2, "requests":{"cpu":"1500m", "memory":"1073741824"}, "ports":["TCP/8080"]}}]}
  *
- * now: when this was written, which is when something changed last. leading false: this replica stands by; only the leader knows more.
+ * now: when this was written, about once a second. leading false: this replica stands by; only the leader knows more.
  * plan: the newest; null: none yet. error: why the one after it failed.
  * overhead_percent: of the cluster's allocatable what the plan keeps; mean of the resources that covered pods ask for.
  * covered: the room is there. owed: their node has failed, and what replaces them has a right to the room. uncovered: has none, or not yet, with the reason.
  * nodes: those that keep room or are to. state: steady; opening: the placeholders are on their way out; open: for those that are owed; refilling: on their
- * way in. room: what the plan wants there, the most of any one failure; null: nothing. for_failure: the failure with most of it. error: what the API said
- * against it.
+ * way in. kept: what the placeholders request. room: what the plan wants there, the most of any one failure; null: nothing, or the node is left as it is
+ * while room is handed over. for_failure: the failure with most of it. error: what the API said against it.
  */
 #ifndef SCHED_RESERVE_BOARD_H
 #define SCHED_RESERVE_BOARD_H
@@ -41,6 +41,7 @@ struct standing_node {
 	enum stat_reserve_node state;
 	const struct plan_room *room;	/* NULL: none is wanted */
 	uint32_t placeholders;		/* that are there */
+	const struct resources *kept;	/* what they request; NULL: nothing */
 	bool guard;
 	uint32_t owed;
 	const char *error;		/* NULL: none */

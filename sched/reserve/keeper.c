@@ -138,6 +138,7 @@ void keepers_free(struct reserve *r)
 		free(r->keepers[i]->held);
 		free(r->keepers[i]->node);
 		free(r->keepers[i]->want_covers);
+		free(r->keepers[i]->error);
 		free(r->keepers[i]);
 	}
 	free(r->keepers);
@@ -256,7 +257,7 @@ static int room_by_node(const void *key, const void *room)
 	return strcmp(key, ((const struct plan_room *)room)->node);
 }
 
-static const struct plan_room *wanted(const struct keeper *k)
+const struct plan_room *keeper_wanted(const struct keeper *k)
 {
 	const struct plan *p = &k->reserve->plan;
 
@@ -273,7 +274,7 @@ struct keeper_facts keeper_facts(const struct keeper *k, struct room_change *cha
 
 	*change = (struct room_change){0};
 	if (planned)
-		room_change_of(wanted(k), pods, count, change);
+		room_change_of(keeper_wanted(k), pods, count, change);
 	return (struct keeper_facts){
 		.guard = guard != NULL, .placeholders = placeholders_left(k), .open = k->open, .planned = planned, .step = change->step,
 		.covers_right = !wrong_covers(k, pods, count, &ignored), .guard_covers_right = guard_says(k, guard),

@@ -114,9 +114,17 @@ static void failed(const struct call *c, const struct kube_response *response, c
 	if (!response->status && !response->sent)
 		return; /* not reached, or we lead no more: others tell of that */
 	kube_status_text(response, text, sizeof(text));
+	free(k->error);
+	k->error = xstrdup(text);
 	if (log_gate_open(&k->reserve->request_gate, SAY_AGAIN_MS, &held_back))
 		log_warn("a request of the reserve failed", FIELDS(LS("request", what), LS("node", k->node), LS("pod", c->name), LS("error", text),
 								   LI("held_back", held_back)));
+}
+
+static void succeeded(struct keeper *k)
+{
+	k->tries = 0;
+	free(steal(&k->error));
 }
 
 static struct pod *pod_of(const struct kube_response *response)
@@ -140,7 +148,7 @@ static void take(struct keeper *k, struct pod *pod, bool shown)
 	const struct cached_pod *cached = cache_find_pod(r->cache, pod->uid);
 	auto_free char *uid = xstrdup(pod->uid);
 
-	k->tries = 0;
+	succeeded(k);
 	if (cached && !is_newer(pod, cached->pod))
 		pod_free(pod);
 	else
@@ -237,7 +245,7 @@ static void on_deleted(void *arg, const struct kube_response *response)
 		failed(c, response, "DELETE");
 		return;
 	}
-	k->tries = 0;
+	succeeded(k);
 	if (kept)
 		kept_gone(kept);
 }

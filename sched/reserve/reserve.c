@@ -34,6 +34,7 @@ struct reserve *reserve_new(struct kube *k, struct cache *cache, const struct se
 	take_settings(r, settings);
 	cache_set_reserve(cache, r->namespace_);
 	r->planner = planner_new();
+	standing_open(r);
 	return r;
 }
 
@@ -48,6 +49,7 @@ void reserve_free(struct reserve *r)
 	if (!r)
 		return;
 	planner_free(r->planner);
+	standing_close(r);
 	calls_free(r);
 	rights_free(r);
 	keepers_free(r);
@@ -113,6 +115,7 @@ static void begin_plan(struct reserve *r, const struct mesh *mesh, int64_t mono_
 	if (planner_start(r->planner, &in, &err))
 		return;
 	r->dirty = true;
+	standing_planned(r, &err);
 	if (log_gate_open(&r->plan_gate, SAY_AGAIN_MS, NULL))
 		log_warn("no plan of the reserve can be made", FIELDS(LS("error", err.msg)));
 }
@@ -145,6 +148,7 @@ static void take_plan(struct reserve *r, struct plan *plan, int64_t mono_ms)
 	for (i = 0; r->torn && i < r->keeper_count; i++)
 		held_read(r->keepers[i]);
 	r->torn = false;
+	standing_planned(r, NULL);
 	log_debug("the reserve is planned", FIELDS(LI("covered", r->plan.covers.count), LI("uncovered", r->plan.uncovered_count),
 						   LF("overhead", r->plan.overhead), LI("took_ms", planner_took_ms(r->planner))));
 }
@@ -165,6 +169,7 @@ static void poll_plan(struct reserve *r, int64_t mono_ms)
 	case PLANNER_FAILED:
 		r->dirty = true;
 		r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
+		standing_planned(r, &err);
 		if (log_gate_open(&r->plan_gate, SAY_AGAIN_MS, NULL))
 			log_warn("a plan of the reserve failed", FIELDS(LS("error", err.msg)));
 		break;
@@ -221,6 +226,7 @@ int64_t reserve_tick(struct reserve *r, const struct mesh *mesh, int64_t mono_ms
 	rights_tick(r, mono_ms);
 	until = tick_keepers(r, mono_ms, until);
 	until = earlier(until, tick_plan(r, mesh, mono_ms));
+	until = earlier(until, standing_tick(r, mono_ms));
 	return until > mono_ms ? until - mono_ms : 0;
 }
 
@@ -264,6 +270,11 @@ bool reserve_covers(const struct reserve *r, const char *uid)
 	return r && held_find(r, uid);
 }
 
+bool reserve_keeps(const struct reserve *r, const struct pod *pod)
+{
+	return r && reserve_role(&r->settings, pod) != RESERVE_NONE;
+}
+
 void reserve_opened(struct keeper *k)
 {
 	struct reserve *r = k->reserve;
@@ -292,10 +303,4 @@ const bool *reserve_closed(struct reserve *r, const struct view *view)
 		r->closed[node] = true;
 	}
 	return any ? r->closed : NULL;
-}
-
-void reserve_print(struct reserve *r, struct buf *out)
-{
-	(void)r;
-	buf_str(out, "{}");
 }

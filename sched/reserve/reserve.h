@@ -65,8 +65,9 @@ size_t reserve_open(const struct reserve *r);		/* requests in flight */
 void reserve_seen(struct reserve *r, const char *uid);
 /* Something changed that a plan looks at: nodes, pods, the matrix. */
 void reserve_changed(struct reserve *r);
-/* Is this pod covered now? */
+/* Is this pod covered now? Is it a placeholder or a guard? */
 bool reserve_covers(const struct reserve *r, const char *uid);
+bool reserve_keeps(const struct reserve *r, const struct pod *pod);
 /* For decision_input.closed; NULL: none is closed. Valid until the next call of this module or change of the cache. */
 const bool *reserve_closed(struct reserve *r, const struct view *view);
 

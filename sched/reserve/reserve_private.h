@@ -6,12 +6,14 @@
 #define SCHED_RESERVE_RESERVE_PRIVATE_H
 
 #include "sched/cache/table.h"
+#include "sched/reserve/board.h"
 #include "sched/reserve/keeper_step.h"
 #include "sched/reserve/planner.h"
 #include "sched/reserve/reserve.h"
+#include "sched/reserve/tell.h"
 
 #define RESERVE_FLIGHT 16		/* requests at a time */
-#define RESERVE_GONE_MS 10000		/* a pod went from a node that lives: so long its room waits for who replaces it */
+#define RESERVE_GONE_MS 5000		/* a pod went from a node that lives: so long its room waits for who replaces it */
 #define RESERVE_AGAIN_MS 30000		/* planned anew without news */
 
 /* A placeholder or guard, as last seen. The object is in the cache, while it is there. */
@@ -35,6 +37,7 @@ struct keeper {
 	size_t held_count, held_room;
 	bool open;			/* see keeper_step.h */
 	bool was_open;			/* OPEN was said */
+	int64_t opened_ms;
 	int64_t came_ms;		/* of an open one: when somebody asked or came last */
 	bool frozen;			/* in the plan that is being made */
 	bool planned;			/* `plan` of the reserve says what it keeps */
@@ -43,6 +46,7 @@ struct keeper {
 	size_t calls;			/* in flight; nothing is begun while there are some */
 	size_t closing_calls;		/* of them: all but those that write covers */
 	int tries;
+	char *error;			/* what the server said against the last request; NULL: nothing */
 	int64_t next_ms;		/* after a failure: not before */
 	int64_t look_ms;		/* nothing is due before; 0: something happened */
 	unsigned salt;			/* room.h */
@@ -98,6 +102,12 @@ struct reserve {
 	struct failed_node *failed;
 	size_t failed_count, failed_room;
 
+	int64_t plan_took_ms;
+	char *plan_error;		/* why the one after it failed; NULL: none did */
+	struct board *board;
+	struct tell *tell;
+	int64_t standing_ms;		/* when people are told how it stands next */
+
 	struct call **calls;
 	size_t call_count, call_room;
 	struct log_gate request_gate, plan_gate, text_gate;
@@ -120,6 +130,14 @@ bool keeper_closed(const struct keeper *k);			/* for our own decisions */
 /* Begins what is due. Returns when it has to be looked at again. */
 int64_t keeper_tick(struct keeper *k, int64_t mono_ms);
 void keepers_free(struct reserve *r);
+
+const struct plan_room *keeper_wanted(const struct keeper *k);	/* by the newest plan; NULL: nothing */
+
+/* --- standing.c: how it stands, for people --- */
+void standing_open(struct reserve *r);
+void standing_close(struct reserve *r);
+void standing_planned(struct reserve *r, const struct lm_err *err);	/* how a plan ended; NULL: well */
+int64_t standing_tick(struct reserve *r, int64_t mono_ms);	/* about once a second; when it is due again */
 
 /* --- reserve.c --- */
 void reserve_opened(struct keeper *k);				/* who waits for it may come */

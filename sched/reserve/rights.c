@@ -66,6 +66,8 @@ static void untake(struct held *h)
 
 static void forget(struct reserve *r, struct held *h)
 {
+	if (!h->used && h->gone_ms >= 0 && reserve_node_is_dead(r, h->cover.node))
+		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_EXPIRED, 1);
 	untake(h);
 	detach(h);
 	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
@@ -285,6 +287,7 @@ static void open_keeper(struct keeper *k, int64_t mono_ms)
 		return;
 	log_info("the room of a node is opened", FIELDS(LS("node", k->node), LI("covers", k->held_count)));
 	k->open = true;
+	k->opened_ms = mono_ms;
 	k->look_ms = 0;
 }
 
@@ -294,7 +297,7 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	struct reserve *r = k->reserve;
 	size_t i;
 
-	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->came_ms)));
+	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->opened_ms)));
 	for (i = 0; i < k->held_count; i++)
 		if (!k->held[i]->used)
 			untake(k->held[i]);
@@ -325,6 +328,8 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 
 		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms)))
 			close_keeper(k, mono_ms);
+		if (k->frozen && !r->dirty)
+			r->dirty = !keeper_frozen(k, mono_ms);
 	}
 }
 
@@ -444,6 +449,7 @@ static void look_at_taker(struct reserve *r, const char *uid)
 		return;
 	if (cached) {
 		h->used = true;
+		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_PLACED, 1);
 		r->taken--;
 		h->keeper->look_ms = 0;
 		h->keeper->came_ms = clock_mono_ms();
@@ -551,6 +557,7 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 		h->keeper->came_ms = clock_mono_ms();
 		return;
 	}
+	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);
 	log_info("a pod does not fit into its room", FIELDS(LS("pod", pod->name), LS("node", h->keeper->node)));
 	untake(h);
 	deny(r, pod->uid);

@@ -23,8 +23,8 @@ static const struct standing_pod pods[] = {
 	{RESERVE_POD_COVERED, "uid-4", "shop", "db-1", "edge-1", "edge-3", NULL},
 };
 static const struct standing_node nodes[] = {
-	{"edge-2", RESERVE_NODE_OPEN, &room, 0, true, 1, NULL},
-	{"edge-3", RESERVE_NODE_STEADY, NULL, 2, false, 0, "pods is forbidden"},
+	{"edge-2", RESERVE_NODE_OPEN, &room, 0, NULL, true, 1, NULL},
+	{"edge-3", RESERVE_NODE_STEADY, NULL, 2, &room.need, false, 0, "pods is forbidden"},
 };
 static const struct standing whole = {.leading = true, .planned = true, .plan_wall_ms = 1764453600000, .plan_took_ms = 12, .overhead = 0.0425,
 				      .overhead_cpu = 0.031, .overhead_memory = 0.054, .pods = pods, .pod_count = ARRAY_SIZE(pods), .nodes = nodes,
@@ -118,7 +118,8 @@ static void all_is_there(void **state)
 	expect(object, "nodes.0.owed", "1");
 	expect(object, "nodes.0.room", "{\"for_failure\":\"edge-1\",\"pods\":3,\"requests\":{\"cpu\":\"1500m\",\"memory\":\"1073741824\",\"example.com/gpu\":\"2\"},"
 				       "\"ports\":[\"TCP/80\",\"UDP/53\",\"10.0.0.7 TCP/8080\"]}");
-	expect(object, "nodes.1", "{\"node\":\"edge-3\",\"state\":\"steady\",\"placeholders\":2,\"guard\":false,\"owed\":0,\"error\":\"pods is forbidden\","
+	expect(object, "nodes.1", "{\"node\":\"edge-3\",\"state\":\"steady\",\"placeholders\":2,"
+				  "\"kept\":{\"cpu\":\"1500m\",\"memory\":\"1073741824\",\"example.com/gpu\":\"2\"},\"guard\":false,\"owed\":0,\"error\":\"pods is forbidden\","
 				  "\"room\":null}");
 	cJSON_Delete(object);
 	board_free(b);

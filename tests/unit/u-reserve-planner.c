@@ -394,6 +394,7 @@ static void *churn(void *arg)
 	while (!atomic_load(&stop)) {
 		buf_free(&b);
 		buf_printf(&b, "%d", 42);
+		usleep(20);
 	}
 	return NULL;
 }
@@ -410,7 +411,7 @@ static void many_in_a_row_beside_threads(void **state)
 	atomic_store(&stop, false);
 	for (i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL), 0);
-	for (i = 0; i < test_rounds(200); i++) {
+	for (i = 0; i < test_rounds(100); i++) {
 		struct order order = {fates[rng_below(&r, ARRAY_SIZE(fates))], rng_below(&r, 300)};
 		auto_plan struct plan plan = {0};
 		struct lm_err err = {0};

@@ -38,7 +38,7 @@ struct stage {
 
 static void begin(struct stage *s, size_t pods)
 {
-	static char uids[300][16], names[300][16];
+	static char uids[300][40], names[300][40];
 	size_t i;
 
 	*s = (struct stage){.cache = cache_new()};
