@@ -33,6 +33,7 @@ struct fold *fold_new(const struct fold_settings *settings)
 		f->rows[i].expected = names_find(settings->nodes, f->nodes.items[i]) != NAMES_NONE;
 		f->rows[i].previous = previous ? names_find(&previous->nodes, f->nodes.items[i]) : NAMES_NONE;
 	}
+	f->silent_s = xcalloc(f->nodes.count, sizeof(*f->silent_s));
 	f->column = xcalloc(previous ? previous->nodes.count : 0, sizeof(*f->column));
 	for (i = 0; previous && i < previous->nodes.count; i++)
 		f->column[i] = names_find(&f->nodes, previous->nodes.items[i]);
@@ -92,6 +93,8 @@ static void take_peers(struct fold *f, uint32_t node, const struct report_links 
 {
 	size_t first = (size_t)node * f->nodes.count, i;
 
+	for (i = 0; i < f->nodes.count; i++)
+		f->silent_s[i] = NAN;
 	for (i = 0; i < peers->count; i++) {
 		const struct report_link *link = &peers->items[i];
 		uint32_t to = names_find(&f->nodes, link->name);
@@ -101,6 +104,7 @@ static void take_peers(struct fold *f, uint32_t node, const struct report_links 
 		f->next.link.rtt_us[first + to] = fold_rounded(link->rtt_us, FOLD_RTT_SCALE);
 		f->next.link.jitter_us[first + to] = fold_rounded(link->jitter_us, FOLD_RTT_SCALE);
 		f->next.link.loss[first + to] = fold_rounded(link->loss, FOLD_LOSS_SCALE);
+		f->silent_s[to] = link->silent_s;
 	}
 }
 
@@ -323,6 +327,7 @@ void fold_free(struct fold *f)
 		free(f->rows[i].cells);
 	free(f->rows);
 	free(f->column);
+	free(f->silent_s);
 	names_free(&f->nodes);
 	names_free(&f->clients);
 	snapshot_free(&f->next);

@@ -36,6 +36,7 @@ struct fold {
 	struct snapshot next;		/* for all of `nodes`; rows of reports are filled as they come */
 	uint32_t *column;		/* of `next` for each previous node */
 	double period_s;
+	double *silent_s;		/* by node, of the report that is being taken */
 };
 
 static inline float fold_rounded(double value, double scale)
@@ -62,7 +63,7 @@ void fold_fill_clients(struct fold *f, struct snapshot *out, struct fold_summary
 
 /* --- fold_silence.c ------------------------------------------------------------------------------------------------ */
 
-/* The report's row is judged already. */
+/* What silent_s says, where the report may be a witness; its row is judged already. */
 void fold_take_silence(struct fold *f, uint32_t node, const struct report *report, double age_s);
 
 #endif

@@ -13,17 +13,14 @@ static double rhythm_s(const struct fold *f, const struct report *report)
 
 void fold_take_silence(struct fold *f, uint32_t node, const struct report *report, double age_s)
 {
-	size_t i;
+	uint32_t to;
 
 	if (f->rows[node].verdict != FOLD_FRESH || age_s < -FOLD_FUTURE_S || age_s > rhythm_s(f, report))
 		return;
-	for (i = 0; i < report->peers.count; i++) {
-		const struct report_link *link = &report->peers.items[i];
-		uint32_t to = names_find(&f->nodes, link->name);
-
-		if (to == NAMES_NONE || to == node || isnan(link->silent_s))
+	for (to = 0; to < f->nodes.count; to++) {
+		if (isnan(f->silent_s[to]))
 			continue;
-		f->next.lost_s[to] = fmin(f->next.lost_s[to], floor(link->silent_s * SILENCE_SCALE + 0.5) / SILENCE_SCALE);
+		f->next.lost_s[to] = fmin(f->next.lost_s[to], floor(f->silent_s[to] * SILENCE_SCALE + 0.5) / SILENCE_SCALE);
 		f->next.witnesses[to]++;
 	}
 }
