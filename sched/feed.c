@@ -10,6 +10,7 @@
 #include "lib/kube/watch.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/awaited.h"
 #include "sched/stats.h"
 #include "sched/trouble.h"
 
@@ -112,6 +113,16 @@ static void say_placed(const struct pod *pod)
 	log_debug("pod seen on a node", FIELDS(LS("pod", key), LS("node", pod->node), LS("scheduler", pod->scheduler_name)));
 }
 
+/* Into the cache, with who waits for it told. */
+static void cache_pod(struct feed *f, struct pod *pod)
+{
+	unsigned wake = cache_put_pod(f->cache, pod);
+
+	if (wake & WAKE_POD_ADDED)
+		awaited_came(f->queue, f->cache, pod, clock_mono_ms());
+	f->wake |= wake;
+}
+
 static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 {
 	const struct cached_pod *before = cache_find_pod_named(f->cache, pod->namespace_, pod->name);
@@ -120,7 +131,7 @@ static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 
 	if (*pod->node && !(before && *before->pod->node))
 		say_placed(pod);
-	f->wake |= cache_put_pod(f->cache, pod);
+	cache_pod(f, pod);
 	if (replaced) {
 		drop_pod(f, replaced);
 		tell_any(f, replaced);
