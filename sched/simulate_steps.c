@@ -333,7 +333,7 @@ static int fail(struct simulation *s, const struct sim_step *step, struct lm_err
 	for (i = 0; i < uids.count; i++)
 		lose_pod(s, uids.items[i], failed);
 	taint_node(s, step->node);
-	buf_printf(&s->did, "%s fails, %u pod%s lost their node", step->node, uids.count, uids.count == 1 ? "" : "s");
+	buf_printf(&s->did, "%s fails, %u pod%s node", step->node, uids.count, uids.count == 1 ? " lost its" : "s lost their");
 	names_free(&uids);
 	links_use(s);
 	return 0;
