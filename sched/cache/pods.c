@@ -172,7 +172,7 @@ static void detach(struct cache *c, struct entry *e)
 /* For the lists of pods that hold no resources: those that wait, and those that a scheduler means to put on a node soon. */
 static void note_pending(struct cache *c, struct entry *e)
 {
-	bool pending = !e->at && !e->pod->terminal;
+	bool pending = !e->at && !e->pod->terminal && !e->pod->node[0];	/* with a node it is lifted, and back there soon */
 
 	list_set(&c->pending, LIST_PENDING, e, pending && !e->pod->terminating);
 	list_set(&c->nominated, LIST_NOMINATED, e, pending && e->pod->nominated_node[0]);

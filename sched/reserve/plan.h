@@ -66,7 +66,8 @@ void plan_make(struct decider *d, const struct plan_input *in, struct plan *out)
 void plan_free(struct plan *p);		/* and makes it {0} */
 #define auto_plan __attribute__((cleanup(plan_free)))
 
-/* As text and back: from the process that makes it to the one that uses it. One JSON object. */
+/* As text and back: from the process that makes it to the one that uses it. One JSON object. On failure `out` is {0}. */
+#define PLAN_MAX_BYTES (64 * 1024 * 1024)	/* 100,000 pods with long names */
 void plan_print(const struct plan *p, struct buf *out);
 int plan_parse(const char *text, size_t len, struct plan *out, struct lm_err *err);
 

@@ -5,10 +5,9 @@
 
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "sched/reserve/words.h"
 
-#define UID_MAX 128
-#define NAMESPACE_MAX 63
-#define NAME_MAX_DNS 253		/* of pods and nodes: a DNS-1123 subdomain */
+#define NAMESPACE_MOST 63
 #define COVERS_DEPTH 3
 
 enum reserve_role reserve_role(const struct reserve_settings *s, const struct pod *pod)
@@ -102,8 +101,7 @@ void covers_print(const struct covers *c, const char *node, struct buf *out)
 	buf_char(out, ']');
 }
 
-/* What names and uids are made of; so nothing of it needs an escape in JSON. */
-static bool is_word(const char *text, size_t len, size_t most)
+bool word_is(const char *text, size_t len, size_t most)
 {
 	size_t i;
 
@@ -116,32 +114,41 @@ static bool is_word(const char *text, size_t len, size_t most)
 	return len > 0 && len <= most;
 }
 
-static int want_word(const cJSON *object, const char *key, size_t most, const char **out, struct lm_err *err)
+int word_want(const cJSON *object, const char *key, size_t most, const char **out, struct lm_err *err)
 {
 	if (json_want_string(object, key, out, err) < 0)
 		return -1;
-	if (!is_word(*out, strlen(*out), most))
+	if (!word_is(*out, strlen(*out), most))
 		return lm_fail(err, LM_DATA, "%s: \"%.100s\" is no such name", key, *out);
+	return 0;
+}
+
+int word_want_pod(const cJSON *object, const char *key, char **namespace_, char **name, struct lm_err *err)
+{
+	const char *pod, *slash;
+
+	if (json_want_string(object, key, &pod, err) < 0)
+		return -1;
+	slash = strchr(pod, '/');
+	if (!slash || !word_is(pod, (size_t)(slash - pod), NAMESPACE_MOST) || !word_is(slash + 1, strlen(slash + 1), NODE_MOST))
+		return lm_fail(err, LM_DATA, "%s: \"%.100s\" is not NAMESPACE/NAME", key, pod);
+	*namespace_ = xstrndup(pod, (size_t)(slash - pod));
+	*name = xstrdup(slash + 1);
 	return 0;
 }
 
 static int parse_cover(const cJSON *item, const char *refuge, struct covers *to, struct lm_err *err)
 {
-	const char *pod, *uid, *owner, *node, *slash;
 	auto_free char *namespace_ = NULL, *name = NULL;
+	const char *uid, *owner, *node;
 
 	if (!cJSON_IsObject(item))
 		return lm_fail(err, LM_DATA, "%s, not an object", json_kind(item));
-	if (json_want_string(item, "pod", &pod, err) < 0 || want_word(item, "uid", UID_MAX, &uid, err) < 0 ||
-	    want_word(item, "owner", UID_MAX, &owner, err) < 0 || want_word(item, "node", NAME_MAX_DNS, &node, err) < 0)
+	if (word_want_pod(item, "pod", &namespace_, &name, err) < 0 || word_want(item, "uid", UID_MOST, &uid, err) < 0 ||
+	    word_want(item, "owner", UID_MOST, &owner, err) < 0 || word_want(item, "node", NODE_MOST, &node, err) < 0)
 		return -1;
-	slash = strchr(pod, '/');
-	if (!slash || !is_word(pod, (size_t)(slash - pod), NAMESPACE_MAX) || !is_word(slash + 1, strlen(slash + 1), NAME_MAX_DNS))
-		return lm_fail(err, LM_DATA, "pod: \"%.100s\" is not NAMESPACE/NAME", pod);
 	if (STREQ(node, refuge))
-		return lm_fail(err, LM_DATA, "pod %.100s has its room on its own node", pod);
-	namespace_ = xstrndup(pod, (size_t)(slash - pod));
-	name = xstrdup(slash + 1);
+		return lm_fail(err, LM_DATA, "pod %s has its room on its own node", name);
 	covers_add(to, &(struct cover){(char *)(uintptr_t)uid, namespace_, name, (char *)(uintptr_t)owner, (char *)(uintptr_t)node,
 				       (char *)(uintptr_t)refuge});
 	return 0;
