@@ -235,6 +235,169 @@ static void all_nodes_fail_one_after_the_other(void **state)
 	       "6 moves in all\n");
 }
 
+/* The room goes on with them: to where they would go next. */
+static void room_is_kept_and_taken(void **state)
+{
+	(void)state;
+	prints(DATA "sched.yaml", (const char *const[4]){"fail edge-1", "drift edge-2 edge-4 3ms", "fail edge-3"}, 0,
+	       "before any step\n"
+	       "\n"
+	       "reserve: 2 covered, 0 not, overhead 9.4 % (cpu 12.5 %, memory 6.2 %)\n"
+	       "\n"
+	       "ROOM ON  PODS    CPU  MEMORY  MOST FOR\n"
+	       "edge-2      2  1000m     1Gi  edge-1\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "step 1: edge-1 fails, 5 pods lost their node\n"
+	       "\n"
+	       "POD               FROM    NODE         RTT  WHY\n"
+	       "default/api-1     edge-1  edge-2   0.00 ms  its room\n"
+	       "default/api-2     edge-1  edge-2   0.00 ms  its room\n"
+	       "default/batch     edge-1  edge-4  20.70 ms\n"
+	       "default/shell     edge-1  -              -  gone: no controller would recreate it\n"
+	       "kube-system/logs  edge-1  -              -  gone: its DaemonSet would not recreate it on another node\n"
+	       "\n"
+	       "3 moves, 0 pods without a place\n"
+	       "\n"
+	       "reserve: 2 covered, 0 not, overhead 9.4 % (cpu 12.5 %, memory 6.2 %)\n"
+	       "\n"
+	       "ROOM ON  PODS    CPU  MEMORY  MOST FOR\n"
+	       "edge-3      2  1000m     1Gi  edge-2\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "step 2: edge-2 and edge-4 are 3.00 ms apart, were 20.50 ms\n"
+	       "\n"
+	       "0 moves, 0 pods without a place\n"
+	       "\n"
+	       "reserve: 2 covered, 0 not, overhead 9.4 % (cpu 12.5 %, memory 6.2 %)\n"
+	       "\n"
+	       "ROOM ON  PODS    CPU  MEMORY  MOST FOR\n"
+	       "edge-3      2  1000m     1Gi  edge-2\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "step 3: edge-3 fails, 1 pod lost its node\n"
+	       "\n"
+	       "POD              FROM    NODE        RTT  WHY\n"
+	       "default/redis-1  edge-3  edge-4  3.00 ms\n"
+	       "\n"
+	       "1 move, 0 pods without a place\n"
+	       "\n"
+	       "reserve: 1 covered, 1 not, overhead 4.7 % (cpu 6.2 %, memory 3.1 %)\n"
+	       "\n"
+	       "ROOM ON  PODS   CPU  MEMORY  MOST FOR\n"
+	       "edge-4      1  500m   512Mi  edge-2\n"
+	       "\n"
+	       "NOT COVERED    NODE    REASON\n"
+	       "default/api-2  edge-2  0/4 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "4 moves in all\n");
+}
+
+/* A limit of the configuration, for pods without one of their own; exactly as far is not beyond it, and without data noData decides. */
+static void limits_of_the_configuration(void **state)
+{
+	auto_free char *config = xasprintf("%s/max.yaml", test_folder()), *deny = xasprintf("%s/deny.yaml", test_folder());
+
+	(void)state;
+	test_write(config, "maxLatency: 15ms\ndefaultNear: \"node/edge-4, node/edge-1\"\n");
+	prints(config, (const char *const[4]){"drift edge-3 edge-4 15ms", "drift edge-2 edge-4 lost"}, 0,
+	       "before any step\n"
+	       "\n"
+	       "limits: 2 pods beyond\n"
+	       "\n"
+	       "LIMIT OF         ON         LIMIT       NOW  REASON\n"
+	       "default/redis-0  edge-2  15.00 ms  20.50 ms  node(s) exceeded the latency limit to node/edge-4\n"
+	       "default/redis-1  edge-3  15.00 ms  20.90 ms  node(s) exceeded the latency limit to node/edge-4\n"
+	       "\n"
+	       "step 1: edge-3 and edge-4 are 15.00 ms apart, were 20.90 ms\n"
+	       "\n"
+	       "0 moves, 0 pods without a place\n"
+	       "\n"
+	       "limits: 1 pod beyond\n"
+	       "\n"
+	       "LIMIT OF         ON         LIMIT       NOW  REASON\n"
+	       "default/redis-0  edge-2  15.00 ms  20.50 ms  node(s) exceeded the latency limit to node/edge-4\n"
+	       "\n"
+	       "step 2: edge-2 and edge-4 are lost to each other, were 20.50 ms\n"
+	       "\n"
+	       "0 moves, 0 pods without a place\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "0 moves in all\n");
+	test_write(deny, "maxLatency: 25ms\nnoData: deny\ndefaultNear: \"node/edge-4, node/edge-1\"\n");
+	prints(deny, (const char *const[4]){"drift edge-2 edge-4 lost"}, 0,
+	       "before any step\n"
+	       "\n"
+	       "limits: all kept\n"
+	       "\n"
+	       "step 1: edge-2 and edge-4 are lost to each other, were 20.50 ms\n"
+	       "\n"
+	       "0 moves, 0 pods without a place\n"
+	       "\n"
+	       "limits: 1 pod beyond\n"
+	       "\n"
+	       "LIMIT OF         ON         LIMIT  NOW  REASON\n"
+	       "default/redis-0  edge-2  25.00 ms    -  node(s) had no latency data to node/edge-4\n"
+	       "\n"
+	       "0 moves in all\n");
+}
+
+/* The predecessors' form has no ages and does not get any; a node that failed stays lost in it. */
+static void another_file(void **state)
+{
+	auto_free char *plain = xasprintf("%s/plain.json", test_folder()), *step = xasprintf("matrix %s", plain), *want = NULL;
+
+	(void)state;
+	test_write(plain, "{\"edge-1\":{\"edge-2\":7.5,\"edge-3\":2},\"edge-2\":{\"edge-3\":null},\"edge-4\":{\"edge-1\":2}}");
+	want = xasprintf("before any step\n"
+			 "\n"
+			 "limits: all kept\n"
+			 "\n"
+			 "step 1: edge-3 fails, 1 pod lost its node\n"
+			 "\n"
+			 "POD              FROM    NODE         RTT  WHY\n"
+			 "default/redis-1  edge-3  edge-2  10.46 ms\n"
+			 "\n"
+			 "1 move, 0 pods without a place\n"
+			 "\n"
+			 "limits: all kept\n"
+			 "\n"
+			 "step 2: latency data of %s, 4 nodes\n"
+			 "\n"
+			 "0 moves, 0 pods without a place\n"
+			 "\n"
+			 "limits: 2 pods beyond\n"
+			 "\n"
+			 "LIMIT OF       ON        LIMIT      NOW  REASON\n"
+			 "default/api-1  edge-1  5.00 ms  7.50 ms  node(s) exceeded the latency limit to any:app=redis\n"
+			 "default/api-2  edge-1  5.00 ms  7.50 ms  node(s) exceeded the latency limit to any:app=redis\n"
+			 "\n"
+			 "step 3: edge-1 and edge-2 are 2.00 ms apart, were 7.50 ms\n"
+			 "\n"
+			 "0 moves, 0 pods without a place\n"
+			 "\n"
+			 "limits: all kept\n"
+			 "\n"
+			 "step 4: edge-2 fails, 2 pods lost their node\n"
+			 "\n"
+			 "POD              FROM    NODE        RTT  WHY\n"
+			 "default/redis-0  edge-2  edge-4  2.00 ms\n"
+			 "default/redis-1  edge-2  edge-4  2.00 ms\n"
+			 "\n"
+			 "2 moves, 0 pods without a place\n"
+			 "\n"
+			 "limits: all kept\n"
+			 "\n"
+			 "3 moves in all\n", plain);
+	prints(NULL, (const char *const[4]){"fail edge-3", step, "drift edge-1 edge-2 2ms", "fail edge-2"}, 0, want);
+}
+
 static void the_same_for_programs(void **state)
 {
 	const char *const words[] = {"x", "--cluster", DATA "cluster.yaml", "--now", NOW, "--format", "json", "--matrix", DATA "cluster-latency.json",
@@ -898,6 +1061,9 @@ int main(void)
 		cmocka_unit_test(a_failure_and_a_recovery),
 		cmocka_unit_test(drifts_that_break_limits),
 		cmocka_unit_test(all_nodes_fail_one_after_the_other),
+		cmocka_unit_test(room_is_kept_and_taken),
+		cmocka_unit_test(limits_of_the_configuration),
+		cmocka_unit_test(another_file),
 		cmocka_unit_test(the_same_for_programs),
 		cmocka_unit_test(after_a_failure_all_is_where_it_was_promised),
 		cmocka_unit_test(what_recovers_takes_its_pods_back),
