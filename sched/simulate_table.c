@@ -15,12 +15,13 @@ static void add_mover(const struct mover *m, struct grid *grid)
 	auto_buf struct buf rtt = {0}, why = {0};
 
 	offline_print_bound(m->rtt_us, m->estimate, &rtt);
+	if (m->refuge && !m->late && m->end != MOVER_REFUGE)
+		buf_printf(&why, "not into its room on %s%s", m->refuge, m->end == MOVER_WAITS ? ": " : "");
 	switch (m->end) {
 	case MOVER_REFUGE:
 		buf_str(&why, "its room");
 		break;
 	case MOVER_DECIDED:
-		buf_str(&why, m->refuge && !m->late ? "not into its room" : "");
 		break;
 	case MOVER_BACK:
 		buf_str(&why, "with its node");
