@@ -1,8 +1,9 @@
 /*
  * simulate_private.h - the inside of `simulate`, for simulate*.c alone: what happens to a cluster after its pods were placed.
  *
- *	sim_step_parse("fail edge-1", 1, &step, &err)	words						simulate_parse.c
+ *	sim_sim_step_parse("fail edge-1", 1, &step, &err)	words						simulate_parse.c
  *	simulation_begin, simulation_step		what a step does to nodes and pods		simulate_steps.c
+ *	mover_add, movers_settle			pods without a node, and where they go		simulate_movers.c
  *	links_begin, links_change			the latency data that steps change		simulate_links.c
  *	room_begin, room_plan				the reserve, held by placeholders in the cache	simulate_room.c
  *	report_before, report_step			what came out, for people and for programs	simulate_report.c, simulate_table.c
@@ -85,6 +86,14 @@ int simulation_step(struct simulation *s, const struct sim_step *step, struct lm
 void simulation_free(struct simulation *s);
 uint32_t simulation_waiting(const struct simulation *s);	/* movers that have no place */
 const struct failed *simulation_failed(const struct simulation *s, const char *node);	/* NULL: it has not failed */
+
+/* --- pods that wait, see struct mover ---------------------------------------------------------------------------------- */
+
+struct mover *mover_add(struct simulation *s, const struct pod *pod, const char *from);	/* valid until the next is added */
+void movers_drop_settled(struct simulation *s);	/* those that do not wait: at the beginning of a step */
+void movers_sort(struct simulation *s);
+void movers_settle(struct simulation *s);	/* decides on all that wait, and plans the room */
+void movers_free(struct simulation *s);
 
 /* --- latency data ----------------------------------------------------------------------------------------------------- */
 

@@ -15,12 +15,13 @@ static void add_mover(const struct mover *m, struct grid *grid)
 	auto_buf struct buf rtt = {0}, why = {0};
 
 	offline_print_bound(m->rtt_us, m->estimate, &rtt);
+	if (m->refuge && !m->late && m->end != MOVER_REFUGE)
+		buf_printf(&why, "not into its room on %s%s", m->refuge, m->end == MOVER_WAITS ? ": " : "");
 	switch (m->end) {
 	case MOVER_REFUGE:
 		buf_str(&why, "its room");
 		break;
 	case MOVER_DECIDED:
-		buf_str(&why, m->refuge && !m->late ? "not into its room" : "");
 		break;
 	case MOVER_BACK:
 		buf_str(&why, "with its node");
@@ -83,11 +84,14 @@ static void print_others(const struct plan_room *room, struct buf *out)
 static void print_rooms(const struct plan *plan, FILE *to)
 {
 	auto_grid struct grid grid = {.align = "lrrrll"};
+	bool any_others = false;
 	size_t i;
 
+	for (i = 0; i < plan->room_count; i++)
+		any_others |= plan->rooms[i].need.ephemeral_bytes || plan->rooms[i].need.scalar_count || plan->rooms[i].port_count;
 	if (!plan->room_count)
 		return;
-	grid_row(&grid, (const char *const[]){"ROOM ON", "PODS", "CPU", "MEMORY", "MOST FOR", "AND"});
+	grid_row(&grid, (const char *const[]){"ROOM ON", "PODS", "CPU", "MEMORY", "MOST FOR", any_others ? "AND" : ""});
 	for (i = 0; i < plan->room_count; i++) {
 		const struct plan_room *room = &plan->rooms[i];
 		auto_free char *pods = xasprintf("%u", room->pods), *cpu = xasprintf("%lldm", (long long)room->need.cpu_milli);
