@@ -33,9 +33,7 @@ struct heal {
 	struct patient *patients;	/* the same index */
 	size_t room;
 	int64_t look_ms;		/* the next one */
-	char *first_epoch;		/* of the first matrix; NULL: none was seen */
-	int64_t first_generation;
-	bool second;			/* another one was seen */
+	struct judge_series series;
 };
 
 static bool acts(void *arg)
@@ -70,7 +68,7 @@ void heal_free(struct heal *h)
 	leases_free(h->leases);
 	names_free(&h->names);
 	free(h->patients);
-	free(h->first_epoch);
+	judge_series_free(&h->series);
 	free(h);
 }
 
@@ -84,27 +82,16 @@ void heal_set_settings(struct heal *h, const struct heal_settings *settings)
 
 /* --- what is known --------------------------------------------------------------------------------------------------- */
 
-static const struct mesh *believed(struct heal *h, const struct mesh *mesh)
-{
-	if (!mesh || h->second)
-		return mesh;
-	if (!h->first_epoch) {
-		h->first_epoch = xstrdup(matrix_epoch(mesh->matrix));
-		h->first_generation = matrix_generation(mesh->matrix);
-	}
-	h->second = matrix_generation(mesh->matrix) != h->first_generation || !STREQ(matrix_epoch(mesh->matrix), h->first_epoch);
-	return h->second ? mesh : NULL;
-}
-
 static void find_out(struct heal *h, const struct view *view, const struct mesh *mesh, int64_t mono_ms, struct finding *out)
 {
 	auto_free struct judge_node *nodes = xcalloc(view->count + 1, sizeof(*nodes));
-	struct judge_input in = {.nodes = nodes, .count = view->count, .mesh = believed(h, mesh), .after_ms = h->settings.after_ms,
-				 .mono_ms = mono_ms};
+	struct judge_input in = {.nodes = nodes, .count = view->count, .mesh = mesh, .after_ms = h->settings.after_ms, .mono_ms = mono_ms};
 	uint32_t i;
 
+	judge_follow(&h->series, mesh);
+	in.mesh_since_ms = h->series.since_ms;
 	for (i = 0; i < view->count; i++) {
-		struct leases_one lease = leases_of(h->leases, view->nodes[i].node->name);
+		struct leases_one lease = leases_of(h->leases, view->nodes[i].node->name, mono_ms);
 
 		nodes[i] = (struct judge_node){view->nodes[i].node->name, lease.age_s, lease.duration_s};
 	}
@@ -210,7 +197,7 @@ static void treat(struct heal *h, const struct node_state *on, int64_t mono_ms)
 /* The taint goes when Kubernetes, too, has the node back: our first sight of a Lease says nothing yet. */
 static void dismiss(struct heal *h, const struct node *node, int64_t mono_ms)
 {
-	if (outofservice_is_ours(node) && !node_is_unreachable(node) && leases_of(h->leases, node->name).renewals > 0)
+	if (outofservice_is_ours(node) && !node_is_unreachable(node) && leases_of(h->leases, node->name, mono_ms).renewals > 0)
 		outofservice_clear(h->outofservice, node, mono_ms);
 }
 

@@ -54,8 +54,7 @@ void heal_free(struct heal *h);				/* before the client and the events */
 void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* rates and `after`; enabled needs a restart */
 /*
  * Looks, and sends what is due. Call each turn once nodes and pods are listed, standing by too: a standby keeps its eyes open. `mesh` NULL: none.
- * The first matrix that a process sees says nothing here: only its writer's clock tells how old it is. Returns milliseconds until it is needed again,
- * at most `most`.
+ * Returns milliseconds until it is needed again, at most `most`.
  */
 int64_t heal_tick(struct heal *h, const struct mesh *mesh, int64_t mono_ms, int64_t most);
 

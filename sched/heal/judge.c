@@ -1,6 +1,10 @@
 #include "sched/heal/judge.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
 
 const char *const life_names[] = {"unknown", "alive", "lease_late", "lost", "unsure", "dead", NULL};
 
@@ -11,14 +15,32 @@ struct court {
 	double after_s;
 };
 
-/* By its own age, beyond that of its rows. */
-static const struct matrix *usable(const struct judge_input *in, double after_s)
+void judge_follow(struct judge_series *s, const struct mesh *mesh)
+{
+	bool first = !s->epoch;
+
+	if (!mesh || (!first && matrix_generation(mesh->matrix) == s->generation && STREQ(matrix_epoch(mesh->matrix), s->epoch)))
+		return;
+	s->since_ms = first ? INT64_MIN : s->seen_ms;
+	s->seen_ms = mesh->seen_mono_ms;
+	s->generation = matrix_generation(mesh->matrix);
+	free(s->epoch);
+	s->epoch = xstrdup(matrix_epoch(mesh->matrix));
+}
+
+void judge_series_free(struct judge_series *s)
+{
+	free(s->epoch);
+	*s = (struct judge_series){0};
+}
+
+static const struct matrix *usable(const struct judge_input *in)
 {
 	const struct mesh *mesh = in->mesh;
 
 	if (!mesh || mesh->hold || matrix_is_plain(mesh->matrix))
 		return NULL;
-	return mesh->base_s + (double)(in->mono_ms - mesh->seen_mono_ms) / 1e3 <= after_s ? mesh->matrix : NULL;
+	return in->mesh_since_ms >= in->mono_ms - in->after_ms ? mesh->matrix : NULL;
 }
 
 static bool is_late(const struct court *c, const struct judge_node *node)
@@ -72,7 +94,7 @@ void judge(const struct judge_input *in, struct finding *out)
 	struct court c = {.in = in, .after_s = (double)in->after_ms / 1e3};
 	uint32_t i, leased = 0, late = 0, known = 0, gone = 0;
 
-	c.matrix = usable(in, c.after_s);
+	c.matrix = usable(in);
 	for (i = 0; i < in->count; i++) {
 		out[i] = (struct finding){.lease_age_s = in->nodes[i].lease_age_s, .silent_s = NAN, .lost_s = NAN};
 		out[i].life = life_of(&c, &in->nodes[i], &out[i]);

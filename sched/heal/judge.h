@@ -10,7 +10,9 @@
  * ICMP renews its Lease; a kubelet that hangs on a node that is up is heard by the mesh: neither is dead.
  *
  * Nor is anybody while more than a third of the nodes would be (at least one may): that is not a node's failure.
- * A matrix that is older than `after_ms` itself, or under `hold`, or of the plain form, says nothing.
+ * A matrix that may be older than `after_ms` itself, or under `hold`, or of the plain form, says nothing. How old it may be is told by no writer's
+ * clock, but by the one before it: what was not there when that one was read cannot be older (struct judge_series). So the first one says
+ * nothing, nor does the first one after the volume or the merger was away.
  *
  * Pure: no clock, no I/O.
  */
@@ -30,14 +32,25 @@ extern const char *const life_names[];		/* NULL at the end */
 
 struct judge_node {
 	const char *name;
-	double lease_age_s;		/* since it was last seen to change; NaN: never seen */
+	double lease_age_s;		/* since it was last seen to change; NaN: never seen, or nobody knows */
 	double lease_duration_s;	/* as it says; a Lease is never late before half of it, two renewals. NaN: JUDGE_LEASE_S */
 };
+
+/* The matrices that came, one after the other. {0} is ready. */
+struct judge_series {
+	char *epoch;			/* of the last one, owned; NULL: there was none */
+	int64_t generation;
+	int64_t seen_ms;		/* when it was first seen; judge_follow's */
+	int64_t since_ms;		/* it is no older than since then; INT64_MIN: nobody knows */
+};
+void judge_follow(struct judge_series *s, const struct mesh *mesh);	/* at each look; NULL is fine */
+void judge_series_free(struct judge_series *s);
 
 struct judge_input {
 	const struct judge_node *nodes;
 	uint32_t count;
 	const struct mesh *mesh;	/* NULL: none */
+	int64_t mesh_since_ms;		/* of a judge_series that follows it */
 	int64_t after_ms, mono_ms;
 };
 

@@ -95,12 +95,12 @@ void leases_take(struct leases *l, const struct leases_event *event, int64_t mon
 	l->longest_s = event->duration_s > l->longest_s ? event->duration_s : l->longest_s;
 }
 
-struct leases_one leases_of(const struct leases *l, const char *node)
+struct leases_one leases_of(const struct leases *l, const char *node, int64_t mono_ms)
 {
 	uint32_t i = names_find(&l->names, node);
 	const struct lease *lease = i == NAMES_NONE ? NULL : &l->items[i];
 
-	if (!lease || !lease->renew_time || l->heard_ms < 0)
+	if (!lease || !lease->renew_time || l->heard_ms < 0 || mono_ms - l->heard_ms > pause_ms(l))
 		return (struct leases_one){NAN, NAN, 0};
 	return (struct leases_one){
 		.age_s = l->heard_ms > lease->changed_ms ? (double)(l->heard_ms - lease->changed_ms) / 1e3 : 0,

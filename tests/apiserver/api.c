@@ -185,6 +185,8 @@ int api_handle(struct api *api, struct call *call, struct answer *a)
 			return method_not_allowed(a);
 		return binding_create(api, call, a);
 	}
+	if (t->resource->id == PODS && STREQ(t->sub, "eviction"))
+		return call->verb == VERB_CREATE ? eviction_create(api, call, a) : method_not_allowed(a);
 	if (*t->sub && !(STREQ(t->sub, "status") && t->resource->has_status))
 		return no_resource(a);
 	return *t->name ? handle_object(api, call, a) : handle_collection(api, call, a);

@@ -8,6 +8,7 @@
  *	list.c       get, list
  *	watch.c      watch
  *	binding.c    pods/binding
+ *	eviction.c   pods/eviction
  */
 #ifndef STANDIN_API_H
 #define STANDIN_API_H
@@ -66,6 +67,8 @@ int object_create(struct api *api, struct call *call, struct answer *a);
 int object_update(struct api *api, struct call *call, struct answer *a);
 int object_patch(struct api *api, struct call *call, struct answer *a);
 int object_delete(struct api *api, struct call *call, struct answer *a);
+/* With the lock: the same with options (a DeleteOptions; NULL: none) that came in another way. */
+int delete_with(struct api *api, struct call *call, struct revision *found, const cJSON *options, struct answer *a);
 int object_delete_collection(struct api *api, struct call *call, struct answer *a);
 int object_get(struct api *api, struct call *call, struct answer *a);
 int object_list(struct api *api, struct call *call, struct answer *a);

@@ -14,10 +14,19 @@ struct delete_options {
 	char uid[64], version[32];	/* preconditions; "": none */
 };
 
+static void take_options(const cJSON *body, struct delete_options *o)
+{
+	const cJSON *grace = cJSON_GetObjectItemCaseSensitive(body, "gracePeriodSeconds");
+
+	if (cJSON_IsNumber(grace))
+		o->grace_s = (int64_t)grace->valuedouble;
+	snprintf(o->uid, sizeof(o->uid), "%s", json_text_at(body, "preconditions.uid"));
+	snprintf(o->version, sizeof(o->version), "%s", json_text_at(body, "preconditions.resourceVersion"));
+}
+
 static int read_options(const struct call *call, struct delete_options *o, struct answer *a)
 {
 	auto_json cJSON *body = NULL;
-	const cJSON *grace;
 
 	*o = (struct delete_options){.grace_s = -1};
 	if (call->body.len) {
@@ -26,11 +35,7 @@ static int read_options(const struct call *call, struct delete_options *o, struc
 		body = json_parse(call->body.data, call->body.len, JSON_DEPTH_API, &err);
 		if (!cJSON_IsObject(body))
 			return answer_bad_request(a, "couldn't get version/kind; json parse error: %s", body ? "no object" : err.msg);
-		grace = cJSON_GetObjectItemCaseSensitive(body, "gracePeriodSeconds");
-		if (cJSON_IsNumber(grace))
-			o->grace_s = (int64_t)grace->valuedouble;
-		snprintf(o->uid, sizeof(o->uid), "%s", json_text_at(body, "preconditions.uid"));
-		snprintf(o->version, sizeof(o->version), "%s", json_text_at(body, "preconditions.resourceVersion"));
+		take_options(body, o);
 	}
 	if (call_arg(call, "gracePeriodSeconds"))
 		return call_number(call, "gracePeriodSeconds", &o->grace_s, a);
@@ -152,6 +157,17 @@ static void remove_one(struct api *api, struct call *call, struct revision *foun
 		revision_write(shown, r, version, true, &a->body);
 	}
 	revision_unref(shown);
+}
+
+int delete_with(struct api *api, struct call *call, struct revision *found, const cJSON *options, struct answer *a)
+{
+	struct delete_options o = {.grace_s = -1};
+
+	take_options(options, &o);
+	if (check_preconditions(call->target.resource, call->target.name, &o, found, a) < 0)
+		return -1;
+	remove_one(api, call, found, &o, a);
+	return 0;
 }
 
 int object_delete(struct api *api, struct call *call, struct answer *a)

@@ -1,6 +1,7 @@
 #include "tests/apiserver/patch.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -96,4 +97,73 @@ void patch_strategic(cJSON *target, const cJSON *patch)
 	cJSON_ArrayForEach(item, patch)
 		if (item->string[0] != '$')
 			merge_member(target, item);
+}
+
+/* --- JSON patch ------------------------------------------------------------------------------------------------------ */
+
+#define PART_BYTES 256
+
+/* The last part of a pointer into `part` (unescaped), and the object or list that it is in; NULL when that is not there. */
+static cJSON *pointer_parent(cJSON *target, const char *path, char part[static PART_BYTES])
+{
+	cJSON *at = NULL, *next = target;
+
+	while (*path == '/') {
+		size_t len = 0;
+
+		at = next;
+		for (path++; *path && *path != '/' && len < PART_BYTES - 1; path++) {
+			bool escaped = *path == '~' && (path[1] == '0' || path[1] == '1');
+
+			part[len++] = !escaped ? *path : *++path == '0' ? '~' : '/';
+		}
+		part[len] = '\0';
+		if (!cJSON_IsArray(at) && !cJSON_IsObject(at))
+			return NULL;
+		next = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(part)) : cJSON_GetObjectItemCaseSensitive(at, part);
+	}
+	return *path ? NULL : at;
+}
+
+static bool insert(cJSON *parent, const char *part, const cJSON *value)
+{
+	int count = cJSON_GetArraySize(parent), at = STREQ(part, "-") ? count : atoi(part);
+
+	if (!cJSON_IsArray(parent)) {
+		json_set(parent, part, cJSON_Duplicate(value, true));
+		return true;
+	}
+	return at >= 0 && at <= count && cJSON_InsertItemInArray(parent, at, cJSON_Duplicate(value, true));
+}
+
+static bool apply(cJSON *target, const cJSON *operation)
+{
+	const char *op = json_text_at(operation, "op");
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(operation, "value");
+	char part[PART_BYTES] = "";
+	cJSON *parent = pointer_parent(target, json_text_at(operation, "path"), part), *item;
+
+	if (!parent || (!value && !STREQ(op, "remove")))
+		return false;
+	if (STREQ(op, "add"))
+		return insert(parent, part, value);
+	item = cJSON_IsArray(parent) ? cJSON_GetArrayItem(parent, atoi(part)) : cJSON_GetObjectItemCaseSensitive(parent, part);
+	if (STREQ(op, "test"))
+		return item && cJSON_Compare(item, value, true);
+	if (!item || (!STREQ(op, "remove") && !STREQ(op, "replace")))
+		return false;
+	if (STREQ(op, "replace"))
+		return cJSON_ReplaceItemViaPointer(parent, item, cJSON_Duplicate(value, true));
+	cJSON_Delete(cJSON_DetachItemViaPointer(parent, item));
+	return true;
+}
+
+bool patch_json(cJSON *target, const cJSON *operations)
+{
+	const cJSON *operation;
+
+	cJSON_ArrayForEach(operation, operations)
+		if (!apply(target, operation))
+			return false;
+	return true;
 }

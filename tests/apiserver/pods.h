@@ -13,5 +13,7 @@ const char *pod_binding_refusal(const cJSON *pod, char *text, size_t size);
 
 /* POST pods/NAME/binding and POST namespaces/NS/bindings. */
 int binding_create(struct api *api, struct call *call, struct answer *a);
+/* POST pods/NAME/eviction. */
+int eviction_create(struct api *api, struct call *call, struct answer *a);
 
 #endif

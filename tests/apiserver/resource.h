@@ -15,7 +15,7 @@
 
 struct answer;
 
-enum resource_id { PODS, NODES, NAMESPACES, EVENTS, LEASES, CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES, ATTACHMENTS, SERVICES,
+enum resource_id { PODS, NODES, NAMESPACES, EVENTS, LEASES, CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES, ATTACHMENTS, SERVICES, BUDGETS,
 	RESOURCE_COUNT };
 
 /* A field that selectors may name. Paths are members with dots; a boolean or missing value is text. */
@@ -73,7 +73,7 @@ int namespace_on_create(const struct resource *r, cJSON *namespace_, struct answ
 int namespace_on_update(const struct resource *r, cJSON *namespace_, const cJSON *old, bool status, struct answer *a);
 int lease_on_create(const struct resource *r, cJSON *lease, struct answer *a);
 int lease_on_update(const struct resource *r, cJSON *lease, const cJSON *old, bool status, struct answer *a);
-/* Of storage, all kinds, and Services: a status is the status path's alone; that of claims and volumes begins as Pending. */
+/* Of storage, all kinds, Services and PodDisruptionBudgets: a status is the status path's alone; that of claims and volumes begins as Pending. */
 int stored_on_create(const struct resource *r, cJSON *object, struct answer *a);
 int stored_on_update(const struct resource *r, cJSON *object, const cJSON *old, bool status, struct answer *a);
 

@@ -255,7 +255,19 @@ int object_update(struct api *api, struct call *call, struct answer *a)
 	return !found && r->create_on_update && !*call->target.sub ? create_by_update(api, call, object, a) : code;
 }
 
-typedef void patcher(cJSON *target, const cJSON *patch);
+typedef bool patcher(cJSON *target, const cJSON *patch);
+
+static bool merge(cJSON *target, const cJSON *patch)
+{
+	patch_merge(target, patch);
+	return true;
+}
+
+static bool merge_strategic(cJSON *target, const cJSON *patch)
+{
+	patch_strategic(target, patch);
+	return true;
+}
 
 static patcher *patcher_of(const struct call *call)
 {
@@ -263,9 +275,11 @@ static patcher *patcher_of(const struct call *call)
 	size_t len = strcspn(type, ";");
 
 	if (len == strlen("application/merge-patch+json") && strncasecmp(type, "application/merge-patch+json", len) == 0)
-		return patch_merge;
+		return merge;
 	if (len == strlen("application/strategic-merge-patch+json") && strncasecmp(type, "application/strategic-merge-patch+json", len) == 0)
-		return patch_strategic;
+		return merge_strategic;
+	if (len == strlen("application/json-patch+json") && strncasecmp(type, "application/json-patch+json", len) == 0)
+		return patch_json;
 	return NULL;
 }
 
@@ -277,12 +291,32 @@ static int patch_found(struct api *api, struct call *call, struct revision *foun
 
 	if (r->from_stored)
 		r->from_stored(object);
-	apply(object, patch);
+	if (apply == patch_json) { /* which may test it */
+		char version[24];
+
+		snprintf(version, sizeof(version), "%lld", (long long)found->version);
+		json_set_text(json_make_object(object, "metadata"), "resourceVersion", version);
+	}
+	if (!apply(object, patch))
+		return answer_error(a, 422, "Invalid", &(struct about){0}, "the server rejected our request due to an error in our request");
 	if (check_place(call, object, a) < 0)
 		return -1;
 	if (r->to_stored)
 		r->to_stored(object);
 	return replace(api, call, found, old, object, a);
+}
+
+/* The operations of a JSON patch. NULL after 400. */
+static cJSON *list_body(const struct call *call, struct answer *a)
+{
+	struct lm_err err = {0};
+	cJSON *list = json_parse(call->body.data ? call->body.data : "", call->body.len, JSON_DEPTH_API, &err);
+
+	if (cJSON_IsArray(list))
+		return list;
+	cJSON_Delete(list);
+	answer_bad_request(a, "error decoding patch: %s", err.msg);
+	return NULL;
 }
 
 int object_patch(struct api *api, struct call *call, struct answer *a)
@@ -297,7 +331,7 @@ int object_patch(struct api *api, struct call *call, struct answer *a)
 	if (!apply)
 		return answer_error(a, 415, "UnsupportedMediaType", &(struct about){0}, "415: Unsupported Media Type");
 	resource_api_version(r, api_version, sizeof(api_version));
-	patch = call_body(call, r->kind, api_version, a);
+	patch = apply == patch_json ? list_body(call, a) : call_body(call, r->kind, api_version, a);
 	if (!patch)
 		return -1;
 	call_key(call, key);
