@@ -40,7 +40,7 @@ static const struct option_spec specs[] = {
 	 .help = "how to reach the API; default: $KUBECONFIG, then the pod's own"},
 	{"server", OPT_STRING, AT(server), "URL", NULL, 0, .help = "the API server's URL, instead of a kubeconfig"},
 	{"insecure", OPT_FLAG, AT(insecure), NULL, NULL, 0, .help = "allow insecure-skip-tls-verify of a kubeconfig"},
-	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz and /metrics there"},
+	{"listen", OPT_STRING, AT(listen), "ADDR:PORT", NULL, 0, .help = "serve /healthz, /livez, /readyz, /metrics and /reserve there"},
 	{"extender-listen", OPT_STRING, AT(extender_listen), "ADDR:PORT", NULL, 0,
 	 .help = "with --mode extender: serve /filter and /prioritize there, and what --listen serves; default: " EXTENDER_LISTEN},
 	{"extender-late", OPT_CHOICE, AT(extender_late), "ANSWER", "pass", 0, .choices = lates,

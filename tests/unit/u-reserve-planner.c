@@ -13,7 +13,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "sched/reserve/plan.h"
-#include "tests/testing/testing.h"
+#include "tests/unit/objects.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED
@@ -24,11 +24,12 @@
 #endif
 
 /* What the child does instead of planning. */
-enum fate { TELL, CRASH, HANG, HANG_SILENT, END, NONSENSE, HALF, NOTHING, FLOOD, EAT };
+enum fate { PLAN, TELL, CRASH, HANG, HANG_SILENT, END, NONSENSE, HALF, NOTHING, FLOOD, EAT };
 
 struct order {
 	enum fate fate;
 	size_t covers;
+	const struct profile *profile;	/* of PLAN */
 };
 
 static const struct order *order_of(const struct plan_input *in)
@@ -79,7 +80,10 @@ static void fated_make(struct decider *d, const struct plan_input *in, struct pl
 		pause();
 	if (o->fate == EAT)
 		eat();
-	fill_plan(out, o->covers);
+	if (o->fate == PLAN)
+		plan_make(d, in, out);
+	else
+		fill_plan(out, o->covers);
 	decider_free(d);
 }
 
@@ -171,7 +175,7 @@ static void expect_plan(struct planner *p, size_t covers)
 {
 	struct lm_err err = {0};
 	auto_plan struct plan plan = {0};
-	struct order order = {TELL, covers};
+	struct order order = {TELL, covers, NULL};
 
 	start(p, &order);
 	if (outcome(p, &plan, &err) != PLANNER_DONE)
@@ -189,7 +193,7 @@ static void expect_failure(enum fate fate, const char *reason)
 {
 	int fds = count_fds();
 	struct planner *p = planner_new();
-	struct order order = {fate, 3};
+	struct order order = {fate, 3, NULL};
 	struct plan plan = {0};
 	struct lm_err err = {0};
 
@@ -218,6 +222,59 @@ static void a_plan_comes_whole(void **state)
 	planner_free(p);
 	planner_free(NULL);
 	expect_nothing_left(fds);
+}
+
+static const struct profile *profile_of(const void *arg, const char *scheduler_name)
+{
+	return STREQ(scheduler_name, "s") ? ((const struct order *)arg)->profile : NULL;
+}
+
+static struct pod *pod_on(const char *name, const char *owner)
+{
+	auto_free char *text = xasprintf("{'metadata':{'name':'%s','namespace':'default','uid':'uid-%s','labels':{'latency-mesh.io/reserve':'true'},"
+					 "'annotations':{'latency-mesh.io/within':'node/a<=5ms','latency-mesh.io/missing':'allow'}%s},'spec':{'nodeName':'a',"
+					 "'schedulerName':'s','containers':[{'name':'c','resources':{'requests':{'cpu':'500m'}}}]}}", name, name, owner);
+
+	return pod_of(text);
+}
+
+/* What comes is what would have been planned here; and the cache is as it was. */
+static void the_real_plan_is_the_same(void **state)
+{
+	static const char owned[] = ",'ownerReferences':[{'kind':'ReplicaSet','name':'web','uid':'rs','controller':true}]";
+	struct reserve_settings settings = {.enabled = true, .namespace_ = "latency"};
+	struct covers none = {0};
+	struct profile profile;
+	struct order order = {.fate = PLAN, .profile = &profile};
+	struct plan_input in = {.cache = cache_new(), .profile = profile_of, .profile_arg = &order, .settings = &settings, .previous = &none,
+				.mono_ms = clock_mono_ms()};
+	struct decider *decider = decider_new();
+	struct planner *p = planner_new();
+	auto_plan struct plan here = {0}, there = {0};
+	auto_buf struct buf text_here = {0}, text_there = {0};
+	struct lm_err err = {0};
+
+	(void)state;
+	profile_init(&profile, "s");
+	cache_put_node(in.cache, node_with("a", "%s", ""));
+	cache_put_node(in.cache, node_with("b", "%s", ""));
+	cache_put_pod(in.cache, pod_on("web", owned));
+	cache_put_pod(in.cache, pod_on("lone", ""));
+	if (!planner_start(p, &in, &err))
+		fail_msg("%s", err.msg);
+	if (outcome(p, &there, &err) != PLANNER_DONE)
+		fail_msg("%s", err.msg);
+	plan_make(decider, &in, &here);
+	assert_int_equal(there.covers.count, 1);
+	assert_string_equal(there.covers.items[0].refuge, "b");
+	assert_int_equal(there.uncovered_count, 1);
+	plan_print(&here, &text_here);
+	plan_print(&there, &text_there);
+	assert_string_equal(text_there.data, text_here.data);
+	planner_free(p);
+	decider_free(decider);
+	profile_free(&profile);
+	cache_free(in.cache);
 }
 
 static void a_crash_is_an_error(void **state)
@@ -269,7 +326,7 @@ static void one_that_hangs_is_ended(void **state)
 	for (i = 0; i < ARRAY_SIZE(fates); i++) {
 		int fds = count_fds();
 		struct planner *p = planner_new();
-		struct order order = {fates[i], 0};
+		struct order order = {fates[i], 0, NULL};
 		struct plan plan = {0};
 		struct lm_err err = {0};
 		int64_t begun;
@@ -293,7 +350,7 @@ static void one_at_a_time(void **state)
 {
 	int fds = count_fds();
 	struct planner *p = planner_new();
-	struct order order = {HANG, 0};
+	struct order order = {HANG, 0, NULL};
 	struct plan_input in = {.profile_arg = &order};
 	struct lm_err err = {0};
 
@@ -309,7 +366,7 @@ static void killed_by_somebody_else(void **state)
 {
 	int fds = count_fds();
 	struct planner *p = planner_new();
-	struct order order = {HANG, 0};
+	struct order order = {HANG, 0, NULL};
 	struct plan plan = {0};
 	struct lm_err err = {0};
 
@@ -325,7 +382,7 @@ static void killed_by_somebody_else(void **state)
 static void no_process_is_an_error(void **state)
 {
 	struct planner *p = planner_new();
-	struct order order = {TELL, 0};
+	struct order order = {TELL, 0, NULL};
 	struct plan_input in = {.profile_arg = &order};
 	struct lm_err err = {0};
 	struct rlimit was, none;
@@ -356,7 +413,7 @@ static void it_ends_with_the_scheduler(void **state)
 	scheduler = fork();
 	if (scheduler == 0) {
 		struct planner *p = planner_new();
-		struct order order = {HANG, 0};
+		struct order order = {HANG, 0, NULL};
 		struct plan_input in = {.profile_arg = &order};
 		struct lm_err err;
 
@@ -412,7 +469,7 @@ static void many_in_a_row_beside_threads(void **state)
 	for (i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL), 0);
 	for (i = 0; i < test_rounds(100); i++) {
-		struct order order = {fates[rng_below(&r, ARRAY_SIZE(fates))], rng_below(&r, 300)};
+		struct order order = {fates[rng_below(&r, ARRAY_SIZE(fates))], rng_below(&r, 300), NULL};
 		auto_plan struct plan plan = {0};
 		struct lm_err err = {0};
 
@@ -431,6 +488,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_comes_whole),
+		cmocka_unit_test(the_real_plan_is_the_same),
 		cmocka_unit_test(a_crash_is_an_error),
 		cmocka_unit_test(an_early_end_is_an_error),
 		cmocka_unit_test(half_a_plan_is_none),
