@@ -188,6 +188,8 @@ refuses 'scheduler.names: "my-latency-scheduler" is served by the release latenc
 refuses 'is served by the release latency-aware-scheduler' "and in the same one" helm install second "$chart" "${nfs[@]}"
 refuses 'scheduler.names: "my-latency-scheduler"' "and with one name of several" \
 	"$HELM" --namespace other install second "$chart" --set 'scheduler.names={mine,my-latency-scheduler}'
+refuses 'reserve.enabled: the Deployment my-latency-scheduler in this namespace keeps room here already' "and one that would keep room in the same namespace" \
+	helm install second "$chart" "${nfs[@]}" --set 'scheduler.names={mine},probe.port=3001'
 does "a second release with a name of its own is installed beside it" \
 	"$HELM" --namespace other install second "$chart" "${nfs[@]}" --set 'scheduler.names={mine},probe.port=3001'
 refuses '"mine" is served by the release second in the namespace other' "an upgrade to the other's name is refused" \

@@ -109,7 +109,7 @@ tenants_on() { awk -v node="^$1\$" '$1 == "tenant" && $3 != "-" && $3 ~ node { p
 
 # --- the cut ---------------------------------------------------------------------------------------------------------
 
-declare -A bound_s running_s
+declare -A bound_s=() running_s=()
 # race SECONDS: looks until all of them have two pods that run elsewhere. When ours do, the tenant leaves the room that the others need.
 race() {
 	local end=$((SECONDS + $1)) app t

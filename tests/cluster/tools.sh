@@ -56,14 +56,14 @@ kubectl_and_helm() {
 	rm -rf "$part/npm"
 }
 
-# image NAME ENTRYPOINT USER TAG...: $part/NAME as the root of an image, in the format of `docker save`
+# image NAME ENTRYPOINT TAG...: $part/NAME as the root of an image, in the format of `docker save`
 image() {
 	local root=$part/$1 work=$part/image tags
-	printf -v tags ', "%s"' "${@:4}"
+	printf -v tags ', "%s"' "${@:3}"
 	mkdir "$work"
 	tar --owner=0 --group=0 --numeric-owner --sort=name --mtime=@0 -C "$root" -cf "$work/layer.tar" .
 	cat >"$work/config.json" <<-J
-		{"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["$2"], "User": "$3", "Env": ["PATH=/bin"]},
+		{"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["$2"], "Env": ["PATH=/bin"]},
 		 "rootfs": {"type": "layers", "diff_ids": ["sha256:$(sha256sum <"$work/layer.tar" | cut -d' ' -f1)"]}}
 	J
 	echo "[{\"Config\": \"config.json\", \"RepoTags\": [${tags#, }], \"Layers\": [\"layer.tar\"]}]" >"$work/manifest.json"
@@ -72,7 +72,6 @@ image() {
 	rm -rf "$work" "$root"
 }
 
-# As the published one it is no root: where Pod Security is restricted, pods of it run.
 pause_image() {
 	mkdir "$part/pause"
 	gcc -Os -static -s -x c -o "$part/pause/pause" - <<-'C'
@@ -81,7 +80,7 @@ pause_image() {
 		static void end(int signal) { (void)signal; _exit(0); }	/* PID 1 has no default action: pods would take 30 s to end */
 		int main(void) { signal(SIGTERM, end); signal(SIGINT, end); for (;;) pause(); }
 	C
-	image pause /pause 65535:65535 localhost/pause:1
+	image pause /pause localhost/pause:1
 }
 
 # Under its public name too: what a user types with busybox works in the laboratory as it stands.
@@ -91,7 +90,7 @@ busybox_image() {
 	chmod 1777 "$root/tmp"
 	for name in $("$busybox" --list) sh; do ln -sf busybox "$root/bin/$name"; done
 	cp --remove-destination "$busybox" "$root/bin/busybox"	# one of the names is its own
-	image busybox /bin/sh '' localhost/busybox:1 busybox:1
+	image busybox /bin/sh localhost/busybox:1 busybox:1
 }
 
 [ "$(uname -m)" = x86_64 ] || fail "user-mode-linux is for x86-64"

@@ -52,6 +52,18 @@ A class is cluster-wide, and its value can never change, so one that is not the 
 reserve={{ ternary "on" "off" (eq (include "latency.reserves" .) "true") }} healing={{ ternary "on" "off" .Values.healing.enabled }}
 {{- end }}
 
+{{/* The pods that keep room are known by their namespace: two releases in one would take each other's for their own. */}}
+{{- define "latency.refuseNeighbour" -}}
+{{- if include "latency.reserves" . }}
+{{- range $other := (lookup "apps/v1" "Deployment" .Release.Namespace "").items }}
+{{- $release := dig "metadata" "annotations" "meta.helm.sh/release-name" "" $other }}
+{{- if and (ne $release $.Release.Name) (contains "reserve=on" (dig "spec" "template" "metadata" "annotations" "latency-mesh.io/read-at-start" "" $other)) }}
+{{- fail (printf "reserve.enabled: the Deployment %s in this namespace keeps room here already; choose another namespace, or reserve.enabled: false" $other.metadata.name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "latency.checkReserve" -}}
 {{- $config := .Values.scheduler.config }}
 {{- if hasKey $config "reserve" }}{{ fail "scheduler.config.reserve: is made from the chart's own value reserve, which also makes the class and the rights" }}{{ end }}
