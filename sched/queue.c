@@ -357,16 +357,34 @@ static bool end_attempt(struct queue *q, struct item *item, int64_t mono_ms)
 	return false;
 }
 
+static void park_until(struct queue *q, struct item *item, unsigned wake, int64_t mono_ms)
+{
+	leave(q, item);
+	item->wake = wake;
+	item->due_ms = mono_ms + QUEUE_PARKED_MAX_MS;
+	enter(q, item, QUEUE_PARKED);
+}
+
 void queue_refused(struct queue *q, const char *uid, unsigned wake, int64_t mono_ms)
 {
 	struct item *item = find(q, uid);
 
 	if (!item || item->state != QUEUE_TAKEN || end_attempt(q, item, mono_ms))
 		return;
-	leave(q, item);
-	item->wake = wake;
-	item->due_ms = mono_ms + QUEUE_PARKED_MAX_MS;
-	enter(q, item, QUEUE_PARKED);
+	park_until(q, item, wake, mono_ms);
+}
+
+void queue_put_off(struct queue *q, const char *uid, unsigned wake, int64_t mono_ms)
+{
+	struct item *item = find(q, uid);
+
+	if (!item || item->state != QUEUE_TAKEN)
+		return;
+	item->backoff_until_ms = mono_ms;
+	if (item->changed)
+		move(q, item, QUEUE_READY);
+	else
+		park_until(q, item, wake, mono_ms);
 }
 
 void queue_failed(struct queue *q, const char *uid, int64_t mono_ms)

@@ -48,6 +48,8 @@ void queue_remove(struct queue *q, const char *uid);			/* in any state; unknown 
 const char *queue_take(struct queue *q, int64_t mono_ms);
 /* No node fits: it waits for one of the `wake` bits (cache.h). */
 void queue_refused(struct queue *q, const char *uid, unsigned wake, int64_t mono_ms);
+/* It was not tried, as something has to be ready first: the same without a back-off, so that it is ready at once when one of the bits comes. */
+void queue_put_off(struct queue *q, const char *uid, unsigned wake, int64_t mono_ms);
 /* The attempt failed for another reason: tried again after the back-off. */
 void queue_failed(struct queue *q, const char *uid, int64_t mono_ms);
 /* Something of `bits` (cache.h) happened. Returns how many pods left the parking place. */

@@ -133,7 +133,7 @@ static void decide_as_always(struct scheduler *s, struct decision_input *in)
 	if (decision.node >= 0)
 		placed(s, in, &decision);
 	else if (reserve_refused(s->reserve, in->pod, in->mono_ms))
-		queue_refused(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
+		queue_put_off(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
 	else
 		refused(s, in, &decision);
 }
@@ -155,7 +155,7 @@ static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 	metrics_add(s->stats, STAT_BAD_REQUESTS, 0, cached->pod->ask.error != NULL);
 	switch (reserve_refuge(s->reserve, cached->pod, mono_ms)) {
 	case RESERVE_WAIT:
-		queue_refused(s->queue, uid, WAKE_RESERVE, mono_ms);
+		queue_put_off(s->queue, uid, WAKE_RESERVE, mono_ms);
 		return;
 	case RESERVE_GO:
 		if (decide_in_refuge(s, &in))

@@ -159,13 +159,12 @@ static void say_why(struct work *w, uint32_t i, const struct decision_input *in,
 	decision->verdicts = NULL;
 }
 
-/* Those who have a refuge, in order. False: decide() refused one, who has none now. */
-static bool check_in_order(struct work *w, uint32_t failure)
+/* Those who have a refuge, in order. Whom decide() refuses has none any more. */
+static void check_in_order(struct work *w, uint32_t failure)
 {
 	const struct failure *f = &w->failures[failure];
 	struct decision_input in;
 	struct decision decision;
-	bool all = true;
 	uint32_t i;
 
 	for (i = f->first; i < f->first + f->count; i++) {
@@ -174,31 +173,38 @@ static bool check_in_order(struct work *w, uint32_t failure)
 		if (w->wants[i].kept || refuge < 0)
 			continue;
 		seat_ask(w, i, &in, &decision);
-		if (seat_takes(&decision, (uint32_t)refuge)) {
+		if (seat_takes(&decision, (uint32_t)refuge))
 			cache_assume(w->in->cache, w->wants[i].pod->uid, (uint32_t)refuge);
-		} else {
+		else
 			loads_take(w, i);
-			all = false;
-		}
 	}
-	return all;
 }
 
-/* It has been seated after some who come after it: does the order hold, too? If not it goes nowhere, and the others are where they were. */
-static void check_again(struct work *w, uint32_t failure, uint32_t i)
+/*
+ * It came after some who wait for it (a circle, or its turn was past): is each of the others still right where it is? If not it goes nowhere.
+ */
+static void check_others(struct work *w, uint32_t failure, uint32_t late)
 {
-	auto_free int32_t *was = xcalloc(w->want_count, sizeof(*was));
+	const struct failure *f = &w->failures[failure];
+	struct decision_input in;
+	struct decision decision;
+	bool all = true;
+	uint32_t i;
 
-	loads_get(w, was);
-	seat_close(w);
-	seat_open(w, failure);
-	if (check_in_order(w, failure))
+	for (i = f->first; i < f->first + f->count && all; i++) {
+		const struct want *want = &w->wants[i];
+
+		if (i == late || !want->tied || want->kept || want->refuge < 0)
+			continue;
+		cache_forget(w->in->cache, want->pod->uid);
+		seat_ask(w, i, &in, &decision);
+		all = seat_takes(&decision, (uint32_t)want->refuge);
+		cache_assume(w->in->cache, want->pod->uid, (uint32_t)want->refuge);
+	}
+	if (all)
 		return;
-	was[i] = NOWHERE;
-	loads_set(w, was);
-	seat_close(w);
-	seat_open(w, failure);
-	check_in_order(w, failure);
+	cache_forget(w->in->cache, w->wants[late].pod->uid);
+	loads_take(w, late);
 }
 
 static void check_failure(struct work *w, uint32_t failure)
@@ -212,7 +218,7 @@ static void check_failure(struct work *w, uint32_t failure)
 	check_in_order(w, failure);
 	for (i = f->first; i < f->first + f->count; i++)
 		if (w->wants[i].refuge < 0 && seat_one(w, i, NOWHERE, &in, &decision) && w->wants[i].tied)
-			check_again(w, failure, i);
+			check_others(w, failure, i);
 	for (i = f->first; i < f->first + f->count; i++)
 		if (w->wants[i].refuge < 0) {
 			seat_ask(w, i, &in, &decision);

@@ -185,6 +185,16 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Whom it was closed to may try again. */
+static void note_closed(struct keeper *k)
+{
+	bool closed = keeper_closed(k);
+
+	if (k->was_closed && !closed)
+		k->reserve->hooks.wake(k->reserve->hooks.arg, WAKE_RESERVE);
+	k->was_closed = closed;
+}
+
 static int64_t tick_keepers(struct reserve *r, int64_t mono_ms, int64_t until)
 {
 	size_t i;
@@ -192,8 +202,10 @@ static int64_t tick_keepers(struct reserve *r, int64_t mono_ms, int64_t until)
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 
-		if (k->look_ms <= mono_ms)
+		if (k->look_ms <= mono_ms) {
 			k->look_ms = keeper_tick(k, mono_ms);
+			note_closed(k);
+		}
 		until = earlier(until, k->look_ms);
 	}
 	return until;

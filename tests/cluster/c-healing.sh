@@ -93,7 +93,7 @@ room_is() { [ "$(kept placeholder "$1")" = "$2" ]; }
 room_runs() { [ "$(lm get pods -l latency-mesh.io/role=placeholder --field-selector "spec.nodeName=$1" -o jsonpath='{.items[*].status.phase}')" = "$2" ]; }
 no_guard() { [ -z "$(lm get pods -l latency-mesh.io/role=guard -o name)" ]; }
 leader() { lm get lease my-latency-scheduler -o jsonpath='{.spec.holderIdentity}' | sed 's/_.*//'; }
-ask_leader() { kubectl --request-timeout=10s get --raw "/api/v1/namespaces/$namespace/pods/$(leader):8080/proxy/$1"; }
+ask_leader() { timeout 10 kubectl get --raw "/api/v1/namespaces/$namespace/pods/$(leader):8080/proxy/$1"; }
 pods_are() { [ "$(ask_leader metrics | sed -n "s/^latency_sched_reserve_pods{state=\"$1\"} //p")" = "$2" ]; }
 
 # A tenant that wants all there is, of the same size: what it does not get is kept

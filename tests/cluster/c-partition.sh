@@ -53,7 +53,7 @@ heard() { awk -v a="$(of_matrix lost_s "$1")" -v s="$silent_s" 'BEGIN { exit !(a
 
 leader() { lm get lease my-latency-scheduler -o jsonpath='{.spec.holderIdentity}' | sed 's/_.*//'; }
 leads_on() { [ "$(lm get pod "$(leader)" -o jsonpath='{.spec.nodeName}')" = "$1" ]; }
-metrics() { kubectl --request-timeout=5s get --raw "/api/v1/namespaces/$namespace/pods/$(leader):8080/proxy/metrics"; }
+metrics() { timeout 10 kubectl get --raw "/api/v1/namespaces/$namespace/pods/$(leader):8080/proxy/metrics"; }
 # lives LIFE: how many nodes the leader takes for that
 lives() { metrics | sed -n "s/^latency_sched_heal_nodes{life=\"$1\"} //p"; }
 some_are() { local n; n=$(lives "$1"); [ "${n:-0}" -ge "${2:-1}" ]; }

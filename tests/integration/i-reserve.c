@@ -11,6 +11,7 @@
 
 #define TENANT 400		/* thousandths of a CPU */
 #define SETTLE_MS 20000
+#define VICTIMS 4
 
 /* Three nodes, two apps near the first: 1200m and 500m would have to go if it failed. */
 static void begin(struct shelter *h)
@@ -78,21 +79,23 @@ static int64_t die(struct shelter *h, const char *node)
 	return from;
 }
 
-/* As another scheduler's pods would, all the time, until everybody has a node. */
-static void come(struct shelter *h, int64_t from, const char *dead)
+/* Everybody gets a node, and no tenant could have taken it in between. How long it took. */
+static int64_t come(struct shelter *h, int64_t from, const char *dead)
 {
-	int64_t until;
+	int64_t begun = clock_mono_ms(), took_ms, until;
 
 	shelter_placed(h);
+	took_ms = clock_mono_ms() - begun;
 	until = shelter_version(h);
 	shelter_judge(h, from, until, TENANT, dead);
+	return took_ms;
 }
 
 static void a_node_dies_and_its_pods_come_into_their_room(void **state)
 {
 	struct shelter h;
 	char web[64], db[64];
-	int64_t from, begun;
+	int64_t from;
 
 	(void)state;
 	begin(&h);
@@ -100,9 +103,7 @@ static void a_node_dies_and_its_pods_come_into_their_room(void **state)
 	snprintf(web, sizeof(web), "%s", shelter_refuge(&h, "web-0"));
 	snprintf(db, sizeof(db), "%s", shelter_refuge(&h, "db-0"));
 	from = die(&h, "a");
-	begun = clock_mono_ms();
-	come(&h, from, "a");
-	test_deadline("from a node's death until all its pods are bound", (double)(clock_mono_ms() - begun), 5000, "ms");
+	test_deadline("from a node's death until all its pods are bound", (double)come(&h, from, "a"), 5000, "ms");
 	assert_int_equal(shelter_fill(&h, TENANT), 0);
 	assert_int_equal(sched_log_count(&h.s, "does not fit into its room", 0), 0);
 	assert_string_equal(sched_where(&h.s, "db-0-again-0"), db);
@@ -115,10 +116,19 @@ static void a_node_dies_and_its_pods_come_into_their_room(void **state)
 
 /* --- what the room follows ---------------------------------------------------------------------------------------------- */
 
+static void moves_to(struct shelter *h, const char *pod, const char *node)
+{
+	int64_t until = clock_mono_ms() + SETTLE_MS;
+
+	while (!STREQ(shelter_refuge(h, pod), node) && clock_mono_ms() < until)
+		usleep(20000);
+	assert_string_equal(shelter_refuge(h, pod), node);
+	shelter_whole(h);
+}
+
 static void room_follows_pods_their_labels_latencies_and_nodes(void **state)
 {
 	struct shelter h;
-	char refuge[64];
 
 	(void)state;
 	begin(&h);
@@ -131,44 +141,85 @@ static void room_follows_pods_their_labels_latencies_and_nodes(void **state)
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web-1", "{\"gracePeriodSeconds\":0}");
 	settles_at(&h, 1100);
 	sched_matrix(&h.s, 2, "0 30 5  30 0 5  5 5 0"); /* b is too far now */
-	shelter_whole(&h);
-	assert_string_equal(shelter_refuge(&h, "web-0"), "c");
-	assert_string_equal(shelter_refuge(&h, "db-0"), "c");
+	moves_to(&h, "web-0", "c");
+	moves_to(&h, "db-0", "c");
 	sched_matrix(&h.s, 3, "0 5 30  5 0 5  30 5 0");
-	shelter_whole(&h);
-	while (!STREQ(shelter_refuge(&h, "web-0"), "b"))
-		usleep(20000);
-	shelter_whole(&h);
+	moves_to(&h, "web-0", "b");
+	moves_to(&h, "db-0", "b");
 	sched_matrix(&h.s, 4, "0 5 5  5 0 5  5 5 0");
-	snprintf(refuge, sizeof(refuge), "/api/v1/nodes/%s", shelter_refuge(&h, "web-0"));
-	standin_do(&h.s.api, 200, "DELETE", refuge, NULL);
-	while (!STREQ(shelter_refuge(&h, "web-0"), "c"))
-		usleep(20000);
-	shelter_whole(&h);
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/nodes/b", NULL);
+	moves_to(&h, "web-0", "c");
 	end(&h);
 }
 
 static void growing_needs_no_guard_and_shrinking_does(void **state)
 {
 	struct shelter h;
-	int guards;
 
 	(void)state;
 	begin(&h);
-	guards = writes(&h, "POST", "guard");
 	shelter_pod(&h, "web-2", "web", "a", 600);
 	settles_at(&h, 2300);
 	shelter_whole(&h);
-	assert_int_equal(sched_log_count(&h.s, "latency-mesh-guard", 0), 0);
-	assert_int_equal(guards, 0);
+	assert_int_equal(writes(&h, "DELETE", "guard"), 0);
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web-2", "{\"gracePeriodSeconds\":0}");
 	settles_at(&h, 1700);
-	assert_int_equal(sched_log_count(&h.s, "latency-mesh-guard", 1), 1);
+	assert_int_equal(writes(&h, "DELETE", "guard"), 1);
 	shelter_whole(&h);
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web-0", "{\"gracePeriodSeconds\":0}");
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web-1", "{\"gracePeriodSeconds\":0}");
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-0", "{\"gracePeriodSeconds\":0}");
 	settles_at(&h, 0);
+	end(&h);
+}
+
+/* It is decided on as always, and only when nothing is left gets the room that was kept for another failure. */
+static void a_pod_that_went_alone_has_its_room_as_the_last_resort(void **state)
+{
+	struct shelter h;
+	char refuge[64];
+
+	(void)state;
+	begin(&h);
+	shelter_fill(&h, TENANT);
+	assert_null(shelter_flaw(&h));
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-0", "{\"gracePeriodSeconds\":0}");
+	shelter_pod(&h, "db-1", "db", "a", 500);
+	assert_string_equal(sched_where(&h.s, "db-1"), "a"); /* its own place is free */
+	assert_int_equal(sched_log_count(&h.s, "is opened", 0), 0);
+	shelter_whole(&h);
+	snprintf(refuge, sizeof(refuge), "%s", shelter_refuge(&h, "db-1"));
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-1", "{\"gracePeriodSeconds\":0}");
+	assert_true(shelter_fill(&h, TENANT) > 0);
+	shelter_pod(&h, "db-2", "db", "a", 500);
+	assert_string_equal(sched_where(&h.s, "db-2"), refuge);
+	end(&h);
+}
+
+/* A kubelet refuses some (Failed), people and controllers delete others. */
+static void what_ends_or_goes_by_itself_is_made_anew(void **state)
+{
+	struct shelter h;
+	auto_json cJSON *list = NULL;
+	const cJSON *pod;
+
+	(void)state;
+	begin(&h);
+	list = standin_want(&h.s.api, 200, "GET", "/api/v1/namespaces/" SHELTER_NAMESPACE "/pods", NULL);
+	cJSON_ArrayForEach(pod, item_at(list, "items")) {
+		auto_free char *path = xasprintf("/api/v1/namespaces/" SHELTER_NAMESPACE "/pods/%s/status", text_at(pod, "metadata.name"));
+
+		standin_do(&h.s.api, 200, "PATCH", path, "{\"status\":{\"phase\":\"Failed\",\"reason\":\"OutOfcpu\"}}");
+	}
+	assert_int_equal(sched_log_count(&h.s, "a request of the reserve failed", 0), 0);
+	while (writes(&h, "DELETE", "room") < cJSON_GetArraySize(item_at(list, "items")))
+		usleep(20000);
+	shelter_whole(&h);
+	settles_at(&h, 1700);
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/" SHELTER_NAMESPACE "/pods?labelSelector=latency-mesh.io/role%3Dplaceholder",
+		   "{\"gracePeriodSeconds\":0}");
+	shelter_whole(&h);
+	settles_at(&h, 1700);
 	end(&h);
 }
 
@@ -244,40 +295,66 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 /* So that a moment is long enough to be hit. */
 #define SLOWLY "{\"rules\":[" SPOILT("*", "\"action\":\"delay\",\"delay_ms\":15") ",{\"path\":\"*/binding\",\"action\":\"delay\",\"delay_ms\":15}]}"
 
-static void crash(struct shelter *h, struct rng *r)
-{
+/* One that is killed and started again at some moment of a failure, as often as it is unlucky. */
+struct victim {
+	struct shelter h;
 	char dead[64];
-	int kills = 1 + (int)rng_below(r, 2), i;
 	int64_t from;
+};
 
-	snprintf(dead, sizeof(dead), "%s", shelter_busiest(h));
-	from = die(h, dead);
-	for (i = 0; i < kills; i++) {
-		usleep(1000 * rng_below(r, i ? 400 : 150));
-		assert_int_equal(sched_stop(&h->s, SIGKILL), 128 + SIGKILL);
-		sched_launch(&h->s, h->options);
-	}
-	come(h, from, dead);
-	shelter_revive(h, dead);
-	shelter_whole(h);
-	shelter_judge(h, 0, 0, 0, dead);
-	shelter_mark(h);
+static void victim_begin(struct victim *v)
+{
+	begin(&v->h);
+	standin_faults(&v->h.s.api, SLOWLY);
 }
 
+static void victim_fails(struct victim *v, struct rng *r)
+{
+	snprintf(v->dead, sizeof(v->dead), "%s", shelter_busiest(&v->h));
+	v->from = die(&v->h, v->dead);
+	usleep(1000 * rng_below(r, 120));
+	do {
+		assert_int_equal(sched_stop(&v->h.s, SIGKILL), 128 + SIGKILL);
+		sched_launch(&v->h.s, v->h.options);
+		usleep(1000 * rng_below(r, 400));
+	} while (rng_chance(r, 0.3));
+}
+
+static void victim_recovers(struct victim *v)
+{
+	come(&v->h, v->from, v->dead);
+	shelter_revive(&v->h, v->dead);
+}
+
+static void victim_is_whole(struct victim *v)
+{
+	shelter_whole(&v->h);
+	shelter_judge(&v->h, 0, 0, 0, v->dead);
+	shelter_mark(&v->h);
+}
+
+/* Several side by side, as they mostly wait. */
 static void killed_anywhere_on_the_way_nothing_is_lost(void **state)
 {
+	static struct victim victims[VICTIMS];
 	struct rng r = rng_make(test_seed());
 	const char *wanted = getenv("RESERVE_ROUNDS");
-	int rounds = wanted ? atoi(wanted) : test_rounds(20), i;
-	struct shelter h;
+	int rounds = wanted ? atoi(wanted) : test_rounds(20), i, j;
 
 	(void)state;
-	begin(&h);
-	standin_faults(&h.s.api, SLOWLY);
-	for (i = 0; i < rounds; i++)
-		crash(&h, &r);
-	printf("# killed in %d handovers\n", rounds);
-	end(&h);
+	for (i = 0; i < VICTIMS; i++)
+		victim_begin(&victims[i]);
+	for (i = 0; i < rounds; i += VICTIMS) {
+		for (j = 0; j < VICTIMS; j++)
+			victim_fails(&victims[j], &r);
+		for (j = 0; j < VICTIMS; j++)
+			victim_recovers(&victims[j]);
+		for (j = 0; j < VICTIMS; j++)
+			victim_is_whole(&victims[j]);
+	}
+	printf("# killed in %d handovers\n", i);
+	for (i = 0; i < VICTIMS; i++)
+		end(&victims[i].h);
 }
 
 int main(void)
@@ -286,6 +363,8 @@ int main(void)
 		cmocka_unit_test(a_node_dies_and_its_pods_come_into_their_room),
 		cmocka_unit_test(room_follows_pods_their_labels_latencies_and_nodes),
 		cmocka_unit_test(growing_needs_no_guard_and_shrinking_does),
+		cmocka_unit_test(a_pod_that_went_alone_has_its_room_as_the_last_resort),
+		cmocka_unit_test(what_ends_or_goes_by_itself_is_made_anew),
 		cmocka_unit_test(pods_of_other_namespaces_have_no_role),
 		cmocka_unit_test(faults_of_the_server_delay_and_break_nothing),
 		cmocka_unit_test(killed_anywhere_on_the_way_nothing_is_lost),
