@@ -31,7 +31,7 @@ nightly_threads='i-(reserve-show|replay|thousand|merge-crash|elect|explain|sched
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
 nightly_address='i-(replay|thousand|elect)'
 
-# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=40
 
@@ -237,7 +237,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-json|u-history|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
