@@ -6,9 +6,9 @@
  * A link is a peer with an address: a node (but ourselves) or a client. Its history belongs to its name and address together;
  * either changed, it starts empty. Peers that share an address share one ping. Owned and used by the probing thread.
  *
- * Silence counts what we listened for, by the monotonic clock: from the last reply on, round by round, and of what lies between the ends of two rounds
- * no more than `step_ms`. So a machine or a probe that was stopped for an hour has not been listening for an hour, and a round whose pings have no known
- * fate adds nothing. A peer that never answered has no silence.
+ * Silence counts what we listened for: from the last reply on, round by round, and of what lies between the ends of two rounds no more than step_ms
+ * (the clock runs on while a machine is suspended). So a machine or a probe that was stopped for an hour has not been listening for an hour, and a
+ * round whose pings have no known fate adds nothing. A peer that never answered has no silence.
  */
 #ifndef PROBE_LINKS_H
 #define PROBE_LINKS_H
@@ -48,7 +48,7 @@ struct links {
 
 struct link_spans {
 	int64_t rtt_ms, loss_ms;
-	int64_t step_ms;			/* most that one round adds to a silence: two intervals, as rounds do not lie farther apart while we run */
+	int64_t step_ms;			/* most that one round adds to a silence: two intervals; rounds of who runs lie no farther apart */
 };
 
 #define LINKS_SILENT_ROUNDS 2			/* one round may be lost to a busy moment */
@@ -64,8 +64,8 @@ void links_record(struct links *l, const struct ping_results *results, const str
 /* A node that answered before, and to LINKS_SILENT_ROUNDS rounds in a row did not. Clients come and go. */
 bool links_is_silent(const struct link *k);
 /*
- * Something is worth a report before its time: a pair moved since the last one, by 20 % and 0.5 ms, or its loss by 0.1, or its window is empty or no more;
- * a node fell silent (above) or came back, or is silent for less than LINKS_TOLD_MS; or the list changed.
+ * Something is worth a report before its time: a pair moved since the last one, by 20 % and 0.5 ms, or its loss by 0.1, or its window became empty or
+ * is so no more; a node fell silent (above) or came back, or is silent for less than LINKS_TOLD_MS; or the list changed.
  */
 bool links_moved(const struct links *l);
 /* Appends all to the report; they count as published. */

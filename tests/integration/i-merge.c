@@ -562,7 +562,8 @@ static void expect_silence(const char *file, double lost_s, uint32_t witnesses)
 /* Each run is another process: what a merger knows of it is in the reports alone. */
 static void silence_is_in_the_matrix_by_the_word_of_young_reports(void **state)
 {
-	auto_free char *said = NULL, *text = NULL, *command = xasprintf("cd %s && exec %s --check cluster-latency.json", dir, test_program("latency-merge"));
+	auto_free char *command = xasprintf("cd %s && exec %s --check cluster-latency.json", dir, test_program("latency-merge"));
+	auto_free char *said = NULL, *text = NULL;
 	int seq;
 
 	(void)state;

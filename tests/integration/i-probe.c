@@ -329,8 +329,8 @@ static void silence_of_a_peer_is_told_in_every_round(void **state)
 	silence_s(p, &last);
 	assert_true(last - first >= 5 && last - first <= 20);	/* a report a round, not more; on a busy machine rounds are late */
 	read_report(p, &r);
-	assert_true(link_of(&r.peers, "b")->silent_s < 0.5 && link_of(&r.clients, "c")->silent_s < 0.5 && isnan(link_of(&r.peers, "never")->silent_s));
-	assert_true(r.publish_s >= 3600);
+	assert_true(link_of(&r.peers, "b")->silent_s < 0.5 && link_of(&r.clients, "c")->silent_s < 0.5);
+	assert_true(isnan(link_of(&r.peers, "never")->silent_s) && r.publish_s >= 3600);
 	wire_rule(0x0101, (struct wire_answer){0});
 	start_ms = clock_mono_ms();
 	assert_true(test_wait(heard, p, 10000));

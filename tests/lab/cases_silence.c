@@ -10,8 +10,8 @@
 #include "tests/lab/guest.h"
 
 /*
- * What a judge of deaths reads in the snapshot: lost_s, witnesses, age_s. The probes have a round a second and a report at least every five, so a row is a
- * witness for 12 s (fold.h).
+ * What a judge of deaths reads in the snapshot: lost_s, witnesses, age_s. The probes have a round a second and a report at least every five, so a
+ * row is a witness for 12 s (fold.h).
  */
 #define SETTLE_S 90
 #define WITNESS_S 12
@@ -103,8 +103,8 @@ int case_icmp_dropped_and_dead(struct cluster *c, struct lm_err *err)
 /* --- one probe alone on the side of the volume ----------------------------------------------------------------------- */
 
 /*
- * This host loses all others, and no report of theirs comes: their probes are stopped. (Without a route to the volume they would hang in it as well, but the
- * kernel's NFS client takes minutes to come back from that.)
+ * This host loses all others, and no report of theirs comes: their probes are stopped. (Without a route to the volume they would hang in it as well,
+ * but the kernel's NFS client takes minutes to come back from that.)
  */
 static int cut(struct cluster *c, int alone, bool on, struct wire *before, struct lm_err *err)
 {
