@@ -1,6 +1,7 @@
 /*
- * awaited.h - a pod that comes to a node is what others waited for: those that were refused because nobody matched their target are looked at again at once, whatever
- * their back-off is. So a chain of pods that wait for each other is placed one after the other without pause, in whatever order they came.
+ * awaited.h - a pod that comes to a node is what others waited for: those that were refused because nobody matched their target are looked at
+ * again at once, whatever their back-off is. So a chain of pods that wait for each other is placed one after the other without pause, in
+ * whatever order they came.
  *
  * A pod is only hurried after a look that found its target missing, so that pods which come and go cannot have the same one looked at all the time.
  */

@@ -113,14 +113,10 @@ static void say_placed(const struct pod *pod)
 	log_debug("pod seen on a node", FIELDS(LS("pod", key), LS("node", pod->node), LS("scheduler", pod->scheduler_name)));
 }
 
-/* Into the cache, with who waits for it told. */
-static void cache_pod(struct feed *f, struct pod *pod)
+/* Is it news that it is on a node, with these labels? */
+static bool has_come(const struct cached_pod *before, const struct pod *pod)
 {
-	unsigned wake = cache_put_pod(f->cache, pod);
-
-	if (wake & WAKE_POD_ADDED)
-		awaited_came(f->queue, f->cache, pod, clock_mono_ms());
-	f->wake |= wake;
+	return *pod->node && !(before && STREQ(before->pod->uid, pod->uid) && *before->pod->node && labels_equal(&before->pod->labels, &pod->labels));
 }
 
 static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
@@ -131,7 +127,9 @@ static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 
 	if (*pod->node && !(before && *before->pod->node))
 		say_placed(pod);
-	cache_pod(f, pod);
+	if (has_come(before, pod))	/* before the cache knows: nothing is decided in between */
+		awaited_came(f->queue, f->cache, pod, clock_mono_ms());
+	f->wake |= cache_put_pod(f->cache, pod);
 	if (replaced) {
 		drop_pod(f, replaced);
 		tell_any(f, replaced);

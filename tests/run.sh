@@ -230,7 +230,7 @@ on_kubelets() {
 nightly() {
 	sanitized_rounds=100 once= nightly_address= nightly_threads=
 	all
-	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
+	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES CHAINS_ROUNDS=60 end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
 	KUBERNETES=1.36.3 LABEL=cluster on_kubelets all
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"

@@ -1,7 +1,7 @@
 /*
- * Pods that wait for each other: pod 0 is limited to the node edge-1, each other one to the one before it. In whatever order they come, and whichever of them goes
- * in between, each that waits says for what, in its condition; each is bound as soon as what it waits for is, by that event and not by a back-off or a period; and within
- * its limit. Pods that wait in a circle say so.
+ * Pods that wait for each other: pod 0 is limited to the node edge-1, each other one to the one before it. In whatever order they come, and
+ * whichever of them goes in between, each that waits says for what, in its condition; each is bound as soon as what it waits for is, by that
+ * event and not by a back-off or a period; and within its limit. Pods that wait in a circle say so.
  */
 #include <math.h>
 #include <signal.h>

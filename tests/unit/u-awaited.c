@@ -1,6 +1,6 @@
 /*
- * awaited.h over random clusters: what the decision itself says of a waiting pod before and after another one came is the judge of who must be looked at again. And a
- * chain needs one look a pod once its first one came, whatever happened before.
+ * awaited.h over random clusters: what the decision itself says of a waiting pod before and after another one came is the judge of who must be
+ * looked at again. And a chain needs one look a pod once its first one came, whatever happened before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +35,8 @@ static void end(void)
 /* A pod in a namespace of its choice. */
 static const struct pod *put(const char *name, const char *namespace_, const char *node, const char *metadata)
 {
-	auto_free char *text = xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"uid-%s\"%s},\"spec\":{\"nodeName\":\"%s\"}}", name, namespace_, name,
-					 metadata, node);
+	auto_free char *text = xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"uid-%s\"%s},\"spec\":{\"nodeName\":\"%s\"}}", name,
+					 namespace_, name, metadata, node);
 	auto_json cJSON *json = json_parse(text, strlen(text), JSON_DEPTH_API, &(struct lm_err){0});
 	struct pod *pod = pod_parse(json, &(struct lm_err){0});
 
