@@ -4,7 +4,7 @@
 #include "lib/mem.h"
 #include "sched/reserve/plan_private.h"
 
-#define EFFORT UINT64_C(200000000)	/* looks at a node for a pod: 5 to 15 ns each */
+#define EFFORT UINT64_C(60000000)	/* looks at a node for a pod, 20 to 50 ns each: two or three seconds */
 
 void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *reason)
 {

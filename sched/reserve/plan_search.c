@@ -80,30 +80,32 @@ struct tree {
 	uint32_t choice_count[TREE_WANTS];
 	int32_t here[TREE_WANTS], best[TREE_WANTS];
 	struct score score;
+	bool found;			/* something better than what was there */
 	uint32_t looks;
 };
 
-static int by_price(const void *a, const void *b)
-{
-	const struct choice *x = a, *y = b;
-
-	return x->price != y->price ? (x->price > y->price) - (x->price < y->price) : (x->node > y->node) - (x->node < y->node);
-}
-
+/* The cheapest ones, in order. */
 static void choose_from(struct tree *t, uint32_t level)
 {
 	struct work *w = t->w;
 	const struct want *want = &w->wants[t->wants[level]];
-	auto_free struct choice *all = xcalloc(want->allowed_count + 1, sizeof(*all));
-	uint32_t count = 0, k;
+	struct choice *choices = t->choices[level];
+	uint32_t count = 0, k, at;
 
-	for (k = 0; k < want->allowed_count; k++)
-		if (loads_fits(w, t->wants[level], want->allowed[k]))
-			all[count++] = (struct choice){want->allowed[k], loads_price(w, t->wants[level], want->allowed[k])};
-	if (count)
-		qsort(all, count, sizeof(*all), by_price);
-	t->choice_count[level] = count < TREE_NODES ? count : TREE_NODES;
-	memcpy(t->choices[level], all, t->choice_count[level] * sizeof(*all));
+	for (k = 0; k < want->allowed_count; k++) {
+		struct choice one = {want->allowed[k], 0};
+
+		if (!loads_fits(w, t->wants[level], one.node))
+			continue;
+		one.price = loads_price(w, t->wants[level], one.node);
+		if (count == TREE_NODES && one.price >= choices[count - 1].price)
+			continue;
+		count += count < TREE_NODES;
+		for (at = count - 1; at && choices[at - 1].price > one.price; at--)
+			choices[at] = choices[at - 1];
+		choices[at] = one;
+	}
+	t->choice_count[level] = count;
 }
 
 /* As deep as TREE_WANTS. */
@@ -116,6 +118,7 @@ static void climb(struct tree *t, uint32_t level, struct score so_far)
 		return;
 	if (level == t->count) {
 		t->score = so_far;
+		t->found = true;
 		memcpy(t->best, t->here, sizeof(t->best));
 		return;
 	}
@@ -154,7 +157,7 @@ static bool try_all(struct work *w, const struct failure *f, struct score score,
 	t->score = score;
 	t->score.cost -= 1e-12 + score.cost * 1e-9;
 	climb(t, 0, (struct score){0});
-	return score_better(t->score, score);
+	return t->found;
 }
 
 /* --- one failure ---------------------------------------------------------------------------------------------------------- */

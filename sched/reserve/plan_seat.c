@@ -152,11 +152,53 @@ static void say_why(struct work *w, uint32_t i, const struct decision_input *in,
 		decision->verdicts = verdicts;
 	}
 	if (decision->feasible)
-		buf_str(&text, "what is free is not enough for it beside the other pods of its node");
+		buf_str(&text, "it does not go together with the other pods of its node");
 	else
 		decision_message(w->decider, in, decision, &text);
 	uncover(w, w->wants[i].pod, w->wants[i].node, text.data);
 	decision->verdicts = NULL;
+}
+
+/* Those who have a refuge, in order. False: decide() refused one, who has none now. */
+static bool check_in_order(struct work *w, uint32_t failure)
+{
+	const struct failure *f = &w->failures[failure];
+	struct decision_input in;
+	struct decision decision;
+	bool all = true;
+	uint32_t i;
+
+	for (i = f->first; i < f->first + f->count; i++) {
+		int32_t refuge = w->wants[i].refuge;
+
+		if (w->wants[i].kept || refuge < 0)
+			continue;
+		seat_ask(w, i, &in, &decision);
+		if (seat_takes(&decision, (uint32_t)refuge)) {
+			cache_assume(w->in->cache, w->wants[i].pod->uid, (uint32_t)refuge);
+		} else {
+			loads_take(w, i);
+			all = false;
+		}
+	}
+	return all;
+}
+
+/* It has been seated after some who come after it: does the order hold, too? If not it goes nowhere, and the others are where they were. */
+static void check_again(struct work *w, uint32_t failure, uint32_t i)
+{
+	auto_free int32_t *was = xcalloc(w->want_count, sizeof(*was));
+
+	loads_get(w, was);
+	seat_close(w);
+	seat_open(w, failure);
+	if (check_in_order(w, failure))
+		return;
+	was[i] = NOWHERE;
+	loads_set(w, was);
+	seat_close(w);
+	seat_open(w, failure);
+	check_in_order(w, failure);
 }
 
 static void check_failure(struct work *w, uint32_t failure)
@@ -167,20 +209,15 @@ static void check_failure(struct work *w, uint32_t failure)
 	uint32_t i;
 
 	seat_open(w, failure);
-	for (i = f->first; i < f->first + f->count; i++) {
-		int32_t refuge = w->wants[i].refuge;
-
-		if (w->wants[i].kept || refuge < 0)
-			continue;
-		seat_ask(w, i, &in, &decision);
-		if (seat_takes(&decision, (uint32_t)refuge))
-			cache_assume(w->in->cache, w->wants[i].pod->uid, (uint32_t)refuge);
-		else
-			loads_take(w, i);
-	}
+	check_in_order(w, failure);
 	for (i = f->first; i < f->first + f->count; i++)
-		if (w->wants[i].refuge < 0 && !seat_one(w, i, NOWHERE, &in, &decision))
+		if (w->wants[i].refuge < 0 && seat_one(w, i, NOWHERE, &in, &decision) && w->wants[i].tied)
+			check_again(w, failure, i);
+	for (i = f->first; i < f->first + f->count; i++)
+		if (w->wants[i].refuge < 0) {
+			seat_ask(w, i, &in, &decision);
 			say_why(w, i, &in, &decision);
+		}
 	seat_close(w);
 }
 
