@@ -38,7 +38,8 @@
  *		violated [{namespace, name, uid, node, target, limit_us, now_us, reason}]	limits that do not hold where their pods are (violations.h)
  *	moves, waiting						in all: pods that are on another node than the one they lost; pods without a place at the end
  *
- * Exit codes: 0 all have a place at the end, 1 some fits nowhere, 64 usage, 65 bad data (a node that is not there, or has failed already), 66 no such file, 78 configuration.
+ * Exit codes: 0 all have a place at the end, 1 some fits nowhere, 64 usage, 65 bad data (a node that is not there, or has failed already),
+ * 66 no such file, 78 configuration.
  */
 #ifndef SCHED_SIMULATE_H
 #define SCHED_SIMULATE_H

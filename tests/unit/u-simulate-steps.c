@@ -3,8 +3,8 @@
 
 #define DATA "tests/data/simulate/"
 
-/* The small cluster with up to four steps: what stands in its tables from "before any step" on. */
-static void prints(const char *config, const char *const steps[4], int code, const char *want)
+/* The small cluster with up to four steps: what stands in its tables below the time. */
+static void prints_with(const char *pods, const char *config, const char *const steps[4], int code, const char *want)
 {
 	const char *words[WORDS_MAX] = {"x", "--cluster", DATA "cluster.yaml", "--matrix", DATA "cluster-latency.json", "--now", NOW};
 	int n = 7, i, got;
@@ -19,11 +19,20 @@ static void prints(const char *config, const char *const steps[4], int code, con
 		words[n++] = "--config";
 		words[n++] = config;
 	}
+	if (pods) {
+		words[n++] = "--pods";
+		words[n++] = pods;
+	}
 	text = run_words(words, &got);
-	part = strstr(text, "before any step");
+	part = strstr(text, "time: " NOW "\n\n");
 	assert_non_null(part);
-	assert_string_equal(part, want);
+	assert_string_equal(part + strlen("time: " NOW "\n\n"), want);
 	assert_int_equal(got, code);
+}
+
+static void prints(const char *config, const char *const steps[4], int code, const char *want)
+{
+	prints_with(NULL, config, steps, code, want);
 }
 
 static void a_failure_and_a_recovery(void **state)
@@ -164,6 +173,58 @@ static void all_nodes_fail_one_after_the_other(void **state)
 	       "limits: all kept\n"
 	       "\n"
 	       "6 moves in all\n");
+}
+
+/* Steps begin where --pods were placed. Nobody is near a node that is dead; who fitted nowhere is tried again. */
+static void pods_come_first(void **state)
+{
+	auto_free char *pods = xasprintf("%s/pods.yaml", test_folder());
+
+	(void)state;
+	test_write(pods, "kind: Pod\n"
+			 "metadata: {name: near, annotations: {latency-mesh.io/within: \"node/edge-1<=500us\"}, ownerReferences: [{kind: Job, name: j, uid: j, "
+			 "controller: true}]}\n"
+			 "spec: {priority: 7, containers: [{}]}\n---\n"
+			 "kind: Pod\nmetadata: {name: big}\nspec: {containers: [{resources: {requests: {cpu: 3}}}]}\n");
+	prints_with(pods, NULL, (const char *const[4]){"fail edge-1", "recover edge-1"}, 1,
+		    "POD           NODE        RTT  TOTAL  REASON\n"
+		    "default/near  edge-1  0.00 ms   91.0\n"
+		    "default/big   -             -      -  0/4 nodes are available: 4 Insufficient cpu.\n"
+		    "\n"
+		    "1 placed, 1 not\n"
+		    "\n"
+		    "before any step\n"
+		    "\n"
+		    "limits: all kept\n"
+		    "\n"
+		    "step 1: edge-1 fails, 6 pods lost their node\n"
+		    "\n"
+		    "POD               FROM    NODE         RTT  WHY\n"
+		    "default/near      edge-1  -              -  0/4 nodes are available: 1 node(s) had untolerated taint(s), "
+		    "3 node(s) had no latency data to node/edge-1.\n"
+		    "default/api-1     edge-1  edge-3   0.00 ms\n"
+		    "default/api-2     edge-1  edge-2   0.00 ms\n"
+		    "default/batch     edge-1  edge-3  10.77 ms\n"
+		    "default/big       -       -              -  0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu.\n"
+		    "default/shell     edge-1  -              -  gone: no controller would recreate it\n"
+		    "kube-system/logs  edge-1  -              -  gone: its DaemonSet would not recreate it on another node\n"
+		    "\n"
+		    "3 moves, 2 pods without a place\n"
+		    "\n"
+		    "limits: all kept\n"
+		    "\n"
+		    "step 2: edge-1 is back\n"
+		    "\n"
+		    "POD               FROM    NODE        RTT  WHY\n"
+		    "default/near      edge-1  edge-1  0.00 ms\n"
+		    "default/big       -       -             -  0/4 nodes are available: 4 Insufficient cpu.\n"
+		    "kube-system/logs  edge-1  edge-1        -  with its node\n"
+		    "\n"
+		    "0 moves, 1 pod without a place\n"
+		    "\n"
+		    "limits: all kept\n"
+		    "\n"
+		    "3 moves in all\n");
 }
 
 /* The room goes on with them: to where they would go next. */
@@ -335,7 +396,6 @@ static void the_same_for_programs(void **state)
 				     "--step", "fail edge-3", "--step", "drift edge-2 edge-1 5500us", "--step", "matrix " DATA "cluster-latency.json", NULL};
 	int code;
 	auto_free char *text = run_words(words, &code);
-	auto_json cJSON *json = parse(text);
 	const char *part = strstr(text, "\n\"before\"");
 
 	(void)state;
@@ -376,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_failure_and_a_recovery),
 		cmocka_unit_test(drifts_that_break_limits),
 		cmocka_unit_test(all_nodes_fail_one_after_the_other),
+		cmocka_unit_test(pods_come_first),
 		cmocka_unit_test(room_is_kept_and_taken),
 		cmocka_unit_test(limits_of_the_configuration),
 		cmocka_unit_test(another_file),
