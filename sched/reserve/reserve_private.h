@@ -138,7 +138,7 @@ const struct plan_room *keeper_wanted(const struct keeper *k);	/* by the newest 
 /* --- standing.c: how it stands, for people --- */
 void standing_open(struct reserve *r);
 void standing_close(struct reserve *r);
-void standing_planned(struct reserve *r, const struct lm_err *err);	/* how a plan ended; NULL: well */
+void standing_planned(struct reserve *r, int64_t took_ms, const struct lm_err *err);	/* how a plan ended; NULL: well */
 int64_t standing_tick(struct reserve *r, int64_t mono_ms);	/* about once a second; when it is due again */
 
 /* --- reserve.c --- */
