@@ -286,10 +286,13 @@ static void pods_of_others_and_those_nobody_recreates(void **state)
 	world_pod_of(&w, "others", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED, "\"schedulerName\":\"default-scheduler\"");
 	world_pod_of(&w, "alone", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, "", "\"schedulerName\":\"ours\"");
 	world_pod_of(&w, "waits", "", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED, "\"schedulerName\":\"ours\"");
+	world_pod_of(&w, "odd", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE,
+		     "\"ownerReferences\":[{\"kind\":\"X\",\"name\":\"x\",\"uid\":\"\\\"},{\",\"controller\":true}]", "\"schedulerName\":\"ours\"");
 	make();
 	assert_int_equal(plan.covers.count, 0);
-	assert_int_equal(plan.uncovered_count, 1);
+	assert_int_equal(plan.uncovered_count, 2);
 	assert_string_equal(reason_of("alone"), "no controller would recreate it");
+	assert_string_equal(reason_of("odd"), "its controller's uid is none");
 }
 
 /* --- what was before ---------------------------------------------------------------------------------------------------------- */
