@@ -52,6 +52,11 @@ static bool is_covered(void *arg, const char *uid)
 	return reserve_covers(((struct scheduler *)arg)->reserve, uid);
 }
 
+static void on_reopened(void *arg)
+{
+	queue_wake(((struct scheduler *)arg)->queue, WAKE_RESERVE, clock_mono_ms());
+}
+
 static bool keeps_room(void *arg, const struct pod *pod)
 {
 	return reserve_keeps(((struct scheduler *)arg)->reserve, pod);
@@ -271,7 +276,8 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, on_any_pod, s, s->archive};
-	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = keeps_room, .acts = acts, .arg = s};
+	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = keeps_room, .reopened = on_reopened,
+				       .acts = acts, .arg = s};
 	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 

@@ -116,6 +116,7 @@ static bool decide_in_refuge(struct scheduler *s, const struct decision_input *a
 	in.profile = &profile;
 	in.closed = reserve_enter(s->reserve, in.pod);
 	in.view = cache_view(s->cache);
+	in.dead = heal_avoids(s->heal, in.view);
 	decide_timed(s, &in, &decision);
 	if (decision.node >= 0)
 		placed(s, &in, &decision);
@@ -129,6 +130,7 @@ static void decide_as_always(struct scheduler *s, struct decision_input *in)
 
 	in->view = cache_view(s->cache);
 	in->closed = reserve_closed(s->reserve, in->view);
+	in->dead = heal_avoids(s->heal, in->view);
 	decide_timed(s, in, &decision);
 	if (decision.node >= 0)
 		placed(s, in, &decision);

@@ -13,8 +13,9 @@
 #include "sched/heal/outofservice.h"
 #include "sched/stats.h"
 
-/* A node that was dead once. */
+/* A node that was dead or doubted once. */
 struct patient {
+	bool doubted;
 	int64_t since_ms;		/* dead at each look since then; 0: it is not */
 	bool said;			/* that it is dead; until it is heard of again */
 	bool fresh;			/* node_failed has to be told */
@@ -32,7 +33,11 @@ struct heal {
 	struct names names;
 	struct patient *patients;	/* the same index */
 	size_t room;
-	int64_t look_ms;		/* the next one */
+	int64_t begun_ms, look_ms;	/* the first look; the next one */
+	bool *avoided;			/* by node of the view of node_epoch; what heal_avoids gives */
+	size_t avoided_room;
+	uint32_t avoided_count;
+	uint64_t node_epoch;
 	struct judge_series series;
 };
 
@@ -68,6 +73,7 @@ void heal_free(struct heal *h)
 	leases_free(h->leases);
 	names_free(&h->names);
 	free(h->patients);
+	free(h->avoided);
 	judge_series_free(&h->series);
 	free(h);
 }
@@ -86,6 +92,7 @@ static void find_out(struct heal *h, const struct view *view, const struct mesh 
 {
 	auto_free struct judge_node *nodes = xcalloc(view->count + 1, sizeof(*nodes));
 	struct judge_input in = {.nodes = nodes, .count = view->count, .mesh = mesh, .after_ms = h->settings.after_ms, .mono_ms = mono_ms};
+	bool may_be_unproven = leases_listed(h->leases) || mono_ms - h->begun_ms < HEAL_START_MS;
 	uint32_t i;
 
 	judge_follow(&h->series, mesh);
@@ -93,7 +100,7 @@ static void find_out(struct heal *h, const struct view *view, const struct mesh 
 	for (i = 0; i < view->count; i++) {
 		struct leases_one lease = leases_of(h->leases, view->nodes[i].node->name, mono_ms);
 
-		nodes[i] = (struct judge_node){view->nodes[i].node->name, lease.age_s, lease.duration_s};
+		nodes[i] = (struct judge_node){view->nodes[i].node->name, lease.age_s, lease.duration_s, !lease.renewals && may_be_unproven};
 	}
 	judge(&in, out);
 }
@@ -110,13 +117,13 @@ static void set_gauges(struct heal *h, const struct finding *findings, uint32_t 
 	metrics_set(h->stats, STAT_HEAL_LEFT, 0, (double)evict_left(h->evict, mono_ms));
 }
 
-/* NULL: it was never dead, and is not now. */
-static struct patient *patient_of(struct heal *h, const char *name, enum life life)
+/* NULL: it was never dead or doubted, and is not now. */
+static struct patient *patient_of(struct heal *h, const char *name, const struct finding *f)
 {
 	uint32_t i = names_find(&h->names, name);
 
 	if (i == NAMES_NONE) {
-		if (life != LIFE_DEAD)
+		if (f->life != LIFE_DEAD && !f->doubted)
 			return NULL;
 		i = names_add(&h->names, name);
 		grow(&h->patients, &h->room, h->names.count, sizeof(*h->patients));
@@ -203,12 +210,13 @@ static void dismiss(struct heal *h, const struct node *node, int64_t mono_ms)
 
 static void visit(struct heal *h, const struct node_state *on, const struct finding *f, bool leads, int64_t mono_ms)
 {
-	struct patient *p = patient_of(h, on->node->name, f->life);
+	struct patient *p = patient_of(h, on->node->name, f);
 
 	if (leads && f->life == LIFE_ALIVE)
 		dismiss(h, on->node, mono_ms);
 	if (!p)
 		return;
+	p->doubted = f->doubted;
 	if (f->life != LIFE_DEAD || !leads) {
 		p->since_ms = 0;
 		if (p->said && (f->life == LIFE_ALIVE || f->life == LIFE_LEASE_LATE || f->life == LIFE_LOST)) {
@@ -226,6 +234,32 @@ static void visit(struct heal *h, const struct node_state *on, const struct find
 		p->said = p->fresh = true;
 	}
 	treat(h, on, mono_ms);
+}
+
+static void avoid(struct heal *h, const struct view *view)
+{
+	uint32_t i, before = h->avoided_count;
+
+	grow(&h->avoided, &h->avoided_room, view->count + 1u, sizeof(bool));
+	h->node_epoch = view->node_epoch;
+	h->avoided_count = 0;
+	for (i = 0; i < view->count; i++) {
+		uint32_t at = names_find(&h->names, view->nodes[i].node->name);
+
+		h->avoided[i] = at != NAMES_NONE && (h->patients[at].said || h->patients[at].doubted);
+		h->avoided_count += h->avoided[i];
+	}
+	if (h->avoided_count < before && h->hooks.reopened)
+		h->hooks.reopened(h->hooks.arg);
+}
+
+const bool *heal_avoids(struct heal *h, const struct view *view)
+{
+	if (!h || !h->avoided_count)
+		return NULL;
+	if (h->node_epoch != view->node_epoch)
+		avoid(h, view);
+	return h->avoided;
 }
 
 /* Not while the view is looked at: it may change the cache. */
@@ -247,11 +281,13 @@ static void look(struct heal *h, const struct mesh *mesh, int64_t mono_ms)
 	bool leads = acts(h);
 	uint32_t i;
 
+	h->begun_ms = h->begun_ms ? h->begun_ms : mono_ms;
 	find_out(h, view, mesh, mono_ms, findings);
 	evict_begin(h->evict);
 	for (i = 0; i < view->count; i++)
 		visit(h, &view->nodes[i], &findings[i], leads, mono_ms);
 	evict_end(h->evict);
+	avoid(h, view);
 	tell_failed(h);
 	set_gauges(h, findings, view->count, mono_ms);
 }

@@ -27,6 +27,7 @@
 #include "sched/mesh.h"
 
 #define HEAL_LOOK_MS 250
+#define HEAL_START_MS 10000		/* for so long the mesh alone speaks for nodes whose Leases are not listed yet */
 #define HEAL_SURE_MS 1000		/* dead at each look for so long: what comes in pieces has come whole by then */
 
 struct heal_settings {
@@ -39,6 +40,7 @@ struct heal_settings {
 struct heal_hooks {
 	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed. NULL: nobody wants to know */
 	bool (*covered)(void *arg, const char *uid);		/* evicted first. NULL: none is */
+	void (*reopened)(void *arg);			/* heal_avoids has fewer nodes than before: WAKE_RESERVE. NULL: nobody waits */
 	/* A placeholder or guard: in the way of nothing. NULL: there are none. */
 	bool (*ours)(void *arg, const struct pod *pod);
 	bool (*acts)(void *arg);			/* leads at this moment; asked right before each request, too, from inside the client */
@@ -57,5 +59,11 @@ void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/*
  * Returns milliseconds until it is needed again, at most `most`.
  */
 int64_t heal_tick(struct heal *h, const struct mesh *mesh, int64_t mono_ms, int64_t most);
+/*
+ * For decision_input.dead: nodes that are dead until they are heard of again, and those that neither Lease nor mesh speaks for (finding.doubted): what is
+ * evicted there would come back there, before Kubernetes has tainted the node. NULL: none is. Valid until the next call of this module or change of the
+ * cache's nodes.
+ */
+const bool *heal_avoids(struct heal *h, const struct view *view);
 
 #endif

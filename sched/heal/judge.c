@@ -56,11 +56,23 @@ static bool probe_is_silent(const struct court *c, const struct finding *v)
 	return isnan(v->silent_s) || v->silent_s >= c->after_s;
 }
 
-static void hear(const struct court *c, uint32_t row, struct finding *v)
+static void hear(const struct judge_input *in, uint32_t row, struct finding *v)
 {
-	v->silent_s = mesh_row_age_s(c->in->mesh, row, c->in->mono_ms);
-	v->lost_s = (double)matrix_lost_s(c->matrix)[row];
-	v->witnesses = matrix_witnesses(c->matrix)[row];
+	v->silent_s = mesh_row_age_s(in->mesh, row, in->mono_ms);
+	v->lost_s = (double)matrix_lost_s(in->mesh->matrix)[row];
+	v->witnesses = matrix_witnesses(in->mesh->matrix)[row];
+}
+
+static void doubt(const struct judge_input *in, const struct court *c, const struct judge_node *node, struct finding *v)
+{
+	const struct mesh *mesh = in->mesh;
+	uint32_t row = mesh && !mesh->hold && !matrix_is_plain(mesh->matrix) ? matrix_find_node(mesh->matrix, node->name) : NAMES_NONE;
+	struct finding said;
+
+	if (row == NAMES_NONE || !(is_late(c, node) || node->unproven))
+		return;
+	hear(in, row, &said);
+	v->doubted = probe_is_silent(c, &said) && said.lost_s >= c->after_s;
 }
 
 static enum life life_of(const struct court *c, const struct judge_node *node, struct finding *v)
@@ -75,7 +87,7 @@ static enum life life_of(const struct court *c, const struct judge_node *node, s
 	row = matrix_find_node(c->matrix, node->name);
 	if (row == NAMES_NONE)
 		return LIFE_UNKNOWN;
-	hear(c, row, v);
+	hear(c->in, row, v);
 	if (!probe_is_silent(c, v) || v->lost_s < c->after_s)
 		return late ? LIFE_LEASE_LATE : LIFE_ALIVE;
 	if (!late)
@@ -98,6 +110,7 @@ void judge(const struct judge_input *in, struct finding *out)
 	for (i = 0; i < in->count; i++) {
 		out[i] = (struct finding){.lease_age_s = in->nodes[i].lease_age_s, .silent_s = NAN, .lost_s = NAN};
 		out[i].life = life_of(&c, &in->nodes[i], &out[i]);
+		doubt(in, &c, &in->nodes[i], &out[i]);
 		leased += isnan(in->nodes[i].lease_age_s) ? 0 : 1;
 		late += is_late(&c, &in->nodes[i]);
 		known += out[i].life != LIFE_UNKNOWN;

@@ -34,6 +34,7 @@ struct judge_node {
 	const char *name;
 	double lease_age_s;		/* since it was last seen to change; NaN: never seen, or nobody knows */
 	double lease_duration_s;	/* as it says; a Lease is never late before half of it, two renewals. NaN: JUDGE_LEASE_S */
+	bool unproven;			/* nobody has seen it renewed yet, since the process began */
 };
 
 /* The matrices that came, one after the other. {0} is ready. */
@@ -61,6 +62,11 @@ struct finding {
 	double silent_s;		/* age of the row of its probe */
 	double lost_s;			/* the least that any witness was without an answer */
 	uint32_t witnesses;
+	/*
+	 * Both are against it, however old or few: nothing is done about that, but no pod should be sent there. Of a Lease that is unproven the mesh's
+	 * word is enough, so that a new process does not begin with a node that the one before knew as dead.
+	 */
+	bool doubted;
 };
 
 /* By node of the input. */

@@ -109,6 +109,11 @@ struct leases_one leases_of(const struct leases *l, const char *node, int64_t mo
 	};
 }
 
+bool leases_listed(const struct leases *l)
+{
+	return l->heard_ms >= 0;
+}
+
 /* --- the watch ------------------------------------------------------------------------------------------------------- */
 
 static void on_lease(void *arg, enum kube_event event, const cJSON *object)

@@ -29,6 +29,7 @@ struct leases_one {
 	double duration_s;		/* leaseDurationSeconds; NaN: it does not say */
 	int64_t renewals;		/* that were seen; its first sight is none */
 };
+bool leases_listed(const struct leases *l);
 struct leases_one leases_of(const struct leases *l, const char *node, int64_t mono_ms);
 
 /* For tests, beside the watch: what a list (whole) or an event brings at a time. */

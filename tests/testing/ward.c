@@ -131,7 +131,7 @@ void ward_begin(struct ward *w, const char *nodes)
 	shelter_begin(&w->h, nodes);
 	standin_connect(&w->api, w->h.s.api.url);
 	for (i = 0; i < w->h.s.name_count; i++) {
-		auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":4}}",
+		auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":2}}",
 						 w->h.s.names[i], w->h.s.names[i]);
 
 		standin_do(&w->h.s.api, 201, "POST", LEASES, body);

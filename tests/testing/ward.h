@@ -11,7 +11,7 @@
  *	ward_ail(&w, "a", 0);
  *	ward_end(&w);
  *
- * Leases last 4 s and are renewed each 0.2 s, in which a matrix is published, too; a node is dead after 2 s.
+ * Leases last 2 s and are renewed each 0.2 s, in which a matrix is published, too; a node is dead after 1 s.
  */
 #ifndef TESTS_WARD_H
 #define TESTS_WARD_H
@@ -22,7 +22,7 @@
 #include "tests/testing/shelter.h"
 
 #define WARD_NODES 8
-#define WARD_AFTER_MS 2000
+#define WARD_AFTER_MS 1000
 
 /* No Lease is renewed; its probe is silent; nobody has an answer from it. */
 enum { WARD_NO_LEASE = 1, WARD_SILENT = 2, WARD_LOST = 4, WARD_DEAD = 7 };

@@ -76,7 +76,7 @@ static void set(struct bench *b, int count)
 	*b = (struct bench){.count = count, .in = {.nodes = b->nodes, .count = (uint32_t)count, .after_ms = AFTER_MS, .mono_ms = 1000000,
 						   .mesh_since_ms = 995000}};
 	for (i = 0; i < count; i++) {
-		b->nodes[i] = (struct judge_node){name_of(i), 3, 40};
+		b->nodes[i] = (struct judge_node){name_of(i), 3, 40, false};
 		b->said[i] = (struct testimony){4, 1, (uint32_t)count - 1};
 	}
 }
@@ -291,6 +291,7 @@ static void random_bench(struct bench *b, struct rng *r)
 		} else if (rng_chance(r, 0.1)) {
 			b->nodes[i].lease_age_s = near(r, AFTER_S);
 		}
+		b->nodes[i].unproven = rng_chance(r, 0.2);
 	}
 }
 
@@ -314,6 +315,14 @@ static bool must_be_dead(const struct bench *b, int which)
 	return certain && renewed > leased - renewed && (gone == 1 || 3 * gone <= known);
 }
 
+/* By both, however few the witnesses are and however many are gone; of a Lease that nobody has seen renewed, by the mesh alone. */
+static bool must_be_doubted(const struct bench *b, int i)
+{
+	const struct testimony *t = &b->said[i];
+
+	return !(t->age_s < AFTER_S) && t->lost_s >= AFTER_S && (b->nodes[i].lease_age_s >= AFTER_S || b->nodes[i].unproven);
+}
+
 static void dead_is_who_the_rules_say(void **state)
 {
 	struct rng r = rng_make(test_seed());
@@ -327,6 +336,7 @@ static void dead_is_who_the_rules_say(void **state)
 		ask(&b, 0);
 		for (i = 0; i < b.count; i++) {
 			assert_int_equal(b.found[i].life == LIFE_DEAD, must_be_dead(&b, i));
+			assert_int_equal(b.found[i].doubted, must_be_doubted(&b, i));
 			dead += b.found[i].life == LIFE_DEAD;
 		}
 	}
@@ -556,7 +566,7 @@ static int the_judge(struct cluster *c, const struct phase *p, int *who)
 	for (i = 0; i < c->nodes; i++) {
 		struct leases_one one = leases_of(c->leases, name_of(i), c->now_s * 1000);
 
-		nodes[i] = (struct judge_node){name_of(i), one.age_s, one.duration_s};
+		nodes[i] = (struct judge_node){name_of(i), one.age_s, one.duration_s, !one.renewals};
 	}
 	judge(&in, found);
 	for (i = 0; i < c->nodes; i++) {
