@@ -218,6 +218,8 @@ on_kubelets() {
 		aboard failure c-failure
 		aboard release c-release c-trouble
 		aboard extender c-extender
+		aboard healing c-healing
+		aboard partition c-partition
 		with_prometheus aboard entry c-entry
 		with_nfs_server aboard nfs c-nfs ;;
 	*c-nfs*) with_nfs_server aboard some "$@" ;;
