@@ -177,7 +177,7 @@ extender_places() {
 # --- life of a release ---------------------------------------------------------------------------------------------------
 # what is in the cluster and not being deleted: nobody removes the finalizers of volumes here
 live='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.kind}}/{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
-ours() { kubectl get clusterroles,clusterrolebindings,persistentvolumes --selector app.kubernetes.io/part-of=latency-mesh --output go-template="$live"; }
+ours() { kubectl get clusterroles,clusterrolebindings,persistentvolumes,priorityclasses --selector app.kubernetes.io/part-of=latency-mesh --output go-template="$live"; }
 field() { kubectl --namespace "$namespace" get "$1" --output "jsonpath=$2"; }
 
 nfs=(--set "persistence.nfs.server=10.0.0.1,persistence.nfs.path=/share")
@@ -188,6 +188,8 @@ refuses 'scheduler.names: "my-latency-scheduler" is served by the release latenc
 refuses 'is served by the release latency-aware-scheduler' "and in the same one" helm install second "$chart" "${nfs[@]}"
 refuses 'scheduler.names: "my-latency-scheduler"' "and with one name of several" \
 	"$HELM" --namespace other install second "$chart" --set 'scheduler.names={mine,my-latency-scheduler}'
+refuses 'reserve.enabled: the Deployment my-latency-scheduler in this namespace keeps room here already' "and one that would keep room in the same namespace" \
+	helm install second "$chart" "${nfs[@]}" --set 'scheduler.names={mine},probe.port=3001'
 does "a second release with a name of its own is installed beside it" \
 	"$HELM" --namespace other install second "$chart" "${nfs[@]}" --set 'scheduler.names={mine},probe.port=3001'
 refuses '"mine" is served by the release second in the namespace other' "an upgrade to the other's name is refused" \
@@ -214,7 +216,7 @@ does "rollback to mode: extender" helm rollback "$release"
 [ "$(names_of)" = "kube-scheduler latency-sched" ] && [ "$(of_kube_scheduler | wc -w)" = 4 ]; report "all of it is there again" $?
 does "uninstall" helm uninstall "$release"
 [ "$(of_kube_scheduler)" = "" ]; report "leaves nothing in kube-system" $?
-ours >"$work/log"; [ "$(wc -l <"$work/log")" = 5 ] && ! grep -v '/other\.second\.' "$work/log"; report "leaves in the cluster what is the second's, and nothing of its own" $?
+ours >"$work/log"; [ "$(wc -l <"$work/log")" = 6 ] && ! grep -v '/other\.second\.' "$work/log"; report "leaves in the cluster what is the second's, and nothing of its own" $?
 does "uninstall of the second" "$HELM" --namespace other uninstall second
 ours >"$work/log"; [ ! -s "$work/log" ]; report "nothing at all" $?
 

@@ -5,8 +5,9 @@ import yaml
 CHART = "helm/latency-aware-scheduler"
 RELEASE, NAMESPACE = "latency-aware-scheduler", "latency-scheduler"
 MONITORING = ("--api-versions", "monitoring.coreos.com/v1")
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "PersistentVolume", "Namespace"}
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "PersistentVolume", "PriorityClass", "Namespace"}
 EXTENDER = ("--set", "mode=extender")
+HEALING = ("--set", "healing.enabled=true")
 ALONE = EXTENDER + ("--set", "extender.kubeScheduler.enabled=false")
 count = failed = 0
 
@@ -131,6 +132,8 @@ def judge_places(objects, namespace):
     for o in objects:
         if o["metadata"].get("namespace") == "kube-system" and o.get("roleRef", {}).get("name") == "extension-apiserver-authentication-reader":
             continue            # that Role is there alone
+        if o["metadata"].get("namespace") == "kube-node-lease" and o["kind"] in ("Role", "RoleBinding"):
+            continue            # the Leases of nodes are there
         if (o["kind"] in CLUSTER_SCOPED) == ("namespace" in o["metadata"]) or o["metadata"].get("namespace", namespace) != namespace:
             problems.append(f"{name_of(o)}: namespace {o['metadata'].get('namespace')}")
     seen = [(o["apiVersion"], name_of(o)) for o in objects]
@@ -154,15 +157,22 @@ def check_names():
 def check_side_by_side():
     """Releases whose names or namespaces look alike share nothing in the cluster, and nothing in a namespace."""
     pairs = [(RELEASE, NAMESPACE), (RELEASE, "other"), ("other", NAMESPACE), ("c", "a-b"), ("b-c", "a"), ("a", "b"), ("b", "a"), ("r" * 53, "n" * 63),
-             ("r" * 52 + "s", "n" * 63), ("a.b", "a")]
+             ("r" * 52 + "s", "n" * 63), ("a.b", "a"), ("a", "system-b")]
     owner, problems = {}, []
     for release, namespace in pairs:
-        for o in template("--values", "helm/ci/nfs.yaml", *EXTENDER, release=release, namespace=namespace):
+        both = template("--values", "helm/ci/nfs.yaml", *EXTENDER, release=release, namespace=namespace)
+        seen = {(o["metadata"].get("namespace"), name_of(o)) for o in both}
+        both += [o for o in template("--values", "helm/ci/nfs.yaml", *HEALING, release=release, namespace=namespace)
+                 if (o["metadata"].get("namespace"), name_of(o)) not in seen]
+        for o in both:
             key = (o["metadata"].get("namespace"), name_of(o))
             if key in owner:
                 problems.append(f"{key} of {owner[key]} and {release} in {namespace}")
             owner[key] = f"{release} in {namespace}"
-            most = 253 if o["metadata"].get("namespace") == "kube-system" or o["kind"] in CLUSTER_SCOPED else {"CronJob": 52}.get(o["kind"], 63)
+            elsewhere = o["metadata"].get("namespace") in ("kube-system", "kube-node-lease")
+            most = 253 if elsewhere or o["kind"] in CLUSTER_SCOPED else {"CronJob": 52}.get(o["kind"], 63)
+            if o["kind"] == "PriorityClass" and o["metadata"]["name"].startswith("system-"):
+                problems.append(f"{key}: a name of Kubernetes' own")
             if len(o["metadata"]["name"]) > most:
                 problems.append(f"{key} is longer than {most}")
             problems += [f"{key}: label {k}={v}" for k, v in o["metadata"]["labels"].items() if len(v) > 63]
@@ -172,19 +182,23 @@ def check_side_by_side():
 def check_scheduler_account():
     """The rules that tests/e2e/e-rbac.c proves are the chart's."""
     def facts(objects):
-        return {name_of(o): {k: o.get(k) for k in ("rules", "roleRef", "subjects")} | {"namespace": o["metadata"].get("namespace")}
-                for o in objects if o["apiVersion"].startswith("rbac.") or o["kind"] == "ServiceAccount"}
+        keys = ("rules", "roleRef", "subjects", "value", "preemptionPolicy", "description")
+        return {f"{name_of(o)} {o['metadata'].get('namespace')}": {k: o.get(k) for k in keys}
+                for o in objects if o["apiVersion"].startswith("rbac.") or o["kind"] in ("ServiceAccount", "PriorityClass")}
     def file_of(name):
         with open(f"helm/rbac/{name}.yaml") as f:
             return facts(parse(f))
-    for mode, words in ("scheduler", ()), ("extender", EXTENDER):
-        chart, files = facts(template("--no-hooks", *words)), file_of("merger") | file_of(mode)
-        report(f"roles, bindings and accounts are those of helm/rbac: {mode}", [f"{k}: chart {chart.get(k)}, file {files.get(k)}"
-                                                                                for k in sorted(chart | files) if chart.get(k) != files.get(k)])
+    plain = ("--set", "reserve.enabled=false")
+    for names, words in (("scheduler",), plain), (("scheduler", "reserve"), ()), (("scheduler", "reserve", "healing"), HEALING), (("scheduler", "healing"), plain + HEALING), (("extender",), EXTENDER):
+        chart, files = facts(template("--no-hooks", *words)), file_of("merger")
+        for name in names:
+            files |= file_of(name)
+        report(f"roles, bindings, accounts and class are those of helm/rbac: {', '.join(names)}", [f"{k}: chart {chart.get(k)}, file {files.get(k)}"
+                                                                                                   for k in sorted(chart | files) if chart.get(k) != files.get(k)])
     alone, files = facts(template("--no-hooks", *ALONE, "--set", "extender.insecure=true")), file_of("merger") | file_of("extender")
-    report("without kube-scheduler latency-sched may read only", [k for k in files if (k in alone) != (k.split("/")[1] in ("latency-merge", "latency-sched") and
+    report("without kube-scheduler latency-sched may read only", [k for k in files if (k in alone) != (k.split("/")[1].split()[0] in ("latency-merge", "latency-sched") and
                                                                   not k.startswith("Role"))] + [k for k in alone if alone[k] != files.get(k)])
-    lease = [o for o in template("--set", "scheduler.names={b,a}") if o["kind"] == "Role" and not o["metadata"]["name"].endswith("placement")]
+    lease = [o for o in template("--set", "scheduler.names={b,a}") if o["kind"] == "Role" and o["metadata"]["name"] == "latency-sched"]
     report("the Lease's rule names the first scheduler name", [] if lease[0]["rules"][1]["resourceNames"] == ["b"] else [str(lease)])
 
 
@@ -303,6 +317,17 @@ REFUSED = [                     # the value, what the message names
     ("merge.entry.static.a=1,merge.entry.file=b", "merge.entry.static"), ("merge.entry.file=a,merge.entry.query=b,merge.entry.prometheusUrl=http://c", "merge.entry.query"),
     ("merge.entry.file=a,merge.entry.prometheusUrl=http://c", "merge.entry.prometheusUrl"), ("merge.entry.query=up", "merge.entry.query"),
     ("merge.trafficQuery=up", "merge.trafficQuery"),
+    ("reserve.enable=true", "enable"), ("reserve.default=shop", "/reserve/default"), ("reserve.default={Shop}", "/reserve/default/0"), ("reserve.default={a,*}", "reserve.default"),
+    ("reserve.enabled=false,reserve.default={a}", "reserve.default"), ("reserve.image=pause", "/reserve/image"), ("reserve.image.tag=", "reserve.image.tag"),
+    ("reserve.image.digest=sha256:0", "/reserve/image/digest"), ("reserve.priorityClass.value=2000000000", "/reserve/priorityClass/value"),
+    ("reserve.priorityClass.create=false", "reserve.priorityClass.name"), ("reserve.priorityClass.name=system-mine", "reserve.priorityClass.name"),
+    ("reserve.priorityClass.name=Mine", "/reserve/priorityClass/name"), ("scheduler.config.reserve.enabled=true", "scheduler.config.reserve: is made from"),
+    ("scheduler.config.healing.enabled=true", "scheduler.config.healing: is made from"),
+    ("healing.enabled=yes", "/healing/enabled"), ("healing.after=20", "/healing/after"), ("healing.perMinute=5", "perMinute"), ("healing.evictionsPerMinute=0", "/healing/evictionsPerMinute"),
+    ("healing.evictionsPerHour=0", "/healing/evictionsPerHour"), ("healing.enabled=true,healing.after=14s", "healing.after: 14s is less"),
+    ("healing.enabled=true,merge.kind=CronJob", "merge.kind: CronJob, but healing.enabled"), ("healing.enabled=true,merge.interval=6s", "merge.interval: 6s, but healing.enabled"),
+    ("healing.enabled=true,probe.interval=5001ms", "probe.interval: 5001ms, but"), ("healing.enabled=true,probe.publish=30s", "probe.publish: 30s, but"),
+    ("mode=extender,healing.enabled=true", "healing.enabled: not with mode: extender"), ("mode=extender,reserve.default={a}", "reserve.default: not with mode: extender"),
     ("image.pullPolicy=Sometimes", "/image/pullPolicy"), ("logLevel=loud", "/logLevel"), ("scheduler.extraArgs={poll=1s}", "/scheduler/extraArgs/0"),
 ]
 
@@ -391,7 +416,8 @@ def check_documented():
 OTHER = {
     "registry": "r.example", "image.tag": "9", "tag": "8", "digest": "sha256:" + "0" * 64, "repository": "mine/other", "pullPolicy": "Always",
     "imagePullSecrets": [{"name": "s"}], "global.imageRegistry": "g.example", "fullnameOverride": "other", "commonLabels": {"k": "v"},
-    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False,
+    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False, "default": ["shop"], "priorityClass.create": False, "value": 7, "after": "70s", "evictionsPerMinute": 7, "evictionsPerHour": 7,
+    "reserve.enabled": False,
     "clients": {"milan": ["10.0.0.1"]}, "existingClaim": "other", "server": "10.0.0.2", "path": "/other", "mountOptions": ["soft"], "storageClass": "other",
     "size": "9Gi", "accessModes": ["ReadWriteOnce"], "annotations": {"k": "v"}, "hostNetwork": False, "port": 3001, "probe.interval": "7s", "pings": 7,
     "timeout": "7s", "window": "70s", "lossWindow": "70m", "publish": "7s", "pinger": "socket", "interfaces": ["eth7"], "metricsPeers": True,
@@ -413,7 +439,8 @@ OBSERVED = {"merge": {"kind": "Deployment", "observations": {"enabled": True}}}
 BESIDE = {"merge.entry.query": PROMETHEUS, "merge.trafficQuery": PROMETHEUS, "merge.observations.enabled": {"merge": {"kind": "Deployment"}}, "merge.observations.tokenSecret": OBSERVED,
           "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
           "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
-          "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}}
+          "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}, "reserve.priorityClass.create": {"reserve": {"priorityClass": {"name": "mine"}}}}
+BESIDE |= {"healing." + word: {"healing": {"enabled": True}} for word in ("after", "evictionsPerMinute", "evictionsPerHour")}
 
 
 BESIDE |= {"extender." + path: {"mode": "extender"} for path in (
@@ -477,6 +504,60 @@ def check_options():
                     if status:
                         problems.append(f"{c['name']}: {err.strip()}")
         report(f"the programs take their arguments and configuration: {path}", problems)
+
+
+# --- reserve and healing ------------------------------------------------------------------------------------------------
+
+def check_reserve():
+    def objects(*words):
+        return {name_of(o): o for o in template("--no-hooks", *words)}
+
+    def config(o):
+        return yaml.safe_load(o["ConfigMap/latency-sched"]["data"]["config.yaml"])
+    problems = []
+    for words, wanted in (
+            ((), {"enabled": True, "image": "registry.k8s.io/pause:3.10", "priorityClass": "latency-mesh-reserve"}),
+            (("--set", "reserve.enabled=false"), None), (EXTENDER, None),
+            (("--values", "helm/ci/reserve.yaml"), {"enabled": True, "default": ["shop", "payments"], "priorityClass": "above-tenants",
+                                                    "image": "mirror.example.com/pause:3.9@sha256:" + "0" * 64}),
+            (("--set", "reserve.priorityClass.value=-7,reserve.image.tag=,reserve.image.registry=r.example,reserve.image.digest=sha256:" + "1" * 64),
+             {"enabled": True, "image": "r.example/pause@sha256:" + "1" * 64, "priorityClass": "latency-mesh-reserve.minus-7"})):
+        o = objects(*words)
+        got, classes = config(o).get("reserve"), [k.split("/")[1] for k in o if k.startswith("PriorityClass/")]
+        if got != wanted or classes != ([got["priorityClass"]] if got and got["priorityClass"] != "above-tenants" else []):
+            problems.append(f"{words}: {got}, classes {classes}")
+    kept = config(objects("--set", "scheduler.config.strict=true,scheduler.config.qps=5"))
+    if not kept.pop("reserve") or kept != {"strict": True, "qps": 5}:
+        problems.append(f"what the user wrote: {kept}")
+    report("the reserve is in the scheduler's configuration, with its class, and only in mode standalone", problems)
+
+    def words_of(o, *kinds):
+        return [a for k in o.values() if k["kind"] in kinds for c in containers(k) for a in c["args"]]
+    problems = []
+    for more, interval, replicas in ((), "5s", 2), (("--set", "merge.kind=Deployment,merge.interval=3s,probe.interval=3s,probe.publish=3s"), "3s", 2), (
+            ("--set", "merge.observations.enabled=true"), "5s", 1):
+        o = objects(*HEALING, *more)
+        merger = o.get("Deployment/latency-merge", {"spec": {}})
+        if [k for k in o if k.startswith(("CronJob", "Job"))] or merger["spec"].get("replicas") != replicas:
+            problems.append(f"{more}: {sorted(o)}")
+        if (replicas > 1) != ("podAntiAffinity" in str(merger)):
+            problems.append(f"{more}: mergers apart")
+        if not {f"--interval={interval}", "--watch"} <= set(words_of({"": merger}, "Deployment")) or not {f"--interval={interval}", f"--publish={interval}"} <= set(words_of(o, "DaemonSet")):
+            problems.append(f"{more}: {words_of(o, 'DaemonSet', 'Deployment')}")
+        if config(o).get("healing") != {"enabled": True, "after": "20s", "perMinute": 60, "perHour": 300}:
+            problems.append(f"{more}: {config(o)}")
+    plain = objects()
+    if "CronJob/latency-merge" not in plain or not {"--interval=10s", "--publish=30s"} <= set(words_of(plain, "DaemonSet")) or "--interval=60s" not in words_of(plain, "CronJob") or "healing" in config(plain):
+        problems.append("without it")
+    report("healing.enabled alone makes the mesh quick and says so to the scheduler", problems)
+
+    def read_at_start(*words):
+        return objects(*words)["Deployment/my-latency-scheduler"]["spec"]["template"]["metadata"].get("annotations")
+    first, problems = read_at_start(), []
+    problems += [f"does not change: {w}" for w in ("healing.enabled=true", "reserve.enabled=false") if read_at_start("--set", w) == first]
+    problems += [f"changes for nothing: {w}" for w in ("reserve.default={a}", "reserve.image.tag=v1", "reserve.priorityClass.name=a", "healing.after=40s", "scheduler.config.strict=true")
+                 if read_at_start("--set", w) != first]
+    report("pods are replaced for what of it latency-sched reads once, and only for that", problems)
 
 
 # --- mode: extender -----------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ struct matrix_row matrix_node_row(const struct matrix *m, uint32_t node);
 struct matrix_row matrix_client_row(const struct matrix *m, uint32_t client);	/* only PAIR_THERE bits and PAIR_ESTIMATE */
 
 const float *matrix_age_s(const struct matrix *m);	/* by node, as the file says; NaN: no report or plain form */
-/* By node, as the file says: how long it was silent to all who heard it before and report now (NaN: nobody knows), and how many they are (snapshot.h). */
+/* By node, as the file says: how long it was silent to all who heard it before and report now (NaN: nobody knows), and how many they are. */
 const float *matrix_lost_s(const struct matrix *m);
 const uint32_t *matrix_witnesses(const struct matrix *m);
 const float *matrix_cpu(const struct matrix *m);	/* by node, 0..1; NaN unknown */

@@ -3,8 +3,8 @@
  *
  * The block is position-independent and its layout follows from four counts, so that a mapper need not trust any offset:
  *
- *	header | age[n] cpu[n] traffic[n] lost[n] witnesses[n] entry rate[e] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n] | jitter, loss below the diagonal
- *	       | name offsets [n+c+e] | hash slots of nodes, of clients | names, each with its NUL
+ *	header | age[n] cpu[n] traffic[n] lost[n] witnesses[n] entry rate[e] | rtt[n*n] cost[n*n] pair[n*n] | the same for clients, [c*n]
+ *	       | jitter, loss below the diagonal | name offsets [n+c+e] | hash slots of nodes, of clients | names, each with its NUL
  */
 #ifndef LIB_MATRIX_BLOCK_H
 #define LIB_MATRIX_BLOCK_H

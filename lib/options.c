@@ -77,17 +77,6 @@ static int set(struct options *o, const struct entry *e, enum option_origin orig
 	return option_set(o->priv, e->spec, e->base, label, text, err);
 }
 
-static int set_default(struct options *o, const struct entry *e, struct lm_err *err)
-{
-	if (!e->spec->fallback)
-		return 0;
-	if (set(o, e, FROM_DEFAULT, e->spec->name, e->spec->fallback, err) < 0) {
-		err->code = LM_SOFTWARE;
-		return -1;
-	}
-	return 0;
-}
-
 static char *trimmed(char *text)
 {
 	size_t len;
@@ -97,6 +86,37 @@ static char *trimmed(char *text)
 		;
 	text[len] = '\0';
 	return text;
+}
+
+/* A list whose items stand between commas; any other value as it is. */
+static int set_text(struct options *o, const struct entry *e, enum option_origin origin, const char *label, const char *text, struct lm_err *err)
+{
+	auto_free char *copy = xstrdup(text);
+	char *rest = copy, *item;
+
+	if (e->spec->type != OPT_LIST)
+		return set(o, e, origin, label, text, err);
+	while ((item = strsep(&rest, ",")) != NULL)
+		if (set(o, e, origin, label, trimmed(item), err) < 0)
+			return -1;
+	return 0;
+}
+
+static int set_default(struct options *o, const struct entry *e, struct lm_err *err)
+{
+	if (!e->spec->fallback)
+		return 0;
+	if (set_text(o, e, FROM_DEFAULT, e->spec->name, e->spec->fallback, err) < 0) {
+		err->code = LM_SOFTWARE;
+		return -1;
+	}
+	return 0;
+}
+
+static void set_empty(struct options *o, const struct entry *e, enum option_origin origin)
+{
+	option_clear_list(e->spec, e->base);
+	o->priv->origin[e->index] = origin;
 }
 
 /* PREFIX_NAME */
@@ -113,16 +133,12 @@ static int set_from_environment(struct options *o, const struct entry *e, struct
 {
 	auto_free char *name = variable_of(o->priv->program, e->spec);
 	const char *value = getenv(name);
-	auto_free char *copy = xstrdup(value);
-	char *rest = copy, *item;
 
 	if (!value || (e->spec->flags & OPT_FLAG_ONLY))
 		return 0;
-	if (e->spec->type != OPT_LIST)
-		return set(o, e, FROM_ENVIRONMENT, name, value, err);
-	while ((item = strsep(&rest, ",")) != NULL)
-		if (set(o, e, FROM_ENVIRONMENT, name, trimmed(item), err) < 0)
-			return -1;
+	if (*value || !(e->spec->flags & OPT_MAY_BE_EMPTY))
+		return set_text(o, e, FROM_ENVIRONMENT, name, value, err);
+	set_empty(o, e, FROM_ENVIRONMENT);
 	return 0;
 }
 
@@ -222,8 +238,10 @@ static int set_from_file(struct options *o, const struct entry *e, const char *p
 		return set_scalar_from_file(o, e, path, value, err);
 	if (!cJSON_IsArray(value))
 		return lm_fail(err, LM_CONFIG, "%s: is %s, not an array", path, json_kind(value));
-	if (!value->child && e->spec->fallback)
+	if (!value->child && e->spec->fallback && !(e->spec->flags & OPT_MAY_BE_EMPTY))
 		return lm_fail(err, LM_CONFIG, "%s: the list is empty", path);
+	if (!value->child && (e->spec->flags & OPT_MAY_BE_EMPTY))
+		set_empty(o, e, FROM_FILE);
 	cJSON_ArrayForEach(item, value)
 		if (set_scalar_from_file(o, e, path, item, err) < 0)
 			return -1;

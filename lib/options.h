@@ -46,14 +46,19 @@ struct option_list {
 	size_t count;
 };
 
-enum { OPT_REQUIRED = 1, OPT_FILE_ONLY = 2, OPT_FLAG_ONLY = 4 /* not in the file, not in the environment */ };
+enum {
+	OPT_REQUIRED = 1,
+	OPT_FILE_ONLY = 2,
+	OPT_FLAG_ONLY = 4,		/* not in the file, not in the environment */
+	OPT_MAY_BE_EMPTY = 8,		/* a list with a default, for which `[]` in the file and an empty variable say: none */
+};
 
 struct option_spec {
 	const char *name;		/* without dashes */
 	enum option_type type;
 	size_t offset;			/* of the field in the program's settings */
 	const char *value;		/* what --help calls the value: "DIR" */
-	const char *fallback;		/* the default, as one would type it; NULL: none */
+	const char *fallback;		/* the default, as one would type it, a list with commas; NULL: none */
 	int flags;
 	double min, max;		/* both 0: no limits */
 	const char *const *choices;	/* NULL-terminated */

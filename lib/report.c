@@ -76,7 +76,7 @@ static int address_in(const struct place *at, const cJSON *value, char **out, st
 
 enum { HAS_RTT = 1, HAS_LOSS = 2 };
 
-/* Which member a key is; a link has eight and a cluster a million of them, so that each is looked at once. Adds to *has. */
+/* Which member a key is; a link has nine and a cluster a million of them, so that each is looked at once. Adds to *has. */
 static int parse_field(struct place *at, const cJSON *value, struct report_link *link, int *has, struct lm_err *err)
 {
 	const char *key = at->key;
@@ -103,6 +103,8 @@ static int parse_field(struct place *at, const cJSON *value, struct report_link 
 		*has |= HAS_LOSS;
 		return number_or_null(at, value, 1, &link->loss, err);
 	case 's':
+		if (STREQ(key, "silent_s"))
+			return number_or_null(at, value, REPORT_SILENT_MAX_S, &link->silent_s, err);
 		return STREQ(key, "sent") ? count_in(at, value, &link->sent, err) : 0;
 	default:
 		return 0;
@@ -139,7 +141,8 @@ static struct report_link *add_link(struct report_links *links, const char *name
 
 	grow(&links->items, &links->room, links->count + 1, sizeof(*links->items));
 	link = &links->items[links->count++];
-	*link = (struct report_link){.name = xstrdup(name), .rtt_us = NAN, .min_us = NAN, .p95_us = NAN, .jitter_us = NAN, .loss = NAN};
+	*link = (struct report_link){.name = xstrdup(name), .rtt_us = NAN, .min_us = NAN, .p95_us = NAN, .jitter_us = NAN, .loss = NAN,
+				     .silent_s = NAN};
 	return link;
 }
 
@@ -224,6 +227,8 @@ static int parse_times(const cJSON *root, struct report *out, struct lm_err *err
 		return -1;
 	if (found && clock_parse(written, &out->written_ms) < 0)
 		return lm_fail(err, LM_DATA, "written: \"%.80s\" is not a time like 2026-11-21T21:00:00.000Z", written);
+	if (json_may_number(root, "publish_s", 0.001, INTERVAL_MAX_S, &out->publish_s, err) < 0)
+		return -1;
 	return json_may_number(root, "interval_s", 0.001, INTERVAL_MAX_S, &out->interval_s, err);
 }
 
@@ -248,7 +253,7 @@ int report_parse(const char *text, size_t len, const char *node, struct report *
 {
 	auto_json cJSON *root = json_parse(text, len, JSON_DEPTH, err);
 
-	*out = (struct report){.written_ms = -1, .interval_s = 10, .cpu = NAN, .rx_bytes_per_s = NAN, .tx_bytes_per_s = NAN};
+	*out = (struct report){.written_ms = -1, .interval_s = 10, .publish_s = NAN, .cpu = NAN, .rx_bytes_per_s = NAN, .tx_bytes_per_s = NAN};
 	if (!root)
 		return -1;
 	if (parse_root(root, node, out, err) < 0) {
@@ -284,6 +289,7 @@ static void write_links(struct buf *out, const struct report_links *links)
 		buf_i64(out, link->sent);
 		buf_str(out, ",\"received\":");
 		buf_i64(out, link->received);
+		write_number(out, ",\"silent_s\":", link->silent_s, 3);
 		buf_char(out, '}');
 	}
 }
@@ -303,6 +309,7 @@ void report_write(const struct report *report, struct buf *out)
 		buf_printf(out, ",\"written\":\"%s\"", written);
 	}
 	write_number(out, ",\"interval_s\":", report->interval_s, 3);
+	write_number(out, ",\"publish_s\":", report->publish_s, 3);
 	write_number(out, ",\n\"load\":{\"cpu\":", report->cpu, 4);
 	write_number(out, ",\"rx_bytes_per_s\":", report->rx_bytes_per_s, 0);
 	write_number(out, ",\"tx_bytes_per_s\":", report->tx_bytes_per_s, 0);

@@ -1,11 +1,14 @@
 /*
  * report.h - NODE.json, what one probe says about its links. The only module that knows the format.
  *
- *	{"version":1, "node":"edge-1", "boot_id":"9f..", "seq":42, "written":"2026-11-21T21:00:00.000Z", "interval_s":10,
+ *	{"version":1, "node":"edge-1", "boot_id":"9f..", "seq":42, "written":"2026-11-21T21:00:00.000Z", "interval_s":10, "publish_s":30,
  *	 "load":{"cpu":0.31, "rx_bytes_per_s":120000, "tx_bytes_per_s":98000},
  *	 "peers":{"edge-2":{"addr":"10.0.0.2", "rtt_us":412, "min_us":398, "p95_us":530, "jitter_us":21, "loss":0.0,
- *	                    "sent":18, "received":18}},
+ *	                    "sent":18, "received":18, "silent_s":2.4}},
  *	 "clients":{"milan":{ same fields }}}
+ *
+ * `silent_s`: how long nothing came back from it, as of this report; null when nothing ever did since the probe's start or since the peer has this
+ * address. Reports of before this member have none: unknown too. `publish_s`: the longest time between two reports of this probe.
  *
  * Parsing is strict: json.h's rules, the limits below, and each field's type and range; the error names the member. Unknown
  * members are ignored, a higher version is refused. The report owns its strings.
@@ -23,6 +26,7 @@
 /* Larger files are refused unread: 64 KiB and 512 B for each of `nodes` expected nodes and clients. */
 #define REPORT_MAX_BYTES(nodes) ((size_t)64 * 1024 + (size_t)512 * (nodes))
 #define REPORT_RTT_MAX_US 60e6		/* a minute; more is nonsense */
+#define REPORT_SILENT_MAX_S 1e9		/* 30 years: more is nonsense */
 #define REPORT_BOOT_ID_MAX 64
 #define REPORT_LOAD_TAU_S 60.0		/* time constant of `cpu`, an average (probe/load.h): the probe's --window, as it is unless it was set */
 
@@ -35,6 +39,7 @@ struct report_link {
 	double jitter_us;		/* mean |difference| of successive replies; NaN when fewer than two */
 	double loss;			/* 0..1 of the loss window; NaN before the first round ended */
 	int64_t sent, received;		/* of the loss window */
+	double silent_s;		/* 0..REPORT_SILENT_MAX_S; NaN: nothing ever came back, or absent */
 };
 
 struct report_links {
@@ -48,6 +53,7 @@ struct report {
 	int64_t seq;				/* 1, 2, ... within boot_id */
 	int64_t written_ms;			/* the writer's wall clock; information only */
 	double interval_s;			/* of its rounds */
+	double publish_s;			/* longest time between its reports; NaN: absent */
 	double cpu;				/* 0..1; NaN unknown */
 	double rx_bytes_per_s, tx_bytes_per_s;	/* NaN unknown */
 	struct report_links peers, clients;

@@ -15,8 +15,9 @@
  *
  * null is unknown or unreachable: never 0, never near. In memory it is NaN. The diagonal is 0 whatever the file says.
  *
- * `lost_s`: how long a node was silent to the one that heard it last, of those who heard it before and report now; `witnesses`: how many they are (of the
- * others, so fewer than there are nodes). merge/fold.h says who counts. null, 0 and absent: nobody knows. As old as those reports: no age is added.
+ * `lost_s`: how long a node was silent to the one that heard it last, of those who heard it before and report now; `witnesses`: how many they are
+ * (of the others, so fewer than there are nodes). merge/fold.h says who counts. null, 0 and absent: nobody knows. As old as those reports: no age
+ * is added.
  *
  * `entry`: where traffic enters the cluster, requests a second by node as they were seen (or any other weights: only their shares matter), and how old that
  * is. It may name nodes that `nodes` does not have. Absent or {}: nothing is known; an absent age: as old as the file.

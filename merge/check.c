@@ -37,6 +37,22 @@ static int check_report(const char *path, const struct file_text *text, struct b
 	return 0;
 }
 
+/* Whom somebody heard once, and who is silent for longest. */
+static void tell_silence(const struct snapshot *s, struct buf *words)
+{
+	uint32_t known = 0, worst = 0, i;
+
+	for (i = 0; i < s->nodes.count; i++) {
+		if (isnan(s->lost_s[i]))
+			continue;
+		worst = !known || s->lost_s[i] > s->lost_s[worst] ? i : worst;
+		known++;
+	}
+	if (known)
+		buf_printf(words, ", silence of %u nodes, %s the longest: %.0f s to %u others", known, s->nodes.items[worst], s->lost_s[worst],
+			   s->witnesses[worst]);
+}
+
 static int check_matrix(const struct file_text *text, struct buf *words, struct lm_err *err)
 {
 	auto_snapshot struct snapshot s = {0};
@@ -48,6 +64,7 @@ static int check_matrix(const struct file_text *text, struct buf *words, struct 
 	else
 		buf_printf(words, "matrix of %u nodes and %u clients, generation %lld", s.nodes.count, s.clients.count,
 			   (long long)s.generation);
+	tell_silence(&s, words);
 	if (s.entry.nodes.count)
 		buf_printf(words, ", traffic enters at %u nodes", s.entry.nodes.count);
 	if (s.entry.nodes.count && !isnan(s.entry.age_s))

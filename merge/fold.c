@@ -33,61 +33,11 @@ struct fold *fold_new(const struct fold_settings *settings)
 		f->rows[i].expected = names_find(settings->nodes, f->nodes.items[i]) != NAMES_NONE;
 		f->rows[i].previous = previous ? names_find(&previous->nodes, f->nodes.items[i]) : NAMES_NONE;
 	}
+	f->silent_s = xcalloc(f->nodes.count, sizeof(*f->silent_s));
 	f->column = xcalloc(previous ? previous->nodes.count : 0, sizeof(*f->column));
 	for (i = 0; previous && i < previous->nodes.count; i++)
 		f->column[i] = names_find(&f->nodes, previous->nodes.items[i]);
 	return f;
-}
-
-/* --- taking a report ----------------------------------------------------------------------------------------------- */
-
-static void take_peers(struct fold *f, uint32_t node, const struct report_links *peers)
-{
-	size_t first = (size_t)node * f->nodes.count, i;
-
-	for (i = 0; i < peers->count; i++) {
-		const struct report_link *link = &peers->items[i];
-		uint32_t to = names_find(&f->nodes, link->name);
-
-		if (to == NAMES_NONE || to == node)
-			continue;
-		f->next.link.rtt_us[first + to] = fold_rounded(link->rtt_us, FOLD_RTT_SCALE);
-		f->next.link.jitter_us[first + to] = fold_rounded(link->jitter_us, FOLD_RTT_SCALE);
-		f->next.link.loss[first + to] = fold_rounded(link->loss, FOLD_LOSS_SCALE);
-	}
-}
-
-enum fold_verdict fold_report(struct fold *f, const struct report *report, double age_s)
-{
-	uint32_t node = names_find(&f->nodes, report->node);
-	struct row *row = node == NAMES_NONE ? NULL : &f->rows[node];
-
-	if (!row || !row->expected)
-		return FOLD_UNKNOWN;
-	if (row->reported)
-		return FOLD_REPEATED;
-	row->reported = true;
-	row->report_age_s = age_s;
-	memcpy(row->seen.boot_id, report->boot_id, sizeof(row->seen.boot_id));
-	row->seen.seq = report->seq;
-	row->load = (struct snapshot_load){report->cpu, report->rx_bytes_per_s, report->tx_bytes_per_s};
-	row->interval_s = report->interval_s;
-	take_peers(f, node, &report->peers);
-	fold_take_clients(f, row, &report->clients);
-	return FOLD_FRESH;
-}
-
-/* The lower median: one probe that has another interval, or a file that says so, must not keep the dead rows of all others alive. */
-static double probe_interval_s(const struct fold *f)
-{
-	auto_free double *each = xcalloc(f->nodes.count, sizeof(*each));
-	uint32_t count = 0, i;
-
-	for (i = 0; i < f->nodes.count; i++)
-		if (f->rows[i].reported)
-			each[count++] = f->rows[i].interval_s;
-	qsort(each, count, sizeof(*each), by_size);
-	return count ? each[(count - 1) / 2] : 0;
 }
 
 /* --- judging it ---------------------------------------------------------------------------------------------------- */
@@ -109,22 +59,88 @@ static bool contradicts(const struct fold *f, uint32_t node)
 	return fold_clients_contradict(f, row);
 }
 
+static const struct snapshot_seen *seen_before(const struct fold *f, const struct row *row)
+{
+	static const struct snapshot_seen nothing;
+
+	return row->previous == NAMES_NONE ? &nothing : &f->settings.previous->seen[row->previous];
+}
+
+/* But for FOLD_STALE: the period is known only when all reports are there. */
 static enum fold_verdict judge(const struct fold *f, uint32_t node)
 {
 	const struct row *row = &f->rows[node];
-	const struct snapshot_seen *seen = row->previous == NAMES_NONE ? NULL : &f->settings.previous->seen[row->previous];
+	const struct snapshot_seen *seen = seen_before(f, row);
 
-	if (!row->reported)
-		return FOLD_NONE;
-	if (!seen || !seen->boot_id[0] || !STREQ(seen->boot_id, row->seen.boot_id) || row->seen.seq > seen->seq)
+	if (!STREQ(seen->boot_id, row->seen.boot_id) || row->seen.seq > seen->seq)
 		return FOLD_FRESH;
 	if (row->seen.seq < seen->seq)
 		return FOLD_REPLAYED;
-	if (contradicts(f, node))
-		return FOLD_CONFLICT;
-	if (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * fmax(f->period_s, row->interval_s))
-		return FOLD_STALE;
+	return contradicts(f, node) ? FOLD_CONFLICT : FOLD_FRESH;
+}
+
+static bool is_stale(const struct fold *f, const struct row *row)
+{
+	const struct snapshot_seen *seen = seen_before(f, row);
+
+	return STREQ(seen->boot_id, row->seen.boot_id) && row->seen.seq == seen->seq &&
+	       (row->report_age_s < -FOLD_FUTURE_S || row->report_age_s > FOLD_FRESH_PERIODS * fmax(f->period_s, row->interval_s));
+}
+
+/* --- taking a report ----------------------------------------------------------------------------------------------- */
+
+static void take_peers(struct fold *f, uint32_t node, const struct report_links *peers)
+{
+	size_t first = (size_t)node * f->nodes.count, i;
+
+	for (i = 0; i < f->nodes.count; i++)
+		f->silent_s[i] = NAN;
+	for (i = 0; i < peers->count; i++) {
+		const struct report_link *link = &peers->items[i];
+		uint32_t to = names_find(&f->nodes, link->name);
+
+		if (to == NAMES_NONE || to == node)
+			continue;
+		f->next.link.rtt_us[first + to] = fold_rounded(link->rtt_us, FOLD_RTT_SCALE);
+		f->next.link.jitter_us[first + to] = fold_rounded(link->jitter_us, FOLD_RTT_SCALE);
+		f->next.link.loss[first + to] = fold_rounded(link->loss, FOLD_LOSS_SCALE);
+		f->silent_s[to] = link->silent_s;
+	}
+}
+
+enum fold_verdict fold_report(struct fold *f, const struct report *report, double age_s)
+{
+	uint32_t node = names_find(&f->nodes, report->node);
+	struct row *row = node == NAMES_NONE ? NULL : &f->rows[node];
+
+	if (!row || !row->expected)
+		return FOLD_UNKNOWN;
+	if (row->reported)
+		return FOLD_REPEATED;
+	row->reported = true;
+	row->report_age_s = age_s;
+	memcpy(row->seen.boot_id, report->boot_id, sizeof(row->seen.boot_id));
+	row->seen.seq = report->seq;
+	row->load = (struct snapshot_load){report->cpu, report->rx_bytes_per_s, report->tx_bytes_per_s};
+	row->interval_s = report->interval_s;
+	take_peers(f, node, &report->peers);
+	fold_take_clients(f, row, &report->clients);
+	row->verdict = judge(f, node);
+	fold_take_silence(f, node, report, age_s);
 	return FOLD_FRESH;
+}
+
+/* The lower median: one probe that has another interval, or a file that says so, must not keep the dead rows of all others alive. */
+static double probe_interval_s(const struct fold *f)
+{
+	auto_free double *each = xcalloc(f->nodes.count, sizeof(*each));
+	uint32_t count = 0, i;
+
+	for (i = 0; i < f->nodes.count; i++)
+		if (f->rows[i].reported)
+			each[count++] = f->rows[i].interval_s;
+	qsort(each, count, sizeof(*each), by_size);
+	return count ? each[(count - 1) / 2] : 0;
 }
 
 /* --- rows of the result -------------------------------------------------------------------------------------------- */
@@ -168,7 +184,8 @@ static void settle_row(struct fold *f, uint32_t node)
 {
 	struct row *row = &f->rows[node];
 
-	row->verdict = judge(f, node);
+	if (row->verdict == FOLD_FRESH && is_stale(f, row))
+		row->verdict = FOLD_STALE;
 	if (row->verdict == FOLD_FRESH) {
 		f->next.age_s[node] = fmax(0, row->report_age_s);
 		f->next.load[node] = row->load;
@@ -211,6 +228,8 @@ static void copy_row(const struct fold *f, uint32_t from, struct snapshot *out, 
 	out->age_s[to] = f->next.age_s[from];
 	out->load[to] = f->next.load[from];
 	out->seen[to] = f->next.seen[from];
+	out->lost_s[to] = f->next.lost_s[from];
+	out->witnesses[to] = f->next.witnesses[from];
 	for (i = 0; i < out->nodes.count; i++) {
 		uint32_t column = names_find(&f->nodes, out->nodes.items[i]);
 
@@ -308,6 +327,7 @@ void fold_free(struct fold *f)
 		free(f->rows[i].cells);
 	free(f->rows);
 	free(f->column);
+	free(f->silent_s);
 	names_free(&f->nodes);
 	names_free(&f->clients);
 	snapshot_free(&f->next);

@@ -16,6 +16,13 @@
  * A period is the longer of merge and probe interval, at least 60 s; the probe interval is the lower median of what the reports say. A
  * report that names a longer one is itself fresh for 3 of those.
  *
+ * Silence of a node: lost_s is the least silent_s that another node's report has of it, witnesses is how many others have one. No witness is a report
+ * without (its probe never heard the node, or is of before that member), one that is not fresh, and one that is older than its own rhythm: publish_s
+ * (absent: 3 rounds, as the defaults are), two rounds more, for one that ended late and one that took too long, and FOLD_LATE_S. A probe that lives has
+ * written anew by then, and what the last report of another one says was true once. Nor is one of more than 3 periods, as nothing so old is fresh: no
+ * probe is a witness for an hour by its own word. The age of a report is not added to what it says, so reports that cannot come let no silence grow.
+ * All of it is made anew from the reports of this run. Nothing is kept, held back or aged, a restart loses nothing, and whom nobody speaks of has none.
+ *
  * Where traffic enters: new rates replace the old ones as a whole. Without new ones (silence is no news, whether the list is empty or all rates
  * are 0) the old ones stay and age, and are dropped at 10 periods. Nodes outside of the mesh are left out.
  *
@@ -45,6 +52,7 @@
 #define FOLD_DEAD_PERIODS 10
 #define FOLD_PATIENCE 3			/* this many degraded runs in a row, and the loss is believed */
 #define FOLD_PERIOD_LEAST_S 60.0
+#define FOLD_LATE_S 5.0			/* from the end of a round until its report is on the volume and read: a busy moment of the file server */
 #define FOLD_FUTURE_S 2.0		/* so much "younger than now" a file may be: two readings of one clock, its granularity */
 
 struct fold_settings {

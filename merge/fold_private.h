@@ -36,6 +36,7 @@ struct fold {
 	struct snapshot next;		/* for all of `nodes`; rows of reports are filled as they come */
 	uint32_t *column;		/* of `next` for each previous node */
 	double period_s;
+	double *silent_s;		/* by node, of the report that is being taken */
 };
 
 static inline float fold_rounded(double value, double scale)
@@ -59,5 +60,10 @@ bool fold_clients_contradict(const struct fold *f, const struct row *row);
 void fold_keep_clients(struct fold *f, struct row *row);
 /* The clients of the result: what rows hold, what users saw, estimates. */
 void fold_fill_clients(struct fold *f, struct snapshot *out, struct fold_summary *summary);
+
+/* --- fold_silence.c ------------------------------------------------------------------------------------------------ */
+
+/* What silent_s says, where the report may be a witness; its row is judged already. */
+void fold_take_silence(struct fold *f, uint32_t node, const struct report *report, double age_s);
 
 #endif

@@ -120,6 +120,7 @@ static void publish(struct agent *a)
 	report.seq = ++a->seq;
 	report.written_ms = clock_wall_ms();
 	report.interval_s = (double)a->s->interval_ms / 1000;
+	report.publish_s = (double)a->s->publish_ms / 1000;
 	report.cpu = a->load.cpu;
 	report.rx_bytes_per_s = a->load.rx_bytes_per_s;
 	report.tx_bytes_per_s = a->load.tx_bytes_per_s;
@@ -150,7 +151,7 @@ static void look_at_load(struct agent *a)
 /* False when it was cut short. What was measured until then is kept. */
 static bool one_round(struct agent *a)
 {
-	struct link_spans spans = {.rtt_ms = a->s->window_ms, .loss_ms = a->s->loss_window_ms};
+	struct link_spans spans = {.rtt_ms = a->s->window_ms, .loss_ms = a->s->loss_window_ms, .step_ms = 2 * a->s->interval_ms};
 	bool whole = rounds_run(a->pinger, &a->plan, a->links.target_count, &a->results);
 
 	links_record(&a->links, &a->results, &spans, clock_mono_ms());

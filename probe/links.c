@@ -60,6 +60,9 @@ static void inherit(struct link *k, const char *addr, struct links *old, const s
 	k->window = before->window;
 	k->now = before->now;
 	k->published = before->published;
+	k->silent_ms = before->silent_ms;
+	k->missed = before->missed;
+	k->published_silent = before->published_silent;
 	before->window = (struct window){0};
 }
 
@@ -83,7 +86,7 @@ static void add_link(struct building *b, const char *name, const char *addr, boo
 			log_warn("peer left out", FIELDS(LS("peer", name), LS("reason", err.msg)));
 		return;
 	}
-	*k = (struct link){.name = xstrdup(name), .is_client = is_client};
+	*k = (struct link){.name = xstrdup(name), .is_client = is_client, .silent_ms = -1};
 	k->now = k->published = (struct window_summary){NAN, NAN, NAN, NAN, NAN, 0, 0};
 	k->target = names_add(&b->addrs, target.addr);
 	if (k->target == NAMES_NONE)
@@ -110,7 +113,7 @@ static void add_list(struct building *b, const struct peer_list *list, const cha
 void links_update(struct links *l, const struct peers *peers, const char *self, uint32_t room)
 {
 	size_t most = (size_t)peers->nodes.names.count + peers->clients.names.count;
-	struct links next = {.room = room};
+	struct links next = {.room = room, .recorded_ms = l->recorded_ms};
 	struct building b = {.next = &next, .old = l};
 
 	next.items = xcalloc(most, sizeof(*next.items));
@@ -126,14 +129,44 @@ void links_update(struct links *l, const struct peers *peers, const char *self, 
 	*l = next;
 }
 
+static int64_t at_most(int64_t ms, int64_t most_ms)
+{
+	return ms < 0 ? 0 : ms > most_ms ? most_ms : ms;
+}
+
+static void listen_to(struct link *k, const struct ping_results *results, int64_t now_ms, int64_t passed_ms, int64_t step_ms)
+{
+	int64_t heard_ms = -1;
+	bool lost = false;
+	uint32_t ping;
+
+	for (ping = 0; ping < results->pings; ping++) {
+		float rtt_us = *ping_result(results, k->target, ping);
+
+		if (rtt_us >= 0)
+			heard_ms = results->at_ms[ping] + (int64_t)rtt_us / 1000;
+		lost = lost || rtt_us == PING_LOST;
+	}
+	if (heard_ms >= 0) {
+		k->silent_ms = at_most(now_ms - heard_ms, step_ms);
+		k->missed = 0;
+	} else if (lost) {
+		k->silent_ms += k->silent_ms < 0 ? 0 : at_most(passed_ms, step_ms);
+		k->missed++;
+	}
+}
+
 void links_record(struct links *l, const struct ping_results *results, const struct link_spans *spans, int64_t now_ms)
 {
+	int64_t passed_ms = l->recorded_ms ? now_ms - l->recorded_ms : spans->step_ms;
 	uint32_t ping;
 	size_t i;
 
+	l->recorded_ms = now_ms;
 	for (i = 0; i < l->count; i++) {
 		struct link *k = &l->items[i];
 
+		listen_to(k, results, now_ms, passed_ms, spans->step_ms);
 		for (ping = 0; ping < results->pings; ping++) {
 			float rtt_us = *ping_result(results, k->target, ping);
 
@@ -161,6 +194,19 @@ static bool loss_moved(double was, double is)
 	return fabs(is - was) >= MOVED_LOSS - 1e-9;
 }
 
+bool links_is_silent(const struct link *k)
+{
+	return !k->is_client && k->silent_ms >= 0 && k->missed >= LINKS_SILENT_ROUNDS;
+}
+
+/* To be told now: that it began, that it ended, that it goes on. */
+static bool silence_moved(const struct link *k)
+{
+	bool silent = links_is_silent(k);
+
+	return silent != k->published_silent || (silent && k->silent_ms < LINKS_TOLD_MS);
+}
+
 bool links_moved(const struct links *l)
 {
 	size_t i;
@@ -168,7 +214,7 @@ bool links_moved(const struct links *l)
 	for (i = 0; i < l->count; i++) {
 		const struct link *k = &l->items[i];
 
-		if (rtt_moved(k->published.rtt_us, k->now.rtt_us) || loss_moved(k->published.loss, k->now.loss))
+		if (rtt_moved(k->published.rtt_us, k->now.rtt_us) || loss_moved(k->published.loss, k->now.loss) || silence_moved(k))
 			return true;
 	}
 	return l->changed;
@@ -191,7 +237,9 @@ void links_report(struct links *l, struct report *report)
 		out->loss = k->now.loss;
 		out->sent = k->now.sent;
 		out->received = k->now.received;
+		out->silent_s = k->silent_ms < 0 ? (double)NAN : (double)k->silent_ms / 1000;
 		k->published = k->now;
+		k->published_silent = links_is_silent(k);
 	}
 	l->changed = false;
 }

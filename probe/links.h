@@ -5,6 +5,10 @@
  *
  * A link is a peer with an address: a node (but ourselves) or a client. Its history belongs to its name and address together;
  * either changed, it starts empty. Peers that share an address share one ping. Owned and used by the probing thread.
+ *
+ * Silence counts what we listened for: from the last reply on, round by round, and of what lies between the ends of two rounds no more than step_ms
+ * (the clock runs on while a machine is suspended). So a machine or a probe that was stopped for an hour has not been listening for an hour, and a
+ * round whose pings have no known fate adds nothing. A peer that never answered has no silence.
  */
 #ifndef PROBE_LINKS_H
 #define PROBE_LINKS_H
@@ -25,6 +29,9 @@ struct link {
 	uint32_t target;			/* index into targets */
 	struct window window;
 	struct window_summary now, published;	/* published: in the last report; sent 0 before */
+	int64_t silent_ms;			/* since the last reply, as of the last round; -1: nothing ever came back */
+	uint32_t missed;			/* rounds in a row in which pings were lost and none was answered */
+	bool published_silent;			/* links_is_silent in the last report */
 };
 
 struct links {
@@ -33,6 +40,7 @@ struct links {
 	struct ping_target *targets;		/* distinct addresses */
 	size_t target_count;
 	uint32_t room;				/* pings that a window holds */
+	int64_t recorded_ms;			/* end of the last round; 0: none yet */
 	bool changed;				/* links came or went since the last report */
 	struct log_gate gate;
 	bool incomplete;			/* an address could not be used: update again later with the same list */
@@ -40,7 +48,11 @@ struct links {
 
 struct link_spans {
 	int64_t rtt_ms, loss_ms;
+	int64_t step_ms;			/* most that one round adds to a silence: two intervals; rounds of who runs lie no farther apart */
 };
+
+#define LINKS_SILENT_ROUNDS 2			/* one round may be lost to a busy moment */
+#define LINKS_TOLD_MS 120000			/* so long a silence is told in each round: who judges deaths sees it grow */
 
 /*
  * Follows the peer list. `self` is skipped. An address that cannot be used now (its zone is not there) is left out, logged now
@@ -49,7 +61,12 @@ struct link_spans {
 void links_update(struct links *l, const struct peers *peers, const char *self, uint32_t room);
 /* Adds the results of a round to the windows and computes `now` of each. */
 void links_record(struct links *l, const struct ping_results *results, const struct link_spans *spans, int64_t now_ms);
-/* A pair moved since the last report: by 20 % and 0.5 ms, or its loss by 0.1, or it fell silent or came back; or the list changed. */
+/* A node that answered before, and to LINKS_SILENT_ROUNDS rounds in a row did not. Clients come and go. */
+bool links_is_silent(const struct link *k);
+/*
+ * Something is worth a report before its time: a pair moved since the last one, by 20 % and 0.5 ms, or its loss by 0.1, or its window became empty or
+ * is so no more; a node fell silent (above) or came back, or is silent for less than LINKS_TOLD_MS; or the list changed.
+ */
 bool links_moved(const struct links *l);
 /* Appends all to the report; they count as published. */
 void links_report(struct links *l, struct report *report);

@@ -147,7 +147,7 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		d->running = (uint8_t)(i + 1);
 		start = !runs(c, i) ? FILTER_SKIP : filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
 		if (start == FILTER_REFUSE) {
-			out->wake = filter_table[i]->wake;
+			out->wake = filter_table[i]->wake | (c->target_missing ? WAKE_TARGET : 0);
 			return false;
 		}
 		skip[i] = start == FILTER_SKIP;
@@ -282,6 +282,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	out->rtt_us = in->offered ? NULL : show_rtt(&c);
 	if (!d->feasible)
 		return;
+	out->cloud_nodes = targets.asking ? 0 : d->lookup.cloud_count;
 	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
 	pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
 }

@@ -43,6 +43,8 @@ struct decision_input {
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
 	const bool *dead;	/* likewise: healing takes it for dead (heal_avoids) */
+	/* By node of the view: gets the greatest median that a limit looked at, where one is known; the caller makes them NaN before. NULL: not wanted. */
+	float *seen_us;
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;
@@ -70,6 +72,12 @@ struct decision {
 	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */
 	const float *expected;		/* of it the part that is expected beside what was measured, of the node's CPU (expected.h); NULL with load */
 	int32_t runner_up;		/* the best of the others; -1: none, or of an offer */
+	/*
+	 * By node: 0 for one of the cloud, NaN for any other; NULL: it makes no difference. Where it is not NULL one of the feasible is of the cloud, and
+	 * `node` is; runner_up too where two are.
+	 */
+	const float *cloud;
+	uint32_t cloud_nodes;		/* how many there are for this pod to prefer, feasible or not: 0 for a pod that asks for latency, and without a feasible node */
 };
 
 struct decider;
@@ -89,7 +97,9 @@ void decision_reason(const struct decider *d, const struct decision_input *in, c
 		     struct buf *out);
 /* Is the round trip to the chosen node (rtt_us) an upper bound, which nobody measured? */
 bool decision_is_estimate(const struct decision_input *in, const struct decision *decision);
-/* What the user should know about how the request was read: "delay_redis: taken as app=redis"; "" when nothing. */
-void decision_note(const struct decider *d, const struct decision_input *in, struct buf *out);
+/* What the user should know about how the request was read: "delay_redis: taken as app=redis", "asks for no latency: to the cloud"; "" when nothing. */
+void decision_note(const struct decider *d, const struct decision_input *in, const struct decision *decision, struct buf *out);
+/* Of that: why a node with a lower total may have won, or why the cloud did not; "" when the cloud makes no difference. */
+void decision_note_cloud(const struct decision *decision, struct buf *out);
 
 #endif

@@ -156,7 +156,17 @@ static void note_item(const struct resolved *r, const char *list, struct buf *ou
 		buf_printf(out, "%s%s %s: nothing is there yet, so it does not count", separator, list, r->item->text);
 }
 
-void decision_note(const struct decider *d, const struct decision_input *in, struct buf *out)
+void decision_note_cloud(const struct decision *decision, struct buf *out)
+{
+	const char *separator = out->len ? "; " : "";
+
+	if (decision->cloud)
+		buf_printf(out, "%sasks for no latency: to the cloud", separator);
+	else if (decision->cloud_nodes)
+		buf_printf(out, "%sasks for no latency, but none of the cloud's nodes (%u) is feasible", separator, decision->cloud_nodes);
+}
+
+void decision_note(const struct decider *d, const struct decision_input *in, const struct decision *decision, struct buf *out)
 {
 	auto_arena struct arena arena = {0};
 	struct targets targets;
@@ -170,4 +180,5 @@ void decision_note(const struct decider *d, const struct decision_input *in, str
 		note_item(&targets.within[i], "limit to", out);
 	for (i = 0; in->pod->ask.near_count && i < targets.near_count; i++)
 		note_item(&targets.near[i], "near", out);
+	decision_note_cloud(decision, out);
 }

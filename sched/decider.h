@@ -16,7 +16,7 @@
 #include "sched/target.h"
 
 /*
- * What follows from (cache, nodes, mesh) alone and is kept until one of them changes; of nodes where pods came or went the load is looked at again. cpu is
+ * What follows from (cache, nodes, mesh, cloudLabels) alone and is kept until one of them changes; of nodes where pods came or went the load is looked at again. cpu is
  * what is measured and what is expected beside it (expected.h).
  */
 struct lookup {
@@ -29,6 +29,9 @@ struct lookup {
 	uint8_t *load;			/* enum load_class by view node, as expected */
 	uint32_t full_count;		/* nodes of LOAD_FULL */
 	bool without_cpu;		/* some node lacks it */
+	uint64_t label_epoch, cloud_id;	/* what `cloud` was made of */
+	float *cloud;			/* 0 for a node of the cloud, NaN for any other; nothing while there is none */
+	uint32_t cloud_count;
 	float *expected;		/* what is expected of pods, as a part of the node's CPU; may be above 1. 0 where cpu is unknown */
 	float *cpu_score, *cpu_minus;	/* 100 x (1 - cpu), NaN without data; points that a busy node loses */
 	uint32_t *beside;		/* nodes for which the last decision had something beside */
@@ -50,7 +53,7 @@ struct decider {
 	const float *cost_us;		/* what the latency term saw */
 };
 
-/* Brings `lookup` up to date. */
+/* Brings `lookup` up to date, for the profile in `in`. */
 void lookup_update(struct decider *d, const struct decision_input *in);
 void lookup_free(struct lookup *l);
 

@@ -111,6 +111,8 @@ static int compare(const void *a, const void *b, void *arg)
 		return x_in ? -1 : 1;
 	if ((int32_t)x == d->node || (int32_t)y == d->node)
 		return (int32_t)x == d->node ? ((int32_t)y == d->node ? 0 : -1) : 1;
+	if (x_in && d->cloud && isnan(d->cloud[x]) != isnan(d->cloud[y]))
+		return isnan(d->cloud[x]) ? 1 : -1;
 	if (x_in && (d->total[x] < d->total[y] || d->total[x] > d->total[y]))
 		return d->total[x] > d->total[y] ? -1 : 1;
 	return strcmp(e->in.view->nodes[x].node->name, e->in.view->nodes[y].node->name);

@@ -12,8 +12,9 @@
  *	pod {namespace, name, uid, scheduler_name, was_on}
  *	profile, weights {latency, cpu, ...}, rtt_to		what rtt_us is measured to: "app=redis", "mesh"; null: to nothing
  *	verdict {node, runner_up, total, rtt_us, estimate, message, note, refused_whole}	node null: it fits nowhere, and message says why
- *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, cpu, expected_cpu, load, filter, reason}]
+ *	nodes [{node, feasible, rank, total, scores {latency, cpu, ...}, rtt_us, estimate, cost_us, age_s, cpu, expected_cpu, load, cloud, filter, reason}]
  *
+ * cloud: whether it is one of the cloud's, which come first for this pod, whatever their totals are (pick.h); null: that makes no difference to it.
  * estimate true: rtt_us is an upper bound, for nobody measured it; cost_us has the likely value in it.
  *
  * cpu is what was measured, expected_cpu what is expected beside it of pods that were just placed (expected.h); load is the class of both together.

@@ -90,7 +90,7 @@ static void print_node(const struct explanation *e, uint32_t place, struct buf *
 	buf_decimal(out, value_at(e->decision.expected, node), 4);
 	buf_str(out, ",\"load\":");
 	buf_json_string(out, explain_load(e, node));
-	buf_char(out, ',');
+	buf_printf(out, ",\"cloud\":%s,", !e->decision.cloud ? "null" : isnan(e->decision.cloud[node]) ? "false" : "true");
 	print_refusal(e, node, out);
 }
 
@@ -198,6 +198,20 @@ static void feasible_head(const struct explanation *e, struct grid *g)
 	end_row(&r, g);
 }
 
+/* An edge may have the higher total: then it has to say why it is no match. */
+static void note_cloud(const struct explanation *e, uint32_t node, struct buf *note)
+{
+	const struct decision *d = &e->decision;
+	const char *separator = note->len ? "; " : "";
+
+	if (!d->cloud)
+		return;
+	if (!isnan(d->cloud[node]))
+		buf_printf(note, "%scloud", separator);
+	else if (d->total[node] > d->total[d->node])
+		buf_printf(note, "%sno cloud: left free, for the pod asks for no latency", separator);
+}
+
 static void feasible_row(const struct explanation *e, uint32_t node, struct grid *g)
 {
 	const char *load = explain_load(e, node);
@@ -218,6 +232,7 @@ static void feasible_row(const struct explanation *e, uint32_t node, struct grid
 	if (value_at(e->decision.expected, node) >= 0.0005 && e->decision.score[SCORE_CPU])
 		buf_printf(note, "%sCPU %.1f %%, %.1f %% more expected", note->len ? "; " : "", explain_cpu(e, node) * 100,
 			   value_at(e->decision.expected, node) * 100);
+	note_cloud(e, node, note);
 	if (e->asked->was_on && STREQ(e->asked->was_on, name_of(e, node)))
 		buf_printf(note, "%sit is here", note->len ? "; " : "");
 	end_row(&r, g);
@@ -321,7 +336,7 @@ static void print_verdict(const struct explanation *e, struct buf *out)
 	}
 	if (e->asked->was_on)
 		buf_printf(out, "\nIt is on %s.", e->asked->was_on);
-	decision_note(e->offline->decider, &e->in, &note);
+	decision_note(e->offline->decider, &e->in, &e->decision, &note);
 	if (note.len)
 		buf_printf(out, "\nNote: %s", note.data);
 	buf_char(out, '\n');

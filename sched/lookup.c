@@ -14,6 +14,7 @@ void lookup_free(struct lookup *l)
 	free(l->expected);
 	free(l->cpu_score);
 	free(l->cpu_minus);
+	free(l->cloud);
 	free(l->beside);
 }
 
@@ -27,8 +28,10 @@ static void reserve(struct lookup *l, size_t count)
 	l->expected = xrealloc(l->expected, l->room, sizeof(*l->expected));
 	l->cpu_score = xrealloc(l->cpu_score, l->room, sizeof(*l->cpu_score));
 	l->cpu_minus = xrealloc(l->cpu_minus, l->room, sizeof(*l->cpu_minus));
+	l->cloud = xrealloc(l->cloud, l->room, sizeof(*l->cloud));
 	memset(l->cpu_score + count, 0, (l->room - count) * sizeof(*l->cpu_score));	/* what pads the last lanes */
 	memset(l->cpu_minus + count, 0, (l->room - count) * sizeof(*l->cpu_minus));
+	memset(l->cloud + count, 0, (l->room - count) * sizeof(*l->cloud));
 }
 
 /* The load of a node, with what is expected of its pods, and `more` units. */
@@ -83,6 +86,23 @@ static void look_at_all(struct lookup *l, const struct decision_input *in)
 	l->count = in->view->count;
 }
 
+/* Which nodes the cloud's labels are on. */
+static void look_at_labels(struct lookup *l, const struct decision_input *in)
+{
+	const struct cloud *cloud = &in->profile->cloud;
+	uint32_t i;
+
+	l->cloud_count = 0;
+	for (i = 0; cloud->count && i < in->view->count; i++) {
+		bool has = cloud_has(cloud, &in->view->nodes[i].node->labels);
+
+		l->cloud[i] = has ? 0 : NAN;
+		l->cloud_count += has;
+	}
+	l->label_epoch = in->view->label_epoch;
+	l->cloud_id = cloud->id;
+}
+
 /* Pods came or went since the last look. */
 static void follow_placements(struct lookup *l, const struct decision_input *in)
 {
@@ -119,11 +139,14 @@ void lookup_update(struct decider *d, const struct decision_input *in)
 	const struct view *view = in->view;
 	struct lookup *l = &d->lookup;
 	uint64_t serial = in->mesh ? in->mesh->serial : 0;
+	bool same_nodes = d->looked_up && l->cache == view->cache && l->node_epoch == view->node_epoch && l->count == view->count;
 
-	if (!d->looked_up || l->cache != view->cache || l->node_epoch != view->node_epoch || l->serial != serial || l->count != view->count)
+	if (!same_nodes || l->serial != serial)
 		look_at_all(l, in);
 	else if (in->mesh)
 		follow_placements(l, in);
+	if (!same_nodes || l->label_epoch != view->label_epoch || l->cloud_id != in->profile->cloud.id)
+		look_at_labels(l, in);
 	l->placed_epoch = view->placed_epoch;
 	if (in->mesh && (l->beside_count || in->beside_count))
 		set_beside(l, in);

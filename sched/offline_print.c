@@ -69,7 +69,7 @@ void offline_print_verdict(const struct offline *o, const struct decision_input 
 
 	if (decision->node < 0)
 		decision_message(o->decider, in, decision, &message);
-	decision_note(o->decider, in, &note);
+	decision_note(o->decider, in, decision, &note);
 	buf_str(out, "\"node\":");
 	print_node_name(in, decision->node, out);
 	buf_str(out, ",\"runner_up\":");

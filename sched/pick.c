@@ -194,17 +194,47 @@ static int32_t highest(const struct cycle *c, const float *total)
 	return found;
 }
 
+/* --- the cloud ------------------------------------------------------------------------------------------------------- */
+
+/* The totals of the nodes that may win: of the cloud's where one of them is feasible and the pod is theirs, else of all (`total` itself). */
+static float *eligible(struct cycle *c, float *total, struct decision *out)
+{
+	const float *cloud = c->decider->lookup.cloud;
+	uint32_t i, n = c->view->count;
+	float *of_cloud;
+
+	if (!out->cloud_nodes)
+		return total;
+	of_cloud = column(c);
+	for (i = 0; i < lanes_count(n); i++)
+		lanes_of(of_cloud)[i] = lanes_in(total)[i] + lanes_in(cloud)[i];
+	if (top_of(of_cloud, n) < 0)
+		return total;
+	out->cloud = cloud;
+	return of_cloud;
+}
+
+static int32_t best_but(const struct cycle *c, float *total, int32_t node)
+{
+	float kept = total[node];
+	int32_t best;
+
+	total[node] = NAN;
+	best = highest(c, total);
+	total[node] = kept;
+	return best;
+}
+
 void pick(struct cycle *c, const double *weights, struct decision *out)
 {
-	float *total = make_total(c, weights, out), kept;
+	float *total = make_total(c, weights, out), *among = eligible(c, total, out);
 
 	out->total = total;
 	if (!c->in->offered || c->in->choose)
-		out->node = winner(c, total);
+		out->node = winner(c, among);
 	if (c->in->offered)
 		return;
-	kept = total[out->node];
-	total[out->node] = NAN;			/* the best of the others */
-	out->runner_up = highest(c, total);
-	total[out->node] = kept;
+	out->runner_up = best_but(c, among, out->node);
+	if (out->runner_up < 0 && among != total)
+		out->runner_up = best_but(c, total, out->node);
 }

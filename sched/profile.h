@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "sched/ask.h"
+#include "sched/cloud.h"
 
 /* Index of a score term; the table in score/score.c has the same order. */
 enum score_id {
@@ -36,9 +37,10 @@ struct profile {
 	bool deny_no_data;
 	bool strict_cpu;			/* refuse a full node even when there is no other, and whatever the age */
 	bool refuse_latency, refuse_cpu;	/* our own refusals can be switched off (both default true); latency: those above too */
+	struct cloud cloud;			/* CLOUD_LABELS: for pods that ask nothing, whatever default_near and max_latency_us say (pick.h) */
 };
 
-/* The defaults above. profile_free frees default_near and default_clients' array. */
+/* The defaults above. profile_free frees default_near, default_clients' array and cloud. */
 void profile_init(struct profile *p, const char *scheduler_name);
 void profile_free(struct profile *p);
 

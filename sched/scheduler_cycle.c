@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/awaited.h"
 #include "sched/stats.h"
 
 #define TURN_DECISIONS 32
@@ -29,7 +30,7 @@ static void refused(struct scheduler *s, const struct decision_input *in, const 
 
 	metrics_add(s->stats, STAT_DECISIONS, decision->refused_by_pod ? DECISION_POD_REFUSED : DECISION_NO_NODE, 1);
 	decision_message(s->decider, in, decision, &message);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	if (note.len)
 		buf_printf(&message, " (%s)", note.data);
 	say_no_node(s, in->pod, decision->failed ? "SchedulerError" : "Unschedulable", &message);
@@ -49,7 +50,7 @@ static struct bind_facts facts_of(struct scheduler *s, const struct decision_inp
 		facts.generation = matrix_generation(in->mesh->matrix);
 	if (decision->runner_up >= 0)
 		facts.runner_up = xstrdup(in->view->nodes[decision->runner_up].node->name);
-	decision_note(s->decider, in, &note);
+	decision_note(s->decider, in, decision, &note);
 	facts.note = note.data;
 	facts.waited_ms = in->mono_ms - queue_since_ms(s->queue, in->pod->uid);
 	return facts;
@@ -87,6 +88,7 @@ static void placed(struct scheduler *s, const struct decision_input *in, const s
 	if (planned && cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
 		begin_binding(s, in->pod, node, &plan, &facts);
 		queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
+		awaited_came(s->queue, s->cache, in->pod, in->mono_ms);
 	} else {
 		free(facts.runner_up);
 		free(facts.note);

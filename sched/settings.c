@@ -99,6 +99,8 @@ static const struct option_spec specs[] = {
 	 .help = "refuse a node of full CPU even where there is no other"},
 	{"refusals.latency", OPT_FLAG, AT(refuse_latency), NULL, "true", OPT_FILE_ONLY, .help = "latency limits refuse nodes"},
 	{"refusals.cpu", OPT_FLAG, AT(refuse_cpu), NULL, "true", OPT_FILE_ONLY, .help = "full CPU refuses nodes"},
+	{"cloudLabels", OPT_LIST, AT(cloud_labels), "LABEL", CLOUD_LABELS, OPT_FILE_ONLY | OPT_MAY_BE_EMPTY,
+	 .help = "nodes with one of these labels (KEY=VALUE, or KEY for any value) take the pods that ask for no latency, if one is feasible; []: off"},
 	{"reserve.enabled", OPT_FLAG, AT(reserve.enabled), NULL, "false", OPT_FILE_ONLY,
 	 .help = "keep room for the pods of a node that fails, for pods with the label latency-mesh.io/reserve: \"true\""},
 	{"reserve.default", OPT_LIST, AT(reserve.defaults), "NAMESPACE", NULL, OPT_FILE_ONLY,
@@ -124,7 +126,7 @@ const struct options_program sched_program = {
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched --mode extender --latency-file FILE [--extender-listen ADDR:PORT] [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched explain --cluster FILE --pod POD [--matrix FILE] [options]\n"
-		 "latency-sched simulate --cluster FILE --pods FILE [--matrix FILE] [options]\n"
+		 "latency-sched simulate --cluster FILE [--pods FILE] [--step STEP]... [--matrix FILE] [options]\n"
 		 "latency-sched dump [--pid PID] [options]\n"
 		 "latency-sched selftest --pod-uid UID [options]",
 	.environment = "LATENCY_SCHED",

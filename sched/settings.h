@@ -52,6 +52,7 @@ struct settings {
 	struct option_list default_clients;
 	const char *max_latency;	/* as in the file; "none" */
 	int no_data;			/* 0 neutral, 1 deny */
+	struct option_list cloud_labels;	/* of all profiles */
 	bool strict, refuse_latency, refuse_cpu;
 	struct reserve_settings reserve;	/* namespace_ NULL: the pod's or the kubeconfig's, else default */
 	struct heal_settings healing;

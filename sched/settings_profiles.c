@@ -160,6 +160,17 @@ static int read_profile(const cJSON *entry, const char *path, struct profile *p,
 	return near ? set_default_near(p, near_path, near, err) : 0;
 }
 
+static int set_cloud(struct profile *p, const struct option_list *labels, struct lm_err *err)
+{
+	size_t i;
+
+	cloud_free(&p->cloud);
+	for (i = 0; i < labels->count; i++)
+		if (cloud_add(&p->cloud, "cloudLabels", labels->items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 /* What the top level of the configuration says, for one name. */
 static int base_profile(const struct settings *s, const char *name, struct profile *p, struct lm_err *err)
 {
@@ -178,7 +189,7 @@ static int base_profile(const struct settings *s, const char *name, struct profi
 	for (i = 0; i < s->default_clients.count; i++)
 		p->default_clients[i] = s->default_clients.items[i];
 	p->default_client_count = (uint32_t)s->default_clients.count;
-	if (set_max_latency(p, "maxLatency", s->max_latency, err) < 0)
+	if (set_cloud(p, &s->cloud_labels, err) < 0 || set_max_latency(p, "maxLatency", s->max_latency, err) < 0)
 		return -1;
 	return set_default_near(p, "defaultNear", s->default_near, err);
 }

@@ -16,7 +16,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|storage|queue|resources|reserve-(board|tell)|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
@@ -31,7 +31,7 @@ nightly_threads='i-(reserve-show|replay|thousand|merge-crash|elect|explain|sched
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
 nightly_address='i-(replay|thousand|elect)'
 
-# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=40
 
@@ -218,6 +218,8 @@ on_kubelets() {
 		aboard failure c-failure
 		aboard release c-release c-trouble
 		aboard extender c-extender
+		aboard healing c-healing
+		aboard partition c-partition
 		with_prometheus aboard entry c-entry
 		with_nfs_server aboard nfs c-nfs ;;
 	*c-nfs*) with_nfs_server aboard some "$@" ;;
@@ -230,14 +232,14 @@ on_kubelets() {
 nightly() {
 	sanitized_rounds=100 once= nightly_address= nightly_threads=
 	all
-	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
+	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES CHAINS_ROUNDS=60 end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
 	KUBERNETES=1.36.3 LABEL=cluster on_kubelets all
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-json|u-history|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

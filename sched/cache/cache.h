@@ -69,6 +69,7 @@ struct view {
 	uint32_t count;
 	uint32_t guests;		/* the last of them, where a caller added some: only `nodes` has these, the other arrays end before, and so do the look-ups */
 	const struct node_state *nodes;
+	uint64_t label_epoch;		/* changes when the labels of a node that stays do */
 	uint64_t node_epoch;		/* changes when a node is added, deleted or renamed: indices from before are void */
 	const int64_t *free_cpu_milli, *free_memory_bytes, *free_ephemeral_bytes;	/* may be negative, at least FREE_LEAST */
 	const int64_t *free_pods;
@@ -103,6 +104,7 @@ enum {
 	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says; not rare: capacities and attachments change all the time */
 	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
 	WAKE_RESERVE = 128,		/* set by the scheduler: room that was kept has been opened or closed */
+	WAKE_TARGET = 256,		/* set by the scheduler: a pod that this one's limit asks for, and that was missing, is on a node (awaited.h) */
 	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE | WAKE_RESERVE,
 };
 

@@ -147,6 +147,7 @@ unsigned cache_put_node(struct cache *c, struct node *node)
 	place->round = c->node_round;
 	if (place->node) {
 		wake = nodes_equal(place->node, node) ? 0 : WAKE_NODE_CHANGED;
+		c->label_epoch += !labels_equal(&place->node->labels, &node->labels);
 		images_replace(c, place->node, node);
 		if (place->node->allocatable.cpu_milli != node->allocatable.cpu_milli)
 			placements_changed(c, place);

@@ -71,7 +71,7 @@ struct cache {
 	size_t promise_room;
 	uint32_t promise_count;
 	struct list all, anti_affinity, affinity, pending, nominated, assumed;
-	uint64_t next_serial, node_epoch;
+	uint64_t next_serial, node_epoch, label_epoch;
 	uint64_t node_round, pod_round;
 	bool replacing_pods;
 	bool pods_listed;		/* one list of them was whole: what comes now is new */

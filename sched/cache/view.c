@@ -89,6 +89,7 @@ const struct view *cache_view(struct cache *c)
 		.count = c->count,
 		.nodes = c->states,
 		.node_epoch = c->node_epoch,
+		.label_epoch = c->label_epoch,
 		.placed_epoch = c->placed_epoch,
 		.placed_on = c->placed_on,
 		.free_cpu_milli = c->free_cpu_milli,

@@ -35,8 +35,9 @@ struct judge {
 	uint32_t *place;			/* request's node -> the view's; NAMES_NONE */
 	size_t place_room;
 	struct node *guests;			/* nodes of the request that the feed does not know */
+	struct label *guest_labels;		/* of each the one that makes it a node of the cloud; key NULL: none */
 	uint32_t guest_count;
-	size_t guest_room;
+	size_t guest_room, guest_label_room;
 	struct node_state *states;		/* the view's and theirs */
 	size_t state_room;
 	struct memo memo;
@@ -60,6 +61,7 @@ void judge_free(struct judge *j)
 	free(j->offered);
 	free(j->place);
 	free(j->guests);
+	free(j->guest_labels);
 	free(j->states);
 	free(j->memo.names);
 	free(j->memo.name);
@@ -70,7 +72,22 @@ void judge_free(struct judge *j)
 
 /* --- the view of a request ------------------------------------------------------------------------------------------- */
 
-/* Only its name and its zone are looked at; both stay the request's. */
+/* The first of the cloud's labels that it has, with the request's text. */
+static struct label cloud_label_of(const struct cloud *cloud, const struct wire_node *node)
+{
+	const cJSON *labels = json_get(json_get(node->object, "metadata"), "labels");
+	uint32_t i;
+
+	for (i = 0; i < cloud->count; i++) {
+		struct label label = {cloud->items[i].key, cJSON_GetStringValue(json_get(labels, cloud->items[i].key))};
+
+		if (label.value && cloud_has(cloud, &(struct labels){&label, 1}))
+			return label;
+	}
+	return (struct label){NULL, NULL};
+}
+
+/* Only its name, its zone and whether it is the cloud's are looked at; the texts stay the request's. */
 static struct node guest_of(const struct wire_node *node)
 {
 	static char none[] = "";
@@ -148,7 +165,9 @@ static void place_nodes(struct judge *j, const struct judge_input *in, const str
 		if (j->place[i] != NAMES_NONE || !is_guest(in, &r->nodes[i]))
 			continue;
 		grow(&j->guests, &j->guest_room, (size_t)j->guest_count + 1, sizeof(*j->guests));
+		grow(&j->guest_labels, &j->guest_label_room, (size_t)j->guest_count + 1, sizeof(*j->guest_labels));
 		j->guests[j->guest_count] = guest_of(&r->nodes[i]);
+		j->guest_labels[j->guest_count] = cloud_label_of(&in->profile->cloud, &r->nodes[i]);
 		j->place[i] = in->view->count + j->guest_count++;
 	}
 	if (looked_up > r->count / 16)
@@ -179,8 +198,11 @@ static struct view view_with_guests(struct judge *j, const struct view *view)
 	grow(&j->states, &j->state_room, all.count, sizeof(*j->states));
 	if (view->count)
 		memcpy(j->states, view->nodes, view->count * sizeof(*j->states));
-	for (i = 0; i < j->guest_count; i++)
+	for (i = 0; i < j->guest_count; i++) {
+		if (j->guest_labels[i].key)
+			j->guests[i].labels = (struct labels){&j->guest_labels[i], 1};
 		j->states[view->count + i] = (struct node_state){.node = &j->guests[i]};
+	}
 	all.nodes = j->states;
 	all.node_epoch = UINT64_MAX - ++j->guests_serial;	/* never one that the decider has seen, nor one of the cache */
 	return all;
@@ -230,15 +252,22 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 static int score_of(const struct decision *d, uint32_t node)
 {
 	float total = node == NAMES_NONE ? NAN : d->total[node];
+	int low = 0, high = WIRE_SCORE_MAX;
 
-	return isnan(total) ? 0 : (int)lroundf(total * WIRE_SCORE_MAX / 100);
+	if (isnan(total))
+		return 0;
+	if (d->cloud && isnan(d->cloud[node]))
+		high = JUDGE_EDGE_MOST;
+	else if (d->cloud)
+		low = JUDGE_CLOUD_LEAST;
+	return low + (int)lroundf(total * (float)(high - low) / 100);
 }
 
 static void score_all(const struct judge *j, const struct decision *d, struct wire_answer *a)
 {
 	uint32_t i;
 
-	a->neutral = !says_something(d);
+	a->neutral = !says_something(d) && !d->cloud;
 	for (i = 0; !a->neutral && i < a->count; i++) {
 		int score = score_of(d, j->place[i]);
 

@@ -8,6 +8,8 @@
 
 #define UNSHOWN_MS 10000	/* what an answer made, and the watch does not show: asked for */
 #define IDLE_MS 60000
+#define LOSS_MS 1000		/* before a placeholder is made that went by itself; doubles to the next */
+#define LOSS_MAX_MS 60000
 
 /* --- keepers and their pods ------------------------------------------------------------------------------------------- */
 
@@ -99,10 +101,25 @@ void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role
 	held_read(kept->keeper);
 }
 
+/* Nobody of ours told it to go. A guard is made anew at once: the room is open without it. */
+static void note_loss(struct kept *kept)
+{
+	struct keeper *k = kept->keeper;
+	int64_t now = clock_mono_ms();
+
+	if (kept->gone || kept->role != RESERVE_PLACEHOLDER || k->calls)
+		return;
+	k->losses = now - k->lost_ms < 2 * LOSS_MAX_MS ? k->losses + 1 : 0;
+	k->lost_ms = now;
+	if (k->losses)
+		k->next_ms = now + kube_backoff_ms(k->losses - 1, LOSS_MS, LOSS_MAX_MS, -1);
+}
+
 void keeper_lost(struct kept *kept)
 {
 	struct keeper *k = kept->keeper;
 
+	note_loss(kept);
 	kept->lost = true;
 	k->look_ms = 0;
 	if (kept->gone)
@@ -410,7 +427,7 @@ int64_t keeper_tick(struct keeper *k, int64_t mono_ms)
 
 	if (k->calls)
 		return mono_ms + IDLE_MS;
-	if (k->next_ms > mono_ms)
+	if (k->next_ms > mono_ms && !(k->open && !k->tries))
 		return k->next_ms;
 	if (!tidy(k, mono_ms))
 		return mono_ms + 10;

@@ -11,6 +11,13 @@
  * pods ask for of (room of all nodes / allocatable of all nodes). It keeps what the plan before had where that costs at most PLAN_KEEP more: each
  * change is pods created and deleted.
  *
+ * In the end all covered pods of each failure have been asked about in sequence, so a cover is what decide() would do. Small cases (24 covered pods, 32
+ * nodes) are searched to the end, nearly always; of large ones the search is bounded (about 3 s at 1,000 nodes and 2,000 covered pods), and the same
+ * cluster gives the same plan.
+ *
+ * No room is kept on a node with a NoExecute taint, as a placeholder tolerates nothing; nor where the annotation that names the pods would be
+ * longer than COVERS_MAX_BYTES; nor of what pods nominated to a node will take, whatever their priority.
+ *
  * Frozen nodes (where room is being handed over, or is owed to pods whose node has just failed) keep their room as it is: no new refuge is there,
  * and a pod whose refuge is there keeps it without a look.
  *

@@ -3,6 +3,7 @@
 
 #include "lib/mem.h"
 #include "sched/reserve/plan_private.h"
+#include "sched/reserve/words.h"
 
 #define EFFORT UINT64_C(60000000)	/* looks at a node for a pod, 20 to 50 ns each: two or three seconds */
 
@@ -142,14 +143,22 @@ static bool know_scalars(struct work *w, const struct pod *pod)
 	return true;
 }
 
+static bool is_word(const char *text, size_t most)
+{
+	return word_is(text, strlen(text), most);
+}
+
 static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 {
 	const struct profile *profile = w->in->profile(w->in->profile_arg, pod->scheduler_name);
 	const char *unfit;
 
-	if (!profile || !reserve_wants(w->in->settings, pod))
+	if (!profile || !reserve_wants(w->in->settings, pod) || !is_word(pod->namespace_, NODE_MOST) || !is_word(pod->name, NODE_MOST) ||
+	    !is_word(pod->uid, UID_MOST))	/* no API server gives others */
 		return;
 	unfit = reserve_unfit(pod);
+	if (!unfit && !is_word(pod->owner_uid, UID_MOST))	/* but who makes a pod writes this as he likes */
+		unfit = "its controller's uid is none";
 	if (!unfit && !know_scalars(w, pod))
 		unfit = "the pods that want room ask for too many kinds of resources";
 	if (unfit) {
@@ -281,31 +290,49 @@ static void find_ties(struct work *w, struct failure *f)
 				wants[i].tied = wants[k].tied = f->tied = true;
 }
 
-/* Tied ones first, each after those that it waits for. In a circle the first by uid is the first. */
+/* Is it tied, not placed yet, and are all there that it waits for? */
+static bool is_ready(const struct failure *f, const struct want *wants, const bool *done, const bool *waits, uint32_t i)
+{
+	uint32_t k;
+
+	if (done[i] || !wants[i].tied)
+		return false;
+	for (k = 0; k < f->count; k++)
+		if (waits[(size_t)i * f->count + k] && !done[k])
+			return false;
+	return true;
+}
+
+/* Tied before free, each after those that it waits for; of a circle the first one that is left. */
+static uint32_t next_in_order(const struct failure *f, const struct want *wants, const bool *done, const bool *waits)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (is_ready(f, wants, done, waits, i))
+			return i;
+	for (i = 0; i < f->count; i++)
+		if (!done[i] && wants[i].tied)
+			return i;
+	for (i = 0; done[i]; i++)
+		;
+	return i;
+}
+
 static void put_in_order(struct work *w, const struct failure *f)
 {
 	auto_free struct want *sorted = xcalloc(f->count, sizeof(*sorted));
-	auto_free bool *done = xcalloc(f->count, sizeof(*done));
+	auto_free bool *done = xcalloc(f->count, sizeof(*done)), *waits = xcalloc((size_t)f->count * f->count, sizeof(*waits));
 	struct want *wants = w->wants + f->first;
-	uint32_t count = 0, first, i, k;
+	uint32_t i, k, next;
 
-	while (count < f->count) {
-		bool ready = false;
-
-		for (first = 0; first < f->count && done[first]; first++)
-			;
-		for (i = first; i < f->count && !ready; i++) {
-			ready = !done[i] && wants[i].tied;
-			for (k = 0; k < f->count && ready; k++)
-				ready = k == i || done[k] || !wants[k].tied || !waits_for(wants[i].pod, wants[k].pod);
-			if (ready)
-				first = i;
-		}
-		for (i = first; i < f->count && !wants[first].tied; i++)	/* what is tied, circle or not, before what is free */
-			if (!done[i] && wants[i].tied)
-				first = i;
-		done[first] = true;
-		sorted[count++] = wants[first];
+	for (i = 0; i < f->count; i++)
+		for (k = 0; k < f->count; k++)
+			waits[(size_t)i * f->count + k] = i != k && wants[i].tied && wants[k].tied && waits_for(wants[i].pod, wants[k].pod);
+	for (i = 0; i < f->count; i++) {
+		next = next_in_order(f, wants, done, waits);
+		done[next] = true;
+		sorted[i] = wants[next];
 	}
 	memcpy(wants, sorted, f->count * sizeof(*wants));
 }

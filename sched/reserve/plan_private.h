@@ -5,6 +5,7 @@
  *	plan_seat.c	what decide() says, with the pods of a failed node lifted off the cache
  *	plan_loads.c	what would come to a node, failure by failure, and what it costs to put one more there
  *	plan_search.c	assignments: greedy, then one failure after the other, then nodes emptied one by one
+ *	plan_keep.c	and back to what the plan before had, within PLAN_KEEP
  *	plan_exact.c	small cases: all of a failure's assignments, and the best choice among them
  *	plan.c		from there to covers and rooms
  *
@@ -92,6 +93,11 @@ struct work {
 	struct plan *out;
 };
 
+static inline bool want_is_free(const struct want *want)
+{
+	return !want->tied && !want->kept;
+}
+
 /* plan_gather.c */
 void gather(struct work *w);
 void gather_capacity(struct work *w);	/* after placeholders are lifted */
@@ -129,6 +135,9 @@ static inline bool score_better(struct score a, struct score b)
 /* plan_search.c */
 void search(struct work *w);
 int32_t search_cheapest(struct work *w, uint32_t i, const uint32_t *nodes, uint32_t count, int32_t prefer);
+
+/* plan_keep.c: `kept` as it would be if all stayed that can, `best` what the search found, which is there now */
+void keep(struct work *w, const int32_t *kept, struct score best);
 
 /* plan_exact.c */
 void exact(struct work *w);	/* improves what is there; no effect when there is too much of it */

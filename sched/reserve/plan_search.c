@@ -20,21 +20,6 @@ static uint32_t random_below(struct work *w, uint32_t n)	/* splitmix64: the same
 	return (uint32_t)((z ^ (z >> 31)) % n);
 }
 
-static bool is_free(const struct want *want)
-{
-	return !want->tied && !want->kept;
-}
-
-static bool is_allowed(const struct want *want, uint32_t node)
-{
-	uint32_t k;
-
-	for (k = 0; k < want->allowed_count; k++)
-		if (want->allowed[k] == node)
-			return true;
-	return false;
-}
-
 /* Where it fits and adds least; `prefer` wins ties. NOWHERE: it fits nowhere. */
 int32_t search_cheapest(struct work *w, uint32_t i, const uint32_t *nodes, uint32_t count, int32_t prefer)
 {
@@ -147,7 +132,7 @@ static bool try_all(struct work *w, const struct failure *f, struct score score,
 
 	*t = (struct tree){.w = w, .looks = TREE_LOOKS};
 	for (i = f->first; i < f->first + f->count; i++) {
-		if (!is_free(&w->wants[i]))
+		if (!want_is_free(&w->wants[i]))
 			continue;
 		if (t->count == TREE_WANTS)
 			return false;
@@ -167,7 +152,7 @@ static void take_free(struct work *w, const struct failure *f)
 	uint32_t i;
 
 	for (i = f->first; i < f->first + f->count; i++)
-		if (is_free(&w->wants[i]))
+		if (want_is_free(&w->wants[i]))
 			loads_take(w, i);
 }
 
@@ -181,7 +166,7 @@ static bool make_way(struct work *w, const struct failure *f, uint32_t i)
 		for (other = f->first; other < f->first + f->count && tries; other++) {
 			int32_t from = w->wants[other].refuge, to;
 
-			if (!is_free(&w->wants[other]) || from != (int32_t)want->allowed[k])
+			if (!want_is_free(&w->wants[other]) || from != (int32_t)want->allowed[k])
 				continue;
 			tries--;
 			loads_take(w, other);
@@ -210,7 +195,7 @@ static void settle(struct work *w, const struct failure *f)
 		for (i = f->first; i < f->first + f->count; i++) {
 			int32_t from = w->wants[i].refuge;
 
-			if (!is_free(&w->wants[i]))
+			if (!want_is_free(&w->wants[i]))
 				continue;
 			if (from < 0) {
 				moved |= make_way(w, f, i);
@@ -230,7 +215,7 @@ static void seat_in_turn(struct work *w, const struct failure *f, uint32_t way)
 	for (k = 0; k < f->count; k++) {
 		uint32_t i = f->first + (way == 1 ? f->count - 1 - k : (from + k) % f->count);
 
-		if (is_free(&w->wants[i]) && w->wants[i].refuge < 0)
+		if (want_is_free(&w->wants[i]) && w->wants[i].refuge < 0)
 			seat_free(w, i);
 	}
 }
@@ -266,7 +251,7 @@ static bool improve(struct work *w, uint32_t failure, uint32_t way)
 			found[tree.wants[i] - f->first] = tree.best[i];
 	}
 	for (i = 0; i < f->count; i++)
-		if (is_free(&w->wants[f->first + i]) && (better ? found : was)[i] >= 0)
+		if (want_is_free(&w->wants[f->first + i]) && (better ? found : was)[i] >= 0)
 			loads_put(w, f->first + i, (uint32_t)(better ? found : was)[i]);
 	return better;
 }
@@ -330,7 +315,7 @@ static bool empty_node(struct work *w, uint32_t node, struct score *score, int32
 
 		loads_open(w, failures[k]);
 		for (i = f->first; i < f->first + f->count; i++)
-			if (is_free(&w->wants[i]) && w->wants[i].refuge == (int32_t)node) {
+			if (want_is_free(&w->wants[i]) && w->wants[i].refuge == (int32_t)node) {
 				loads_take(w, i);
 				seat_free(w, i);
 			}
@@ -361,69 +346,6 @@ static void empty_nodes(struct work *w)
 		for (k = 0; k < w->nodes && w->effort > spare; k++)
 			if (w->spots[k].count)
 				better |= empty_node(w, k, &score, was);
-	}
-}
-
-/* --- what was promised before ---------------------------------------------------------------------------------------------- */
-
-static bool good_enough(const struct work *w, struct score best)
-{
-	struct score now = loads_score(w);
-	uint32_t k;
-
-	for (k = 0; k < w->nodes; k++)
-		if (w->spots[k].book > COVERS_MAX_BYTES - 2)
-			return false;
-	return now.covered >= best.covered && now.cost <= best.cost * (1 + PLAN_KEEP) + 1e-15;
-}
-
-static void keep_pods(struct work *w, uint32_t failure, struct score best)
-{
-	const struct failure *f = &w->failures[failure];
-	uint32_t i;
-
-	loads_open(w, failure);
-	for (i = f->first; i < f->first + f->count; i++) {
-		const struct want *want = &w->wants[i];
-		int32_t from = want->refuge;
-
-		if (!is_free(want) || want->before < 0 || from < 0 || from == want->before || !is_allowed(want, (uint32_t)want->before))
-			continue;
-		loads_take(w, i);
-		if (loads_fits(w, i, (uint32_t)want->before)) {
-			loads_put(w, i, (uint32_t)want->before);
-			if (good_enough(w, best))
-				continue;
-			loads_take(w, i);
-		}
-		loads_put(w, i, (uint32_t)from);
-	}
-}
-
-/* From the best plan back to what was before, as far as that costs little: all, else failures as a whole, else pods. */
-static void keep(struct work *w, const int32_t *kept, struct score best)
-{
-	auto_free int32_t *here = xcalloc(w->want_count + 1, sizeof(*here)), *with = xcalloc(w->want_count + 1, sizeof(*with));
-	uint32_t f;
-
-	loads_get(w, here);
-	loads_set(w, kept);
-	if (good_enough(w, best))
-		return;
-	loads_set(w, here);
-	for (f = 0; f < w->failure_count; f++) {
-		size_t first = w->failures[f].first, bytes = w->failures[f].count * sizeof(*here);
-
-		if (memcmp(here + first, kept + first, bytes) == 0)
-			continue;
-		loads_get(w, with);
-		memcpy(with + first, kept + first, bytes);
-		loads_set(w, with);
-		if (!good_enough(w, best)) {
-			loads_set(w, here);
-			keep_pods(w, f, best);
-		}
-		loads_get(w, here);
 	}
 }
 

@@ -51,6 +51,7 @@ bool seat_ask(struct work *w, uint32_t i, struct decision_input *in, struct deci
 	w->view = cache_view(w->in->cache);
 	*in = (struct decision_input){.view = w->view, .mesh = w->in->mesh, .pod = &w->asked, .profile = &w->asking,
 				      .mono_ms = w->in->mono_ms, .closed = w->closed};
+	w->effort -= w->effort > w->nodes ? w->nodes : w->effort;
 	w->closed[want->node] = true;
 	decide(w->decider, in, out);
 	w->closed[want->node] = closed;

@@ -10,7 +10,7 @@
 #include "sched/reserve/words.h"
 
 #define PLAN_DEPTH 5
-#define TEXT_MOST 255			/* names of resources, addresses, protocols */
+#define TEXT_MOST 320			/* names of resources (253 + 1 + 63 bytes), addresses, protocols */
 
 /* --- out ------------------------------------------------------------------------------------------------------------------ */
 

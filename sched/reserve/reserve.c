@@ -97,27 +97,19 @@ static size_t mark_frozen(struct reserve *r, const char **names, int64_t mono_ms
 	return count;
 }
 
-static void begin_plan(struct reserve *r, const struct mesh *mesh, int64_t mono_ms)
+/* Nothing is kept, and nobody asks for room: then there is nothing to plan, and no process is worth it. */
+static bool is_idle(const struct reserve *r)
 {
-	auto_free const char **frozen = xcalloc(r->keeper_count + 1, sizeof(*frozen));
-	struct covers previous = {0};
-	auto_free void *items = NULL;
-	struct lm_err err;
-	struct plan_input in = {.cache = r->cache, .mesh = mesh, .profile = profile_of, .profile_arg = r, .settings = &r->settings,
-				.previous = &previous, .frozen = frozen, .mono_ms = mono_ms};
+	const struct view *view = cache_view(r->cache);
+	uint32_t node, i;
 
-	promised(r, &previous);
-	items = previous.items;
-	in.frozen_count = mark_frozen(r, frozen, mono_ms);
-	r->plan_serial++;
-	r->dirty = false;
-	r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
-	if (planner_start(r->planner, &in, &err))
-		return;
-	r->dirty = true;
-	standing_planned(r, &err);
-	if (log_gate_open(&r->plan_gate, SAY_AGAIN_MS, NULL))
-		log_warn("no plan of the reserve can be made", FIELDS(LS("error", err.msg)));
+	if (r->kept.count || r->held.count)
+		return false;
+	for (node = 0; node < view->count; node++)
+		for (i = 0; i < view->nodes[node].pod_count; i++)
+			if (reserve_wants(&r->settings, view->nodes[node].pods[i]->pod))
+				return false;
+	return true;
 }
 
 static void take_want(struct keeper *k)
@@ -133,7 +125,7 @@ static void take_want(struct keeper *k)
 	k->want_covers = text.data;
 }
 
-static void take_plan(struct reserve *r, struct plan *plan, int64_t mono_ms)
+static void take_plan(struct reserve *r, struct plan *plan, int64_t took_ms, int64_t mono_ms)
 {
 	size_t i;
 
@@ -148,9 +140,36 @@ static void take_plan(struct reserve *r, struct plan *plan, int64_t mono_ms)
 	for (i = 0; r->torn && i < r->keeper_count; i++)
 		held_read(r->keepers[i]);
 	r->torn = false;
-	standing_planned(r, NULL);
+	standing_planned(r, took_ms, NULL);
 	log_debug("the reserve is planned", FIELDS(LI("covered", r->plan.covers.count), LI("uncovered", r->plan.uncovered_count),
-						   LF("overhead", r->plan.overhead), LI("took_ms", planner_took_ms(r->planner))));
+						   LF("overhead", r->plan.overhead), LI("took_ms", r->plan_took_ms)));
+}
+
+static void begin_plan(struct reserve *r, const struct mesh *mesh, int64_t mono_ms)
+{
+	auto_free const char **frozen = xcalloc(r->keeper_count + 1, sizeof(*frozen));
+	struct covers previous = {0};
+	auto_free void *items = NULL;
+	struct lm_err err;
+	struct plan_input in = {.cache = r->cache, .mesh = mesh, .profile = profile_of, .profile_arg = r, .settings = &r->settings,
+				.previous = &previous, .frozen = frozen, .mono_ms = mono_ms};
+
+	promised(r, &previous);
+	items = previous.items;
+	in.frozen_count = mark_frozen(r, frozen, mono_ms);
+	r->plan_serial++;
+	r->dirty = false;
+	r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
+	if (is_idle(r)) {
+		take_plan(r, &(struct plan){0}, 0, mono_ms);
+		return;
+	}
+	if (planner_start(r->planner, &in, &err))
+		return;
+	r->dirty = true;
+	standing_planned(r, 0, &err);
+	if (log_gate_open(&r->plan_gate, SAY_AGAIN_MS, NULL))
+		log_warn("no plan of the reserve can be made", FIELDS(LS("error", err.msg)));
 }
 
 static void poll_plan(struct reserve *r, int64_t mono_ms)
@@ -161,7 +180,7 @@ static void poll_plan(struct reserve *r, int64_t mono_ms)
 
 	switch (planner_poll(r->planner, mono_ms, &plan, &err)) {
 	case PLANNER_DONE:
-		take_plan(r, &plan, mono_ms);
+		take_plan(r, &plan, planner_took_ms(r->planner), mono_ms);
 		rest_ms = PLAN_TIMES * planner_took_ms(r->planner);
 		if (r->plan_next_ms < mono_ms + rest_ms)
 			r->plan_next_ms = mono_ms + rest_ms;
@@ -169,7 +188,7 @@ static void poll_plan(struct reserve *r, int64_t mono_ms)
 	case PLANNER_FAILED:
 		r->dirty = true;
 		r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
-		standing_planned(r, &err);
+		standing_planned(r, 0, &err);
 		if (log_gate_open(&r->plan_gate, SAY_AGAIN_MS, NULL))
 			log_warn("a plan of the reserve failed", FIELDS(LS("error", err.msg)));
 		break;
@@ -185,6 +204,16 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Whom it was closed to may try again. */
+static void note_closed(struct keeper *k)
+{
+	bool closed = keeper_closed(k);
+
+	if (k->was_closed && !closed)
+		k->reserve->hooks.wake(k->reserve->hooks.arg, WAKE_RESERVE);
+	k->was_closed = closed;
+}
+
 static int64_t tick_keepers(struct reserve *r, int64_t mono_ms, int64_t until)
 {
 	size_t i;
@@ -192,8 +221,10 @@ static int64_t tick_keepers(struct reserve *r, int64_t mono_ms, int64_t until)
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 
-		if (k->look_ms <= mono_ms)
+		if (k->look_ms <= mono_ms) {
 			k->look_ms = keeper_tick(k, mono_ms);
+			note_closed(k);
+		}
 		until = earlier(until, k->look_ms);
 	}
 	return until;

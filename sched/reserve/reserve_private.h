@@ -36,7 +36,7 @@ struct keeper {
 	struct held **held;		/* whose room is here, in no order */
 	size_t held_count, held_room;
 	bool open;			/* see keeper_step.h */
-	bool was_open;			/* OPEN was said */
+	bool was_open, was_closed;	/* what was said of it: OPEN, and that our own decisions see it closed */
 	int64_t opened_ms;
 	int64_t came_ms;		/* of an open one: when somebody asked or came last */
 	bool frozen;			/* in the plan that is being made */
@@ -47,6 +47,8 @@ struct keeper {
 	size_t closing_calls;		/* of them: all but those that write covers */
 	int tries;
 	char *error;			/* what the server said against the last request; NULL: nothing */
+	int losses;			/* placeholders that went by themselves, of late: a kubelet that has no room refuses them */
+	int64_t lost_ms;		/* the last one */
 	int64_t next_ms;		/* after a failure: not before */
 	int64_t look_ms;		/* nothing is due before; 0: something happened */
 	unsigned salt;			/* room.h */
@@ -136,7 +138,7 @@ const struct plan_room *keeper_wanted(const struct keeper *k);	/* by the newest 
 /* --- standing.c: how it stands, for people --- */
 void standing_open(struct reserve *r);
 void standing_close(struct reserve *r);
-void standing_planned(struct reserve *r, const struct lm_err *err);	/* how a plan ended; NULL: well */
+void standing_planned(struct reserve *r, int64_t took_ms, const struct lm_err *err);	/* how a plan ended; NULL: well */
 int64_t standing_tick(struct reserve *r, int64_t mono_ms);	/* about once a second; when it is due again */
 
 /* --- reserve.c --- */

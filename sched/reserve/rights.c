@@ -291,7 +291,35 @@ static void open_keeper(struct keeper *k, int64_t mono_ms)
 	k->look_ms = 0;
 }
 
-/* Plans that were begun while it was open say nothing about it. */
+static bool is_denied(const struct reserve *r, const char *uid)
+{
+	size_t i;
+
+	for (i = 0; i < r->denied_count; i++)
+		if (STREQ(r->denied[i], uid))
+			return true;
+	return false;
+}
+
+static void deny(struct reserve *r, const char *uid)
+{
+	grow(&r->denied, &r->denied_room, r->denied_count + 1, sizeof(char *));
+	r->denied[r->denied_count++] = xstrdup(uid);
+}
+
+static void undeny(struct reserve *r, const char *uid)
+{
+	size_t i;
+
+	for (i = 0; i < r->denied_count; i++)
+		if (STREQ(r->denied[i], uid)) {
+			free(r->denied[i]);
+			r->denied[i] = r->denied[--r->denied_count];
+			return;
+		}
+}
+
+/* Who did not get in by now is decided on as always. Plans that were begun while it was open say nothing about it. */
 static void close_keeper(struct keeper *k, int64_t mono_ms)
 {
 	struct reserve *r = k->reserve;
@@ -299,8 +327,10 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 
 	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->opened_ms)));
 	for (i = 0; i < k->held_count; i++)
-		if (!k->held[i]->used)
+		if (k->held[i]->taken_by && !k->held[i]->used) {
+			deny(r, k->held[i]->taken_by);
 			untake(k->held[i]);
+		}
 	k->open = k->planned = false;
 	k->plan_from = r->plan_serial + 1;
 	k->look_ms = 0;
@@ -326,7 +356,7 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 
-		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms)))
+		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms) || !is_usable(r, k->node)))
 			close_keeper(k, mono_ms);
 		if (k->frozen && !r->dirty)
 			r->dirty = !keeper_frozen(k, mono_ms);
@@ -393,34 +423,6 @@ void rights_adopt(struct reserve *r, int64_t mono_ms)
 }
 
 /* --- pods that come --------------------------------------------------------------------------------------------------- */
-
-static bool is_denied(const struct reserve *r, const char *uid)
-{
-	size_t i;
-
-	for (i = 0; i < r->denied_count; i++)
-		if (STREQ(r->denied[i], uid))
-			return true;
-	return false;
-}
-
-static void deny(struct reserve *r, const char *uid)
-{
-	grow(&r->denied, &r->denied_room, r->denied_count + 1, sizeof(char *));
-	r->denied[r->denied_count++] = xstrdup(uid);
-}
-
-static void undeny(struct reserve *r, const char *uid)
-{
-	size_t i;
-
-	for (i = 0; i < r->denied_count; i++)
-		if (STREQ(r->denied[i], uid)) {
-			free(r->denied[i]);
-			r->denied[i] = r->denied[--r->denied_count];
-			return;
-		}
-}
 
 static struct held *taken_by(const struct reserve *r, const char *uid)
 {

@@ -250,13 +250,13 @@ void standing_close(struct reserve *r)
 	free(r->plan_error);
 }
 
-void standing_planned(struct reserve *r, const struct lm_err *err)
+void standing_planned(struct reserve *r, int64_t took_ms, const struct lm_err *err)
 {
 	metrics_add(r->stats, STAT_RESERVE_PLANS, err ? RESERVE_PLAN_FAILED : RESERVE_PLAN_MADE, 1);
 	free(r->plan_error);
 	r->plan_error = err ? xstrdup(err->msg) : NULL;
 	if (!err)
-		r->plan_took_ms = planner_took_ms(r->planner);
+		r->plan_took_ms = took_ms;
 }
 
 void reserve_print(struct reserve *r, struct buf *out)

@@ -39,6 +39,7 @@ static void fill_link(struct report_link *link, int i, struct rng *rng)
 	link->min_us = floor(rtt_us * 9) / 10;
 	link->p95_us = floor(rtt_us * 13) / 10;
 	link->jitter_us = floor(rng_unit(rng) * 500) / 10;
+	link->silent_s = floor(rng_unit(rng) * 4000) / 1000;
 	link->sent = 180;
 	link->received = rng_chance(rng, 0.1) ? 180 - rng_below(rng, 18) : 180;
 	link->loss = 1 - (double)link->received / 180;
@@ -46,8 +47,8 @@ static void fill_link(struct report_link *link, int i, struct rng *rng)
 
 static size_t write_report(const char *dir, int node, struct rng *rng)
 {
-	auto_report struct report report = {.seq = 42, .written_ms = clock_wall_ms(), .interval_s = 10, .cpu = 0.31,
-					    .rx_bytes_per_s = 120000, .tx_bytes_per_s = 98000};
+	auto_report struct report report = {.seq = 42, .written_ms = clock_wall_ms(), .interval_s = 10, .publish_s = 30,
+					    .cpu = 0.31, .rx_bytes_per_s = 120000, .tx_bytes_per_s = 98000};
 	auto_buf struct buf text = {0};
 	auto_free char *path = NULL;
 	char name[32];

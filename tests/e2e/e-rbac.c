@@ -16,6 +16,7 @@
 #include "tests/e2e/e2e.h"
 #include "tests/e2e/grants.h"
 #include "tests/e2e/replica.h"
+#include "tests/e2e/reserve_work.h"
 #include "tests/e2e/storage_work.h"
 
 #define SCHED_RULES "helm/rbac/scheduler.yaml"
@@ -24,6 +25,7 @@
 #define EVENTS "/apis/events.k8s.io/v1/namespaces/default/events"
 #define WEBHOOKS "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 #define WAIT_MS 20000
+#define FIXED 5				/* tests beside one for each grant */
 #define AHEAD_S "310"			/* beyond EVENTS_SERIES_PATCH_MS and QUEUE_PARKED_MAX_MS, within EVENTS_SERIES_MS */
 
 static struct sched s;
@@ -268,6 +270,14 @@ static const struct rule_case {
 	{SCHED_RULES, "coordination.k8s.io", "leases", "watch", &takeover, 200, 0},
 	{SCHED_RULES, "coordination.k8s.io", "leases", "update", &election, 0, 75},
 	{MERGE_RULES, "", "nodes", "list", NULL, 0, 77},
+	{RESERVE_RULES, "", "pods", "create", &work_keep, 200, 0},
+	{RESERVE_RULES, "", "pods", "delete", &work_give_up, 200, 0},
+	{RESERVE_RULES, "", "pods", "patch", &work_share, 200, 0},
+	{HEALING_RULES, "", "pods/eviction", "create", &work_evict, 200, 0},
+	{HEALING_RULES, "", "pods", "delete", &work_delete, 200, 0},
+	{HEALING_RULES, "", "nodes", "patch", &work_detach, 200, 0},
+	{HEALING_RULES, "coordination.k8s.io", "leases", "list", &work_evict, 200, 0},
+	{HEALING_RULES, "coordination.k8s.io", "leases", "watch", &work_evict, 200, 0},
 };
 
 static bool is_of(const struct rule_case *c, const struct grant *g)
@@ -313,12 +323,22 @@ static bool was_refused(void *grant)
 
 /* --- the scheduler ------------------------------------------------------------------------------------------------------- */
 
+static void apply(const struct work *w, const struct grant *missing)
+{
+	grants_withhold(&s, HEALING_RULES);	/* before the other: it may delete pods everywhere */
+	grants_withhold(&s, RESERVE_RULES);
+	if (w->rules)
+		grants_apply(&s, w->rules, missing && STREQ(missing->rules, w->rules) ? missing : NULL);
+	grants_apply(&s, SCHED_RULES, missing && STREQ(missing->rules, SCHED_RULES) ? missing : NULL);
+}
+
 static void begin(const struct work *w, const struct grant *missing)
 {
 	e2e_begin(&s);
 	storage_work_in(&s);
+	reserve_work_in(&s);
 	mend_bindings();
-	grants_apply(&s, SCHED_RULES, missing);
+	apply(w, missing);
 	sched_nodes(&s, "a");
 	sched_matrix(&s, 1, "0");
 	if (w->before)
@@ -346,21 +366,19 @@ static int end(void **state)
 {
 	(void)state;
 	unsetenv("LD_PRELOAD");
+	reserve_work_end();
 	if (s.file)
 		e2e_end(&s);
 	s = (struct sched){0};
 	return 0;
 }
 
-static void with_exactly_these_rules_the_scheduler_does_all_of_its_work(void **state)
+static void do_all(void **state, const char *rules, const struct work *const *all, size_t count)
 {
-	static const struct work *const all[] = {&binding, &growth, &fate, &condition, &event, &series, &election, &takeover, &work_claim,
-						 &work_volume, &work_class, &work_limit, &work_driver, &work_capacity, &work_attachment, &work_provision,
-						 &work_match, &work_namespace};
 	long beginning = audit_mark();
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(all); i++) {
+	for (i = 0; i < count; i++) {
 		begin(all[i], NULL);
 		assert_true(test_wait(is_ready, NULL, WAIT_MS));
 		act(all[i]);
@@ -369,7 +387,30 @@ static void with_exactly_these_rules_the_scheduler_does_all_of_its_work(void **s
 		assert_int_equal(sched_stop(&s, SIGTERM), 0);
 		end(state);
 	}
-	grants_must_suffice(SCHED_RULES, beginning);
+	grants_must_suffice(rules, beginning);
+}
+
+static void with_exactly_these_rules_the_scheduler_does_all_of_its_work(void **state)
+{
+	static const struct work *const all[] = {&binding, &growth, &fate, &condition, &event, &series, &election, &takeover, &work_claim,
+						 &work_volume, &work_class, &work_limit, &work_driver, &work_capacity, &work_attachment, &work_provision,
+						 &work_match, &work_namespace};
+
+	do_all(state, SCHED_RULES, all, ARRAY_SIZE(all));
+}
+
+static void with_exactly_these_rules_room_is_kept(void **state)
+{
+	static const struct work *const all[] = {&work_keep, &work_give_up, &work_share};
+
+	do_all(state, RESERVE_RULES, all, ARRAY_SIZE(all));
+}
+
+static void with_exactly_these_rules_a_dead_node_is_emptied(void **state)
+{
+	static const struct work *const all[] = {&work_detach};		/* evicted and deleted before it */
+
+	do_all(state, HEALING_RULES, all, ARRAY_SIZE(all));
 }
 
 /* In the "error" or "reason" of a line, where JSON escapes the quotes. */
@@ -467,7 +508,8 @@ static void the_merger_without_one(void **state)
 
 static char *test_name(const struct grant *g)
 {
-	char *name = xasprintf("%swithout_%s_%s", STREQ(g->rules, MERGE_RULES) ? "the_merger_" : "", g->resource, g->verb), *slash;
+	const char *who = STREQ(g->rules, MERGE_RULES) ? "the_merger_" : STREQ(g->rules, RESERVE_RULES) ? "the_reserve_" : STREQ(g->rules, HEALING_RULES) ? "healing_" : "";
+	char *name = xasprintf("%swithout_%s_%s", who, g->resource, g->verb), *slash;
 
 	while ((slash = strchr(name, '/')) != NULL)
 		*slash = '_';
@@ -479,13 +521,17 @@ static void collect(void)
 	e2e_begin(&s);
 	grants_collect(&s, SCHED_RULES);
 	grants_collect(&s, MERGE_RULES);
+	grants_collect(&s, RESERVE_RULES);
+	grants_collect(&s, HEALING_RULES);
 	end(NULL);
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(grants) + 3] = {
+	struct CMUnitTest tests[ARRAY_SIZE(grants) + FIXED] = {
 		cmocka_unit_test_teardown(with_exactly_these_rules_the_scheduler_does_all_of_its_work, end),
+		cmocka_unit_test_teardown(with_exactly_these_rules_room_is_kept, end),
+		cmocka_unit_test_teardown(with_exactly_these_rules_a_dead_node_is_emptied, end),
 		cmocka_unit_test_teardown(with_exactly_its_rule_the_merger_writes_peers_json, end),
 		cmocka_unit_test(each_case_has_its_rule),
 	};
@@ -495,8 +541,8 @@ int main(void)
 	for (i = 0; i < grant_count; i++) {
 		bool merger = STREQ(grants[i].rules, MERGE_RULES);
 
-		tests[3 + i] = (struct CMUnitTest){test_name(&grants[i]), merger ? the_merger_without_one : without_one, NULL, end, &grants[i]};
+		tests[FIXED + i] = (struct CMUnitTest){test_name(&grants[i]), merger ? the_merger_without_one : without_one, NULL, end, &grants[i]};
 	}
 	cmocka_set_test_filter(getenv("E2E_ONLY"));
-	return _cmocka_run_group_tests("rbac", tests, 3 + grant_count, NULL, NULL);
+	return _cmocka_run_group_tests("rbac", tests, FIXED + grant_count, NULL, NULL);
 }

@@ -78,6 +78,7 @@ static const struct {
 	{"ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", false},
 	{"Role", "/apis/rbac.authorization.k8s.io/v1", "roles", true},
 	{"RoleBinding", "/apis/rbac.authorization.k8s.io/v1", "rolebindings", true},
+	{"PriorityClass", "/apis/scheduling.k8s.io/v1", "priorityclasses", false},
 };
 
 static void apply(struct sched *s, const cJSON *document)

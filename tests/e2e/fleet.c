@@ -31,21 +31,12 @@ static void make_namespace(struct fleet *f, const char *name)
 	assert_true(status == 201 || status == 409);
 }
 
-static void make_class(struct fleet *f)
-{
-	int status;
-
-	cJSON_Delete(standin_call(&f->s->api, "POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
-				  "{\"metadata\":{\"name\":\"latency-mesh-reserve\"},\"value\":1000000,\"preemptionPolicy\":\"Never\"}", &status));
-	assert_true(status == 201 || status == 409);
-}
-
 static void make_node(struct fleet *f, int i)
 {
 	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"edge-%d\",\"labels\":{\"kubernetes.io/hostname\":\"edge-%d\"}},\"status\":{"
 					 "\"allocatable\":{\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"%d\"},"
 					 "\"capacity\":{\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"%d\"}}}", i, i, NODE_PODS, NODE_PODS);
-	auto_free char *lease = xasprintf("{\"metadata\":{\"name\":\"edge-%d\"},\"spec\":{\"holderIdentity\":\"edge-%d\",\"leaseDurationSeconds\":40}}", i, i);
+	auto_free char *lease = xasprintf("{\"metadata\":{\"name\":\"edge-%d\"},\"spec\":{\"holderIdentity\":\"edge-%d\",\"leaseDurationSeconds\":4}}", i, i);
 	int status;
 
 	standin_do(&f->s->api, 201, "POST", "/api/v1/nodes", body);
@@ -61,7 +52,8 @@ void fleet_begin(struct fleet *f, struct sched *s, uint64_t seed)
 	*f = (struct fleet){.s = s, .rng = rng_make(seed), .generation = 1};
 	make_namespace(f, "kube-node-lease");
 	make_namespace(f, E2E_NAMESPACE);
-	make_class(f);
+	e2e_apply(s, "helm/rbac/reserve.yaml");
+	e2e_apply(s, "helm/rbac/healing.yaml");
 	for (i = 0; i < FLEET_NODES; i++)
 		make_node(f, i);
 	for (i = 0; i < FLEET_OWNERS; i++) {
@@ -314,6 +306,18 @@ void fleet_turn(struct fleet *f)
 	make_missing(f);
 }
 
+/* The last of what the scheduler said, for who looks at a failure. */
+static void say_log_end(struct fleet *f)
+{
+	auto_free char *log = test_read(f->s->log);
+	const char *at = log ? log + strlen(log) : NULL;
+	int lines = 0;
+
+	while (at && at > log && lines < 40)
+		lines += *--at == '\n';
+	printf("%s\n", at ? at : "");
+}
+
 int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s)
 {
 	int64_t from_ms = clock_mono_ms();
@@ -326,6 +330,7 @@ int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s
 			int status;
 			auto_free char *reserve = sched_fetch(f->s, "/reserve", &status);
 
+			say_log_end(f);
 			fail_msg("not within %d s: %s\n%s", limit_s, what, reserve ? reserve : "");
 		}
 		usleep(TURN_US);

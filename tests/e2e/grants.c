@@ -26,7 +26,14 @@ static const char *the_one(const cJSON *document, const cJSON *rule, const char 
 	return list ? cJSON_GetStringValue(cJSON_GetArrayItem(list, 0)) : "";
 }
 
-/* In each file the account has the name of its roles. */
+/* Whom the binding of that role names. */
+static char *account_of(const char *rules, const char *kind, const char *role)
+{
+	auto_json cJSON *binding = e2e_document(rules, STREQ(kind, "Role") ? "RoleBinding" : "ClusterRoleBinding", role);
+
+	return xstrdup(text_at(cJSON_GetArrayItem(item_at(binding, "subjects"), 0), "name"));
+}
+
 static void add(const char *rules, const cJSON *document, const cJSON *rule, int at, const char *verb)
 {
 	struct grant *g = &grants[grant_count++];
@@ -37,7 +44,7 @@ static void add(const char *rules, const cJSON *document, const cJSON *rule, int
 		.namespace_ = xstrdup(text_at(document, "metadata.namespace")), .rule = at,
 		.group = xstrdup(the_one(document, rule, "apiGroups")), .resource = xstrdup(the_one(document, rule, "resources")),
 		.verb = xstrdup(verb), .object = xstrdup(the_one(document, rule, "resourceNames")),
-		.account = xstrdup(text_at(document, "metadata.name")),
+		.account = account_of(rules, text_at(document, "kind"), text_at(document, "metadata.name")),
 	};
 	g->user = xasprintf("system:serviceaccount:" E2E_NAMESPACE ":%s", g->account);
 }
@@ -75,6 +82,13 @@ static void take_away(void *arg, cJSON *document)
 		cJSON_DeleteItemFromArray(rules, g->rule);
 }
 
+static void take_all(void *unused, cJSON *document)
+{
+	(void)unused;
+	if (item_at(document, "rules"))
+		cJSON_ReplaceItemInObjectCaseSensitive(document, "rules", cJSON_CreateArray());
+}
+
 /* --- the authorizer ------------------------------------------------------------------------------------------------------ */
 
 static const char *subresource(const struct grant *g)
@@ -106,19 +120,31 @@ static void wait_until(struct standin *account, const struct grant *g, bool allo
 	}
 }
 
-void grants_apply(struct sched *s, const char *rules, const struct grant *missing)
+/* The account is that of the file; all of its rules are allowed or none, but `missing`. */
+static void wait_for_authorizer(struct sched *s, const char *rules, const struct grant *missing, bool allowed)
 {
 	struct standin account;
 	size_t i;
 
-	e2e_apply_edited(s, rules, missing ? take_away : NULL, (void *)(uintptr_t)missing);
 	for (i = 0; !STREQ(grants[i].rules, rules); i++)
 		;
 	s->kubeconfig = e2e_account(s, E2E_NAMESPACE, grants[i].account);
 	standin_connect(&account, s->kubeconfig);
 	for (; i < grant_count && STREQ(grants[i].rules, rules); i++)
-		wait_until(&account, &grants[i], &grants[i] != missing);
+		wait_until(&account, &grants[i], allowed && &grants[i] != missing);
 	standin_stop(&account);
+}
+
+void grants_apply(struct sched *s, const char *rules, const struct grant *missing)
+{
+	e2e_apply_edited(s, rules, missing ? take_away : NULL, (void *)(uintptr_t)missing);
+	wait_for_authorizer(s, rules, missing, true);
+}
+
+void grants_withhold(struct sched *s, const char *rules)
+{
+	e2e_apply_edited(s, rules, take_all, NULL);
+	wait_for_authorizer(s, rules, NULL, false);
 }
 
 /* --- the audit log ------------------------------------------------------------------------------------------------------- */
@@ -127,6 +153,8 @@ static bool is_by(const struct audit_entry *e, const struct grant *g)
 {
 	size_t len = strcspn(g->resource, "/");
 
+	if (*g->namespace_ && !STREQ(e->namespace_, g->namespace_))
+		return false;
 	return STREQ(e->user, g->user) && STREQ(e->verb, g->verb) && strncmp(e->resource, g->resource, len) == 0 && !e->resource[len] &&
 	       STREQ(e->subresource, subresource(g)) && (!*g->group || strstr(e->uri, g->group));
 }

@@ -29,6 +29,9 @@ void grants_collect(struct sched *s, const char *rules);
 /* missing NULL: the whole file. s->kubeconfig is that of the account afterwards. */
 void grants_apply(struct sched *s, const char *rules, const struct grant *missing);
 
+/* The opposite: none of the file, whatever was applied before. */
+void grants_withhold(struct sched *s, const char *rules);
+
 /* A request by this grant since `from` (audit_mark), with a status in that range. */
 bool grant_was_answered(const struct grant *g, long from, int least, int most);
 /* Each grant of the file was used since then, and the account was refused nothing; else fails the test. */

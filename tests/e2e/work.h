@@ -9,6 +9,7 @@
 /* A piece of work: `before` the start, then `act`, then it is `done` at some time, or never. */
 struct work {
 	const char *name;
+	const char *rules;		/* what of helm/rbac it needs besides the scheduler's rules; NULL: nothing */
 	const char *const *options;
 	bool elect;
 	void (*before)(void);

@@ -8,8 +8,9 @@
 #include "lib/report.h"
 #include "tests/testing/fuzz.h"
 
-#define LINK "{\"addr\":\"10.0.0.2\",\"rtt_us\":412,\"min_us\":398,\"p95_us\":530,\"jitter_us\":21,\"loss\":0.0,\"sent\":18,\"received\":18}"
-FUZZ_CORPUS("{\"version\":1,\"node\":\"edge-1\",\"boot_id\":\"9f\",\"seq\":42,\"written\":\"2026-11-21T21:00:00.000Z\",\"interval_s\":10,"
+#define LINK "{\"addr\":\"10.0.0.2\",\"rtt_us\":412,\"min_us\":398,\"p95_us\":530,\"jitter_us\":21,\"loss\":0.0,\"sent\":18,\"received\":18," \
+	"\"silent_s\":2.4}"
+FUZZ_CORPUS("{\"version\":1,\"node\":\"edge-1\",\"boot_id\":\"9f\",\"seq\":42,\"written\":\"2026-11-21T21:00:00.000Z\",\"interval_s\":10,\"publish_s\":30,"
 	    "\"load\":{\"cpu\":0.31,\"rx_bytes_per_s\":120000,\"tx_bytes_per_s\":98000},\"peers\":{\"edge-2\":" LINK ",\"edge-3\":" LINK
 	    "},\"clients\":{\"milan\":" LINK "}}",
 	    "{\"version\":1,\"node\":\"a\",\"boot_id\":\"b\",\"seq\":1,\"peers\":{\"b\":{\"rtt_us\":null,\"loss\":1}}}", "{}", "[]")
@@ -34,6 +35,7 @@ static void check_links(const struct report_links *links)
 		check_range(link->p95_us, REPORT_RTT_MAX_US);
 		check_range(link->jitter_us, REPORT_RTT_MAX_US);
 		check_range(link->loss, 1);
+		check_range(link->silent_s, REPORT_SILENT_MAX_S);
 	}
 }
 

@@ -156,6 +156,37 @@ static void estimates_and_entry_are_shown(void **state)
 		assert_int_equal(cJSON_IsTrue(json_get(node, "estimate")), STREQ(read_text(node, "node"), "edge-2"));
 }
 
+/* A pod that asks for nothing: an edge with more points says why it is no match, in the table and in simulate; nothing of it for a pod that asks, or without labels. */
+static void the_cloud_takes_what_asks_for_nothing(void **state)
+{
+	auto_json cJSON *tree = NULL;
+	const cJSON *node;
+
+	(void)state;
+	write_file("clouds.yaml", NODE("edge-1", ROOM) NODE("edge-2", ROOM) NODE("edge-4", "status: {allocatable: {cpu: 100m, memory: 8Gi, pods: 110}}")
+		   "---\nkind: Node\nmetadata: {name: edge-5, labels: {kubernetes.io/role: cloud}}\n" ROOM "\n");
+	write_file("plain.yaml", "kind: Pod\nmetadata: {name: plain}\nspec: {containers: [{resources: {limits: {cpu: 1}}}]}\n");
+	write_file("off.yaml", "cloudLabels: []\n");
+#define CLOUDS "explain --cluster @clouds.yaml --matrix @matrix.json --now " NOW
+	prints(CLOUDS " --pod @plain.yaml", 0, "\ndefault/plain goes to edge-5 (");
+	prints(CLOUDS " --pod @plain.yaml", 0, "\nNote: asks for no latency: to the cloud\n");
+	prints(CLOUDS " --pod @plain.yaml", 0, "16 s  cloud\n");
+	prints(CLOUDS " --pod @plain.yaml", 0, "13 s  no cloud: left free, for the pod asks for no latency\n");
+	prints(CLOUDS " --pod @plain.yaml --config @off.yaml", 0, "\ndefault/plain goes to edge-1 (");
+	prints(CLOUDS " --pod @big.yaml", 1, "default/big fits nowhere: ");
+	prints("simulate --cluster @clouds.yaml --matrix @matrix.json --now " NOW " --pods @pods.yaml", 1, "asks for no latency: to the cloud\n");
+	prints("simulate --cluster @clouds.yaml --matrix @matrix.json --now " NOW " --pods @pods.yaml", 1,
+	       "asks for no latency, but none of the cloud's nodes (1) is feasible\n");
+	tree = json(CLOUDS " --pod @plain.yaml --format json", 0);
+	node = json_get(tree, "nodes")->child;
+	assert_string_equal(read_text(node, "node"), "edge-5");
+	assert_true(cJSON_IsTrue(json_get(node, "cloud")) && cJSON_IsFalse(json_get(node->next, "cloud")));
+	assert_true(cJSON_GetNumberValue(json_get(node, "total")) < cJSON_GetNumberValue(json_get(node->next, "total")));
+	cJSON_Delete(tree);
+	tree = json(CLOUDS " --pod @plain.yaml --format json --config @off.yaml", 0);
+	assert_true(cJSON_IsNull(json_get(json_get(tree, "nodes")->child, "cloud")));
+}
+
 static void json_has_numbers_and_nulls(void **state)
 {
 	auto_json cJSON *tree = json("explain --cluster @cluster.yaml --matrix @matrix.json --pod @pod.yaml --format json --now " NOW, 0);
@@ -401,6 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_are_for_people),
 		cmocka_unit_test(estimates_and_entry_are_shown),
+		cmocka_unit_test(the_cloud_takes_what_asks_for_nothing),
 		cmocka_unit_test(json_has_numbers_and_nulls),
 		cmocka_unit_test(a_pod_in_the_cluster_has_a_name),
 		cmocka_unit_test(the_configurations_latency_limit_holds_here_too),

@@ -2,6 +2,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -513,6 +514,86 @@ static void m32_file_times_that_jump(void **state)
 	snapshot_free(&s);
 }
 
+/* --- who is silent ------------------------------------------------------------------------------------------------- */
+
+/* Of node 1, 2 or 3 about node 3, which it lost so long ago, and about the others; NULL: by a probe of before silent_s. */
+static void put_silence(int node, int seq, const char *silent_s)
+{
+	auto_free char *name = xasprintf("nodes/edge-%d.json", node);
+	auto_buf struct buf text = {0};
+	const char *comma = "";
+	int to;
+
+	buf_printf(&text, "{\"version\":1,\"node\":\"edge-%d\",\"boot_id\":\"b\",\"seq\":%d,\"interval_s\":5,\"publish_s\":5,\"peers\":{", node, seq);
+	for (to = 1; to <= 3; to++) {
+		if (to == node)
+			continue;
+		buf_printf(&text, "%s\"edge-%d\":{\"rtt_us\":400,\"loss\":0", comma, to);
+		if (silent_s)
+			buf_printf(&text, ",\"silent_s\":%s", to == 3 ? silent_s : "1.5");
+		buf_str(&text, "}");
+		comma = ",";
+	}
+	buf_str(&text, "}}");
+	put(name, text.data);
+}
+
+static void make_old(const char *name, int seconds)
+{
+	auto_free char *path = path_of(name);
+	struct timespec times[2];
+
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= seconds;
+	times[1] = times[0];
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void expect_silence(const char *file, double lost_s, uint32_t witnesses)
+{
+	struct snapshot s = load(file);
+
+	assert_int_equal(s.nodes.count, 3);
+	if (fabs(s.lost_s[2] - lost_s) > 0.001 || s.witnesses[2] != witnesses)
+		fail_msg("%s: lost for %g s by the word of %u, not %g by %u", file, s.lost_s[2], s.witnesses[2], lost_s, witnesses);
+	snapshot_free(&s);
+}
+
+/* Each run is another process: what a merger knows of it is in the reports alone. */
+static void silence_is_in_the_matrix_by_the_word_of_young_reports(void **state)
+{
+	auto_free char *command = xasprintf("cd %s && exec %s --check cluster-latency.json", dir, test_program("latency-merge"));
+	auto_free char *said = NULL, *text = NULL;
+	int seq;
+
+	(void)state;
+	for (seq = 1; seq <= 3; seq++) {
+		auto_free char *one = xasprintf("%d", 30 * seq), *two = xasprintf("%d", 28 * seq);
+
+		put_silence(1, seq, one);
+		put_silence(2, seq, two);
+		put_silence(3, 1, "0");
+		make_old("nodes/edge-3.json", 30 * seq);
+		merges(NULL);
+		expect_silence("cluster-latency.json", 28 * seq, 2);
+		expect_silence("merge-state.json", 28 * seq, 2);
+	}
+	assert_int_equal(test_run(WORDS("sh", "-c", command), 60, &said), 0);
+	says(said, "silence of 3 nodes, edge-3 the longest: 84 s to 2 others");
+	make_old("nodes/edge-2.json", 25);	/* it publishes every 5 s: whatever happened to it, it does not say so any more */
+	merges(NULL);
+	expect_silence("cluster-latency.json", 90, 1);
+	put_silence(1, 4, "0.2");
+	put_silence(2, 4, "97");
+	merges(NULL);
+	expect_silence("cluster-latency.json", 0.2, 2);
+	for (seq = 1; seq <= 3; seq++)
+		put_silence(seq, 9, NULL);
+	merges(NULL);
+	text = get("cluster-latency.json");
+	assert_null(strstr(text, "lost_s"));	/* what the state knew before is no word of now */
+}
+
 /* --- words and exit codes ------------------------------------------------------------------------------------------ */
 
 static void refuses(int code, const char *words, const char *const *argv)
@@ -671,6 +752,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(m19_peers_stay_while_rows_are_held_back, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m28_no_space_keeps_the_old_files, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(m32_file_times_that_jump, new_volume, drop_volume),
+		cmocka_unit_test_setup_teardown(silence_is_in_the_matrix_by_the_word_of_young_reports, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(refuses_in_one_line_with_the_documented_code, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(check_tells_what_a_file_is, new_volume, drop_volume),
 		cmocka_unit_test_setup_teardown(watch_merges_serves_and_ends_at_sigterm, new_volume, drop_volume),

@@ -276,6 +276,130 @@ static void a_move_is_published_at_once(void **state)
 	assert_int_equal(stop(p, SIGTERM), 0);
 }
 
+/* What the report says of `a`; NaN: nothing. */
+static double silence_s(const struct probe *p, int64_t *seq)
+{
+	auto_report struct report r = {0};
+	const struct report_link *a = read_report(p, &r) ? link_of(&r.peers, "a") : NULL;
+
+	*seq = r.seq;
+	return a ? a->silent_s : (double)NAN;
+}
+
+static bool two_rounds_silent(void *arg)
+{
+	int64_t seq;
+
+	return silence_s(arg, &seq) >= 0.3;
+}
+
+static bool ten_rounds_silent(void *arg)
+{
+	int64_t seq;
+
+	return silence_s(arg, &seq) >= 1.9;
+}
+
+static bool heard(void *arg)
+{
+	int64_t seq;
+
+	return silence_s(arg, &seq) < 0.2;
+}
+
+/* Who judges deaths reads it: told when it begins and when it ends, and in each round in between. A peer that never answered has none. */
+static void silence_of_a_peer_is_told_in_every_round(void **state)
+{
+	struct probe *p = *state;
+	auto_report struct report r = {0};
+	int64_t start_ms, first, last;
+
+	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"],\"b\":[\"10.77.1.2\"],\"never\":[\"10.77.1.3\"]},"
+			     "\"clients\":{\"c\":[\"10.77.1.4\"]}}");
+	wire_rule(0x0103, (struct wire_answer){.silent = true});
+	start(p, "--interval 200ms --timeout 50ms --window 60s --loss-window 10m --publish 1h --pinger socket");
+	assert_true(test_wait(heard, p, 10000));
+	usleep(1200000);
+	wire_rule(0x0101, (struct wire_answer){.silent = true});
+	start_ms = clock_mono_ms();
+	assert_true(test_wait(two_rounds_silent, p, 10000));
+	test_deadline("silence is in the report", (double)(clock_mono_ms() - start_ms), 500, "ms");
+	silence_s(p, &first);
+	assert_true(test_wait(ten_rounds_silent, p, 30000));
+	silence_s(p, &last);
+	assert_true(last - first >= 5 && last - first <= 20);	/* a report a round, not more; on a busy machine rounds are late */
+	read_report(p, &r);
+	assert_true(link_of(&r.peers, "b")->silent_s < 0.5 && link_of(&r.clients, "c")->silent_s < 0.5);
+	assert_true(isnan(link_of(&r.peers, "never")->silent_s) && r.publish_s >= 3600);
+	wire_rule(0x0101, (struct wire_answer){0});
+	start_ms = clock_mono_ms();
+	assert_true(test_wait(heard, p, 10000));
+	test_deadline("its end is in the report", (double)(clock_mono_ms() - start_ms), 500, "ms");
+	assert_int_equal(stop(p, SIGTERM), 0);
+}
+
+static bool is_silent_beside_a_change(void *arg)
+{
+	auto_report struct report r = {0};
+	const struct report_link *a = read_report(arg, &r) ? link_of(&r.peers, "a") : NULL;
+
+	return a && r.peers.count == 3 && a->silent_s >= 1.3;
+}
+
+static bool is_unknown(void *arg)
+{
+	int64_t seq;
+
+	return isnan(silence_s(arg, &seq)) && seq > 0;
+}
+
+static bool has_a_second(void *arg)
+{
+	int64_t seq;
+
+	return silence_s(arg, &seq) >= 0.9;
+}
+
+struct since {
+	const struct probe *p;
+	int64_t seq;
+};
+
+static bool two_more(void *arg)
+{
+	const struct since *since = arg;
+
+	return seq_of(since->p) >= since->seq + 2;
+}
+
+/* A new peers.json does not make a silence shorter, a stopped probe not longer; another address has another history. */
+static void silence_outlives_the_list_and_not_the_address(void **state)
+{
+	struct probe *p = *state;
+	struct since stopped = {p, 0};
+	double before_s, after_s;
+	int64_t seq;
+
+	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"],\"b\":[\"10.77.1.2\"]}}");
+	start(p, "--interval 200ms --timeout 50ms --publish 1h --pinger socket");
+	assert_true(test_wait(heard, p, 10000));
+	wire_rule(0x0101, (struct wire_answer){.silent = true});
+	assert_true(test_wait(has_a_second, p, 30000));
+	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.1\"],\"b\":[\"10.77.1.2\"],\"d\":[\"10.77.1.5\"]}}");
+	assert_true(test_wait(is_silent_beside_a_change, p, 30000));
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
+	before_s = silence_s(p, &stopped.seq);
+	usleep(2000000);
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
+	assert_true(test_wait(two_more, &stopped, 10000));
+	after_s = silence_s(p, &seq);
+	assert_true(after_s > before_s && after_s <= before_s + 0.4 * (double)(seq - stopped.seq) + 0.001);	/* two intervals a round */
+	test_write(p->peers, "{\"version\":1,\"nodes\":{\"a\":[\"10.77.1.9\"],\"b\":[\"10.77.1.2\"]}}");
+	wire_rule(0x0109, (struct wire_answer){.silent = true});
+	assert_true(test_wait(is_unknown, p, 10000));
+	assert_int_equal(stop(p, SIGTERM), 0);
+}
+
 static bool has_b_only(void *arg)
 {
 	auto_report struct report r = {0};
@@ -733,6 +857,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest rounds[] = {
 		CASE(one_round_of_both_families), CASE(p18_self_only), CASE(reports_go_on_with_one_boot_id), CASE(a_move_is_published_at_once),
+		CASE(silence_of_a_peer_is_told_in_every_round), CASE(silence_outlives_the_list_and_not_the_address),
 		CASE(p19_peers_change_while_it_runs), CASE(p22_waits_for_the_peer_list), CASE(p33_overruns), CASE(p13_not_permitted),
 		CASE(p13_auto_falls_back), CASE(capabilities_are_dropped), CASE(refuses_with_the_documented_code),
 	};

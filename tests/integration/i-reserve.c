@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/json.h"
 #include "lib/mem.h"
 #include "tests/testing/shelter.h"
 
 #define TENANT 400		/* thousandths of a CPU */
 #define SETTLE_MS 20000
+#define VICTIMS 4
 
 /* Three nodes, two apps near the first: 1200m and 500m would have to go if it failed. */
 static void begin(struct shelter *h)
@@ -74,7 +76,7 @@ static int64_t die(struct shelter *h, const char *node)
 	usleep(100000);
 	assert_null(shelter_flaw(h));
 	from = shelter_version(h);
-	assert_int_equal(shelter_kill(h, node), 3);
+	assert_true(shelter_kill(h, node) > 0);
 	return from;
 }
 
@@ -172,6 +174,56 @@ static void growing_needs_no_guard_and_shrinking_does(void **state)
 	end(&h);
 }
 
+/* It is decided on as always, and only when nothing is left gets the room that was kept for another failure. */
+static void a_pod_that_went_alone_has_its_room_as_the_last_resort(void **state)
+{
+	struct shelter h;
+	char refuge[64];
+
+	(void)state;
+	begin(&h);
+	shelter_fill(&h, TENANT);
+	assert_null(shelter_flaw(&h));
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-0", "{\"gracePeriodSeconds\":0}");
+	shelter_pod(&h, "db-1", "db", "a", 500);
+	assert_string_equal(sched_where(&h.s, "db-1"), "a"); /* its own place is free */
+	assert_int_equal(sched_log_count(&h.s, "is opened", 0), 0);
+	shelter_whole(&h);
+	snprintf(refuge, sizeof(refuge), "%s", shelter_refuge(&h, "db-1"));
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-1", "{\"gracePeriodSeconds\":0}");
+	assert_true(shelter_fill(&h, TENANT) > 0);
+	shelter_pod(&h, "db-2", "db", "a", 500);
+	assert_string_equal(sched_where(&h.s, "db-2"), refuge);
+	end(&h);
+}
+
+/* A kubelet refuses some (Failed), people and controllers delete others. */
+static void what_ends_or_goes_by_itself_is_made_anew(void **state)
+{
+	struct shelter h;
+	auto_json cJSON *list = NULL;
+	const cJSON *pod;
+
+	(void)state;
+	begin(&h);
+	list = standin_want(&h.s.api, 200, "GET", "/api/v1/namespaces/" SHELTER_NAMESPACE "/pods", NULL);
+	cJSON_ArrayForEach(pod, item_at(list, "items")) {
+		auto_free char *path = xasprintf("/api/v1/namespaces/" SHELTER_NAMESPACE "/pods/%s/status", text_at(pod, "metadata.name"));
+
+		standin_do(&h.s.api, 200, "PATCH", path, "{\"status\":{\"phase\":\"Failed\",\"reason\":\"OutOfcpu\"}}");
+	}
+	assert_int_equal(sched_log_count(&h.s, "a request of the reserve failed", 0), 0);
+	while (writes(&h, "DELETE", "room") < cJSON_GetArraySize(item_at(list, "items")))
+		usleep(20000);
+	shelter_whole(&h);
+	settles_at(&h, 1700);
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/" SHELTER_NAMESPACE "/pods?labelSelector=latency-mesh.io/role%3Dplaceholder",
+		   "{\"gracePeriodSeconds\":0}");
+	shelter_whole(&h);
+	settles_at(&h, 1700);
+	end(&h);
+}
+
 /* Labels alone give nobody a role, and annotations nobody a right. */
 static void pods_of_other_namespaces_have_no_role(void **state)
 {
@@ -244,40 +296,66 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 /* So that a moment is long enough to be hit. */
 #define SLOWLY "{\"rules\":[" SPOILT("*", "\"action\":\"delay\",\"delay_ms\":15") ",{\"path\":\"*/binding\",\"action\":\"delay\",\"delay_ms\":15}]}"
 
-static void crash(struct shelter *h, struct rng *r)
-{
+/* One that is killed and started again at some moment of a failure, as often as it is unlucky. */
+struct victim {
+	struct shelter h;
 	char dead[64];
-	int kills = 1 + (int)rng_below(r, 2), i;
 	int64_t from;
+};
 
-	snprintf(dead, sizeof(dead), "%s", shelter_busiest(h));
-	from = die(h, dead);
-	for (i = 0; i < kills; i++) {
-		usleep(1000 * rng_below(r, i ? 400 : 150));
-		assert_int_equal(sched_stop(&h->s, SIGKILL), 128 + SIGKILL);
-		sched_launch(&h->s, h->options);
-	}
-	come(h, from, dead);
-	shelter_revive(h, dead);
-	shelter_whole(h);
-	shelter_judge(h, 0, 0, 0, dead);
-	shelter_mark(h);
+static void victim_begin(struct victim *v)
+{
+	begin(&v->h);
+	standin_faults(&v->h.s.api, SLOWLY);
 }
 
+static void victim_fails(struct victim *v, struct rng *r)
+{
+	snprintf(v->dead, sizeof(v->dead), "%s", shelter_busiest(&v->h));
+	v->from = die(&v->h, v->dead);
+	usleep(1000 * rng_below(r, 120));
+	do {
+		assert_int_equal(sched_stop(&v->h.s, SIGKILL), 128 + SIGKILL);
+		sched_launch(&v->h.s, v->h.options);
+		usleep(1000 * rng_below(r, 400));
+	} while (rng_chance(r, 0.3));
+}
+
+static void victim_recovers(struct victim *v)
+{
+	come(&v->h, v->from, v->dead);
+	shelter_revive(&v->h, v->dead);
+}
+
+static void victim_is_whole(struct victim *v)
+{
+	shelter_whole(&v->h);
+	shelter_judge(&v->h, 0, 0, 0, v->dead);
+	shelter_mark(&v->h);
+}
+
+/* Several side by side, as they mostly wait. */
 static void killed_anywhere_on_the_way_nothing_is_lost(void **state)
 {
+	static struct victim victims[VICTIMS];
 	struct rng r = rng_make(test_seed());
 	const char *wanted = getenv("RESERVE_ROUNDS");
-	int rounds = wanted ? atoi(wanted) : test_rounds(20), i;
-	struct shelter h;
+	int rounds = wanted ? atoi(wanted) : test_rounds(20), i, j;
 
 	(void)state;
-	begin(&h);
-	standin_faults(&h.s.api, SLOWLY);
-	for (i = 0; i < rounds; i++)
-		crash(&h, &r);
-	printf("# killed in %d handovers\n", rounds);
-	end(&h);
+	for (i = 0; i < VICTIMS; i++)
+		victim_begin(&victims[i]);
+	for (i = 0; i < rounds; i += VICTIMS) {
+		for (j = 0; j < VICTIMS; j++)
+			victim_fails(&victims[j], &r);
+		for (j = 0; j < VICTIMS; j++)
+			victim_recovers(&victims[j]);
+		for (j = 0; j < VICTIMS; j++)
+			victim_is_whole(&victims[j]);
+	}
+	printf("# killed in %d handovers\n", i);
+	for (i = 0; i < VICTIMS; i++)
+		end(&victims[i].h);
 }
 
 int main(void)
@@ -286,6 +364,8 @@ int main(void)
 		cmocka_unit_test(a_node_dies_and_its_pods_come_into_their_room),
 		cmocka_unit_test(room_follows_pods_their_labels_latencies_and_nodes),
 		cmocka_unit_test(growing_needs_no_guard_and_shrinking_does),
+		cmocka_unit_test(a_pod_that_went_alone_has_its_room_as_the_last_resort),
+		cmocka_unit_test(what_ends_or_goes_by_itself_is_made_anew),
 		cmocka_unit_test(pods_of_other_namespaces_have_no_role),
 		cmocka_unit_test(faults_of_the_server_delay_and_break_nothing),
 		cmocka_unit_test(killed_anywhere_on_the_way_nothing_is_lost),

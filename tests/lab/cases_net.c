@@ -233,7 +233,7 @@ int case_p2_loss_of_30_percent(struct cluster *c, struct lm_err *err)
 #define P5_NEAR_MS 5.0
 #define P5_FAR_MS 40.0
 
-static int as_root(const char *command, struct lm_err *err)
+int cases_as_root(const char *command, struct lm_err *err)
 {
 	const char *const argv[] = {"sh", "-ec", command, NULL};
 	pid_t child = guest_spawn(NULL, argv, "/run/lab/logs/as-root.log", err);
@@ -257,14 +257,14 @@ static int p5_network(struct cluster *c, bool on, struct lm_err *err)
 		if (guest_wire(&c->t, from, to[i], on ? (struct wire){.delay_ms = ms[i]} : before[i], false, err) < 0)
 			return -1;
 	}
-	return as_root(on ? "lab-on tokyo-1 ip route add local 10.2.1.0/24 dev lo\n"
-			    "lab-on tokyo-2 ip route add local 10.2.2.0/24 dev lo\n"
-			    "lab-on " P5_FROM " sh -ec 'ip route add 10.2.1.0/24 via 10.1.0.7; ip route add 10.2.2.0/24 via 10.1.0.8\n"
-			    "ip route add 10.2.3.0/24 via 10.1.0.9'"
-			  : "lab-on tokyo-1 ip route del local 10.2.1.0/24 dev lo\n"
-			    "lab-on tokyo-2 ip route del local 10.2.2.0/24 dev lo\n"
-			    "lab-on " P5_FROM " sh -ec 'for n in 1 2 3; do ip route del 10.2.$n.0/24; done'",
-		       err);
+	return cases_as_root(on ? "lab-on tokyo-1 ip route add local 10.2.1.0/24 dev lo\n"
+				  "lab-on tokyo-2 ip route add local 10.2.2.0/24 dev lo\n"
+				  "lab-on " P5_FROM " sh -ec 'ip route add 10.2.1.0/24 via 10.1.0.7; ip route add 10.2.2.0/24 via 10.1.0.8\n"
+				  "ip route add 10.2.3.0/24 via 10.1.0.9'"
+				: "lab-on tokyo-1 ip route del local 10.2.1.0/24 dev lo\n"
+				  "lab-on tokyo-2 ip route del local 10.2.2.0/24 dev lo\n"
+				  "lab-on " P5_FROM " sh -ec 'for n in 1 2 3; do ip route del 10.2.$n.0/24; done'",
+			     err);
 }
 
 static int p5_peers(const char *dir, struct lm_err *err)

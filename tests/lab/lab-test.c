@@ -22,6 +22,8 @@ static const struct {
 	{"clients_move: pods near three clients land by their delays; they move, one by its Service's address; the next pods follow", case_clients_move},
 	{"a report written on one host is read on every other", case_reports_everywhere},
 	{"p1_silent_peer: a dead link is null and lost, never 0; others are unaffected; it comes back", case_p1_silent_peer},
+	{"silence_icmp: a node that drops ICMP is lost by all others, its row is young; dead, it is both; it comes back", case_icmp_dropped_and_dead},
+	{"silence_alone: of a probe alone on the side of the volume there is one witness, however long it goes on", case_one_probe_alone},
 	{"p2_loss_of_30_percent: loss is 0.30 +- 0.05, the round trip is of the replies", case_p2_loss_of_30_percent},
 	{"p5_p6_idents_oping: 600 peers, none is taken for another, the silent stay silent", case_p5_p6_oping},
 	{"p5_p6_idents_socket: the same by ping sockets", case_p5_p6_socket},

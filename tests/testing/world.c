@@ -214,7 +214,7 @@ const char *world_reason(struct world *w, const char *node)
 const char *world_note(struct world *w)
 {
 	buf_clear(&w->text);
-	decision_note(w->decider, &w->in, &w->text);
+	decision_note(w->decider, &w->in, &w->decision, &w->text);
 	return text_of(w);
 }
 

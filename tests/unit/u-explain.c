@@ -80,8 +80,12 @@ static void put_nodes(struct crowd *c, cJSON *list)
 
 	for (i = 0; i < NODES; i++) {
 		auto_free char *text = crowd_node(c, i);
+		cJSON *node = api_object(text, "Node", NULL);
 
-		put(api_object(text, "Node", NULL), list);
+		if (rng_chance(&c->rng, 0.1))
+			cJSON_AddStringToObject(cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(node, "metadata"), "labels"),
+						"node-role.kubernetes.io/cloud", "");
+		put(node, list);
 	}
 }
 
@@ -338,6 +342,7 @@ static void expect_verdict(const cJSON *verdict)
 static void expect_nodes(const cJSON *nodes)
 {
 	const cJSON *item;
+	bool cloud, in_cloud = false;
 	double before = INFINITY;
 	uint32_t seen = 0;
 
@@ -350,9 +355,16 @@ static void expect_nodes(const cJSON *nodes)
 		assert_int_equal(cJSON_IsTrue(json_get(item, "feasible")), filter == 0);
 		expect_text(item, "filter", filter ? filter_table[filter - 1]->name : NULL);
 		expect_number(item, "total", filter ? NAN : at(w.decision.total, node), 1e-3);
+		cloud = w.decision.cloud && !isnan(w.decision.cloud[node]);
+		assert_int_equal(cJSON_IsNull(json_get(item, "cloud")), !w.decision.cloud);
+		assert_int_equal(cJSON_IsTrue(json_get(item, "cloud")), cloud);
 		expect_number(item, "rank", filter ? NAN : (double)++seen, 0);
+		if (!filter && !cloud && in_cloud)
+			before = INFINITY;	/* the edges come after it */
+		assert_true(filter || !cloud || in_cloud || seen == 1);
 		if (!filter && seen > 1)	/* the first may have won a tie */
 			assert_true(at(w.decision.total, node) <= before);
+		in_cloud = cloud;
 		if (!filter && seen > 1)
 			before = at(w.decision.total, node);
 	}

@@ -16,6 +16,7 @@ static struct world w;
 static struct judge *judge;
 static struct wire_request request;
 static struct wire_answer answer;
+static bool alone;
 
 /* a-b 1 ms, a-c 2 ms, b-c 3 ms; d is known to nobody's pings. */
 static int begin(void **state)
@@ -57,7 +58,7 @@ static void ask(enum judge_verb verb, const char *metadata, const char *spec, co
 		 *metadata ? "," : "", metadata, spec, nodes);
 	if (wire_parse(text, strlen(text), &request, &err) < 0)
 		fail_msg("%s", err.msg);
-	in = (struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
+	in = (struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
 	answer = judge_request(judge, &in, verb, &request);
 }
 
@@ -289,6 +290,57 @@ static void other_terms_do_not_rank(void **state)
 	assert_scores("5 5 5 5");
 }
 
+/* d, of which nothing is measured, is of the cloud; for a pod that asks for nothing it is a step above the best edge. */
+static void the_cloud_is_a_step_of_its_own(void **state)
+{
+	(void)state;
+	world_node(&w, "d", "\"node-role.kubernetes.io/cloud\":\"\"", "");
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);
+	assert_scores("2 2 1 6");
+	assert_false(answer.neutral);
+	ask(JUDGE_PRIORITIZE, "", "", NAMES("\"a\",\"b\",\"c\""));		/* no cloud on offer: as ever */
+	assert_scores("10 8 6");
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", ABCD);
+	assert_scores("10 1 0 0");
+	ask(JUDGE_FILTER, "", "", ABCD);
+	assert_marks("a b c d");
+	alone = true;
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);
+	assert_scores("2 2 1 10");
+	world_node(&w, "c", "\"kubernetes.io/role\":\"cloud\"", "");
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);
+	assert_scores("2 2 10 6");
+	w.without_mesh = true;
+	ask(JUDGE_PRIORITIZE, "", "", NAMES("\"a\",\"d\",\"x\""));
+	assert_scores("0 10 0");
+	alone = false;
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);			/* nothing is known, but whose they are */
+	assert_scores("0 0 6 6");
+	assert_false(answer.neutral);
+	ask(JUDGE_PRIORITIZE, NEAR("node/a"), "", ABCD);
+	assert_scores("5 5 5 5");
+	cloud_free(&w.profile.cloud);
+	ask(JUDGE_PRIORITIZE, "", "", ABCD);
+	assert_scores("5 5 5 5");
+	w.without_mesh = false;
+}
+
+#define LABELLED(name, label, value) "{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"x\":\"y\",\"" label "\":\"" value "\"}}}"
+
+static void a_node_that_the_feed_lacks_is_of_the_cloud_by_the_requests_labels(void **state)
+{
+	(void)state;
+	world_take(&w);
+	cache_delete_node(w.cache, "b");
+	cache_delete_node(w.cache, "c");
+	ask(JUDGE_PRIORITIZE, "", "", "\"Nodes\":{\"items\":[" LABELLED("c", "kubernetes.io/role", "cloud") "," LABELLED("b", "kubernetes.io/role", "edge") ","
+	    LABELLED("x", "node-role.kubernetes.io/cloud", "") ",{\"metadata\":{\"name\":\"a\"}}]}");
+	assert_int_equal(answer.nodes[1].score <= JUDGE_EDGE_MOST && answer.nodes[3].score <= JUDGE_EDGE_MOST, 1);
+	assert_int_equal(answer.nodes[0].score >= JUDGE_CLOUD_LEAST && answer.nodes[2].score >= JUDGE_CLOUD_LEAST, 1);
+	ask(JUDGE_PRIORITIZE, "", "", NAMES("\"c\",\"b\",\"a\""));	/* which has no labels */
+	assert_scores("6 8 10");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +357,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(e17_nothing_stays_from_the_request_before, begin, end),
 		cmocka_unit_test_setup_teardown(priorities_do_not_know_limits, begin, end),
 		cmocka_unit_test_setup_teardown(other_terms_do_not_rank, begin, end),
+		cmocka_unit_test_setup_teardown(the_cloud_is_a_step_of_its_own, begin, end),
+		cmocka_unit_test_setup_teardown(a_node_that_the_feed_lacks_is_of_the_cloud_by_the_requests_labels, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include "lib/peers.h"
 #include "probe/links.c"
 
-static const struct link_spans spans = {60000, 600000};
+static const struct link_spans spans = {60000, 600000, 20000};
 
 static void update(struct links *l, const char *text)
 {
@@ -251,6 +251,165 @@ static void void_pings_count_as_nothing(void **state)
 	links_free(&l);
 }
 
+/* --- silence --------------------------------------------------------------------------------------------------------- */
+
+static double told_s(struct links *l, const char *name)
+{
+	struct report report = {0};
+	double silent_s = NAN;
+	size_t i;
+
+	links_report(l, &report);
+	for (i = 0; i < report.peers.count; i++)
+		if (STREQ(report.peers.items[i].name, name))
+			silent_s = report.peers.items[i].silent_s;
+	report_free(&report);
+	return silent_s;
+}
+
+static void silence_is_what_we_listened_for(void **state)
+{
+	struct ping_results none = {0};
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.2\"]}}");
+	assert_true(isnan(told_s(&l, "a")));
+	round_at(&l, 10000, 1, 1);
+	round_at(&l, 20000, 1, 1);
+	assert_true(told_s(&l, "a") >= 0 && told_s(&l, "a") < 0.03);	/* the last ping is 10 ms old */
+	assert_true(isnan(told_s(&l, "b")));				/* never answered: nothing is known of it */
+	round_at(&l, 30000, 1, SIZE_MAX);
+	round_at(&l, 41000, 1, 1);
+	round_at(&l, 50000, 1, 1);
+	assert_true(fabs(told_s(&l, "b") - 20) < 0.03);
+	ping_results_reset(&none, l.target_count, 3);			/* a stepped clock: their fate is not known */
+	links_record(&l, &none, &spans, 60000);
+	assert_true(fabs(told_s(&l, "b") - 20) < 0.03 && told_s(&l, "a") < 0.03);
+	round_at(&l, 3660000, 1, 1);					/* stopped for an hour: that was no listening */
+	assert_true(fabs(told_s(&l, "b") - 40) < 0.03);
+	round_at(&l, 3670000, 1, SIZE_MAX);
+	assert_true(told_s(&l, "b") < 0.03);
+	ping_results_free(&none);
+	links_free(&l);
+}
+
+static void silence_belongs_to_name_and_address(void **state)
+{
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.2\"]}}");
+	round_at(&l, 10000, 1, SIZE_MAX);
+	round_at(&l, 20000, 1, 1);
+	update(&l, "{\"version\":1,\"nodes\":{\"b\":[\"10.0.0.2\"],\"c\":[\"10.0.0.3\"]},\"clients\":{\"b\":[\"10.0.0.2\"]}}");
+	round_at(&l, 30000, 1, 0);
+	assert_true(fabs(told_s(&l, "b") - 20) < 0.03 && links_is_silent(link_of(&l, "b", false)));
+	assert_true(told_s(&l, "c") < 0.03);
+	assert_true(link_of(&l, "b", true)->silent_ms < 0);
+	update(&l, "{\"version\":1,\"nodes\":{\"b\":[\"10.0.0.22\"]}}");
+	round_at(&l, 40000, 1, 0);
+	assert_true(isnan(told_s(&l, "b")));
+	links_free(&l);
+}
+
+/* Many rounds, so that neither the median nor the loss moves by two of them. */
+static void settle(struct links *l, int64_t from_ms)
+{
+	int i;
+
+	for (i = 0; i < 60; i++)
+		round_at(l, from_ms + i * 10000, 1, SIZE_MAX);
+	publish(l);
+	assert_false(links_moved(l));
+}
+
+static void silence_is_told_at_once_and_for_two_minutes(void **state)
+{
+	struct links l = {0};
+	int64_t now_ms;
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"],\"b\":[\"10.0.0.2\"]}}");
+	settle(&l, 10000);
+	round_at(&l, 610000, 1, 1);
+	assert_false(links_moved(&l));			/* one round is nothing yet */
+	round_at(&l, 620000, 1, 1);
+	assert_true(links_moved(&l));
+	publish(&l);
+	round_at(&l, 630000, 1, SIZE_MAX);
+	assert_true(links_moved(&l));			/* it is back */
+	publish(&l);
+	round_at(&l, 640000, 1, SIZE_MAX);
+	assert_false(links_moved(&l));
+	settle(&l, 650000);
+	for (now_ms = 1250000; now_ms < 1250000 + 110000; now_ms += 10000) {
+		round_at(&l, now_ms, 1, 1);
+		assert_true(links_moved(&l) == (now_ms > 1250000));
+		publish(&l);
+	}
+	for (; now_ms < 1250000 + 200000; now_ms += 10000) {
+		round_at(&l, now_ms, 1, 1);
+		publish(&l);
+	}
+	round_at(&l, now_ms, 1, 1);
+	assert_true(links_is_silent(link_of(&l, "b", false)) && !links_moved(&l));	/* from here on in its time */
+	links_free(&l);
+}
+
+static void clients_may_be_silent(void **state)
+{
+	struct links l = {0};
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"]},\"clients\":{\"b\":[\"10.0.0.2\"]}}");
+	settle(&l, 10000);
+	round_at(&l, 610000, 1, 1);
+	round_at(&l, 620000, 1, 1);
+	assert_false(links_moved(&l));
+	assert_true(link_of(&l, "b", true)->silent_ms > 19000);
+	links_free(&l);
+}
+
+/* The fates of a round's pings, by chance, and how long it is since the one before: what must come out is computed from the whole history. */
+static void silence_follows_a_model(void **state)
+{
+	struct rng rng = rng_make(test_seed());
+	double silent_ms = NAN;
+	struct links l = {0};
+	int64_t now_ms = 5000;
+	int round, missed = 0;
+
+	(void)state;
+	update(&l, "{\"version\":1,\"nodes\":{\"a\":[\"10.0.0.1\"]}}");
+	for (round = 0; round < 5000; round++) {
+		int64_t gap_ms = rng_chance(&rng, 0.05) ? 20000 + rng_below(&rng, 10000000) : 1000 + rng_below(&rng, 15000);
+		struct ping_results r = {0};
+		int last = -1, lost = 0, k;
+
+		now_ms += gap_ms;
+		ping_results_reset(&r, 1, 3);
+		for (k = 0; k < 3; k++) {
+			int fate = (int)rng_below(&rng, 10);
+
+			r.at_ms[k] = now_ms - 900 + 300 * k;
+			*ping_result(&r, 0, (uint32_t)k) = fate < 2 ? 4000.0f : fate < 8 ? PING_LOST : PING_VOID;
+			last = fate < 2 ? k : last;
+			lost += fate >= 2 && fate < 8;
+		}
+		links_record(&l, &r, &spans, now_ms);
+		missed = last >= 0 ? 0 : missed + (lost > 0);
+		if (last >= 0)
+			silent_ms = 900 - 300 * last - 4;
+		else if (lost)
+			silent_ms += fmin((double)gap_ms, 20000);
+		assert_true(isnan(silent_ms) ? l.items[0].silent_ms == -1 : l.items[0].silent_ms == (int64_t)silent_ms);
+		assert_int_equal(links_is_silent(&l.items[0]), !isnan(silent_ms) && missed >= 2);
+		ping_results_free(&r);
+	}
+	links_free(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +419,9 @@ int main(void)
 		cmocka_unit_test(a_peer_that_falls_silent_is_news), cmocka_unit_test(an_unusable_address_is_left_out),
 		cmocka_unit_test(addresses_of_nobody_are_left_out),
 		cmocka_unit_test(void_pings_count_as_nothing),
+		cmocka_unit_test(silence_is_what_we_listened_for), cmocka_unit_test(silence_belongs_to_name_and_address),
+		cmocka_unit_test(silence_is_told_at_once_and_for_two_minutes), cmocka_unit_test(clients_may_be_silent),
+		cmocka_unit_test(silence_follows_a_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

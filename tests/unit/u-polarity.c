@@ -1,7 +1,7 @@
 /*
  * The law that an earlier extender broke: lower latency or lower CPU, all else equal, never makes a node worse. From the JSON that a kube-scheduler sends to the
  * JSON that it is answered, for both verbs, with and without a node that is singled out (judge_input.alone), over random clusters: ages, lost links, limits
- * of pods and of the configuration, full CPU and its memory.
+ * of pods and of the configuration, full CPU and its memory, nodes of the cloud.
  *
  * Loads are (k + 0.4) / 1000 and ages multiples of 42 s: then no total comes so near to the half of a score that the rounding of floats could tip it.
  */
@@ -22,6 +22,7 @@ static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4"};
 static struct world w;
 static struct judge *judge;
 static bool alone;
+static bool is_cloud[NODES];		/* as the nodes are labelled now */
 
 /* Links go to the client milan and to the node t, which is not on offer: so each is of one node alone. */
 struct cluster {
@@ -31,6 +32,7 @@ struct cluster {
 	double age_s[NODES], age_of_t;
 	double max_latency_us;
 	bool deny, strict;
+	bool cloud[NODES], asks;
 	char metadata[256];
 };
 
@@ -43,6 +45,7 @@ static int begin(void **state)
 	ask_free(&w.profile.default_near);
 	assert_int_equal(ask_parse_near("defaultNear", "client/milan", &w.profile.default_near, &err), 0);
 	judge = judge_new();
+	memset(is_cloud, 0, sizeof(is_cloud));
 	return 0;
 }
 
@@ -79,7 +82,8 @@ static double random_age(struct rng *r)
 	return rng_chance(r, 0.3) ? 42.0 * (double)rng_below(r, 18) : 0;
 }
 
-static void random_pod(struct rng *r, char *metadata, size_t size)
+/* Does it ask for latency? */
+static bool random_pod(struct rng *r, char *metadata, size_t size)
 {
 	static const char *const asks[] = {
 		"", "", "", "\"latency-mesh.io/near\":\"client/milan\"", "\"latency-mesh.io/near\":\"node/t\"", "\"latency-mesh.io/near\":\"client/milan*3, node/t\"",
@@ -90,12 +94,13 @@ static void random_pod(struct rng *r, char *metadata, size_t size)
 	const char *ask = asks[rng_below(r, ARRAY_SIZE(asks))], *word = missing[rng_below(r, ARRAY_SIZE(missing))];
 
 	snprintf(metadata, size, ",\"annotations\":{%s%s%s}", ask, *ask && *word ? "," : "", word);
+	return *ask;
 }
 
 static void random_cluster(struct rng *r, struct cluster *c)
 {
 	static const double limits_us[] = {INFINITY, 500, 50e3, 250e3};
-	bool loads = rng_chance(r, 0.7), crowded = rng_chance(r, 0.5);
+	bool loads = rng_chance(r, 0.7), crowded = rng_chance(r, 0.5), clouds = rng_chance(r, 0.4);
 	int i;
 
 	for (i = 0; i < NODES; i++) {
@@ -108,12 +113,13 @@ static void random_cluster(struct rng *r, struct cluster *c)
 		c->cpu_before[i] = loads ? high_cpu(r) : NAN;
 		c->cpu[i] = !loads ? NAN : crowded ? high_cpu(r) : random_cpu(r);
 		c->age_s[i] = random_age(r);
+		c->cloud[i] = clouds && rng_chance(r, 0.4);
 	}
 	c->age_of_t = random_age(r);
 	c->max_latency_us = limits_us[rng_below(r, ARRAY_SIZE(limits_us))];
 	c->deny = rng_chance(r, 0.4);
 	c->strict = rng_chance(r, 0.3);
-	random_pod(r, c->metadata, sizeof(c->metadata));
+	c->asks = random_pod(r, c->metadata, sizeof(c->metadata));
 }
 
 /* One of the node's round trips, or its load, becomes lower; false: it knows nothing that could. */
@@ -157,6 +163,9 @@ static void take(const struct cluster *c)
 		link("t", names[i], c->there_us[i], c->jitter_us[i], c->there_lost[i]);
 		world_age(&w, names[i], c->age_s[i]);
 		world_cpu(&w, names[i], c->cpu_before[i]);
+		if (c->cloud[i] != is_cloud[i])
+			world_node(&w, names[i], c->cloud[i] ? "\"kubernetes.io/role\":\"cloud\"" : "", "");
+		is_cloud[i] = c->cloud[i];
 	}
 	world_age(&w, "t", c->age_of_t);
 	world_take(&w);
@@ -232,9 +241,26 @@ static void outcome_of(const struct cluster *c, struct outcome *out)
 	assert_int_equal(scored, NODES);
 }
 
+/* No edge comes near the cloud for a pod that asks for nothing; how many decisions this was about. */
+static bool assert_cloud(const struct cluster *c, const struct outcome *o)
+{
+	int i, most = -1, least = 11;
+
+	for (i = 0; i < NODES; i++) {
+		if (c->cloud[i])
+			least = o->score[i] < least ? o->score[i] : least;
+		else
+			most = o->score[i] > most ? o->score[i] : most;
+	}
+	if (c->asks || least > 10)
+		return false;
+	assert_true(least >= JUDGE_CLOUD_LEAST && most <= JUDGE_EDGE_MOST);
+	return true;
+}
+
 static void print_node(const struct cluster *c, int i)
 {
-	print_message("n%d: milan %g us, t %g%s / %g%s us, jitter %g, cpu %g (was %g), age %g s\n", i, c->client_us[i], c->here_us[i], c->here_lost[i] ? " lost" : "",
+	print_message("n%d%s: milan %g us, t %g%s / %g%s us, jitter %g, cpu %g (was %g), age %g s\n", i, c->cloud[i] ? " (cloud)" : "", c->client_us[i], c->here_us[i], c->here_lost[i] ? " lost" : "",
 		      c->there_us[i], c->there_lost[i] ? " lost" : "", c->jitter_us[i], c->cpu[i], c->cpu_before[i], c->age_s[i]);
 }
 
@@ -253,7 +279,7 @@ static void fail_with(int round, const struct cluster *before, const struct clus
 static void assert_law(void)
 {
 	struct rng r = rng_make(test_seed());
-	int round, i, raised = 0, admitted = 0, refused = 0;
+	int round, i, raised = 0, admitted = 0, refused = 0, clouds = 0;
 
 	for (round = 0; round < ROUNDS; round++) {
 		int x = (int)rng_below(&r, NODES);
@@ -266,6 +292,7 @@ static void assert_law(void)
 		} while (!improve(&r, &after, x));
 		outcome_of(&before, &was);
 		outcome_of(&after, &is);
+		clouds += assert_cloud(&before, &was);
 		raised += is.score[x] > was.score[x];
 		admitted += is.kept[x] && !was.kept[x];
 		refused += !is.kept[x];
@@ -279,8 +306,8 @@ static void assert_law(void)
 			if (i != is.single && was.score[x] >= was.score[i] && is.score[x] < is.score[i])
 				fail_with(round, &before, &after, x, xasprintf("behind n%d, and was not when it was worse", i));
 	}
-	print_message("# %d rounds: %d raised, %d admitted, %d refused\n", ROUNDS, raised, admitted, refused);
-	assert_true(raised > ROUNDS / 20 && admitted > ROUNDS / 50 && refused > ROUNDS / 10);	/* it was about something */
+	print_message("# %d rounds: %d raised, %d admitted, %d refused, %d with a cloud that comes first\n", ROUNDS, raised, admitted, refused, clouds);
+	assert_true(clouds > ROUNDS / 20 && raised > ROUNDS / 20 && admitted > ROUNDS / 50 && refused > ROUNDS / 10);	/* it was about something */
 }
 
 static void lower_latency_or_cpu_never_makes_a_node_worse(void **state)

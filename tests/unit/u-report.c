@@ -11,8 +11,9 @@
 #include "tests/testing/testing.h"
 
 #define HEAD "{\"version\":1,\"node\":\"edge-1\",\"boot_id\":\"9f-A\",\"seq\":42,"
-#define LINK "\"addr\":\"10.0.0.2\",\"rtt_us\":412,\"min_us\":398,\"p95_us\":530,\"jitter_us\":21,\"loss\":0.25,\"sent\":20,\"received\":15"
-#define WHOLE HEAD "\"written\":\"2026-11-21T21:00:00.000Z\",\"interval_s\":10,\"load\":{\"cpu\":0.31,\"rx_bytes_per_s\":120000," \
+#define LINK "\"addr\":\"10.0.0.2\",\"rtt_us\":412,\"min_us\":398,\"p95_us\":530,\"jitter_us\":21,\"loss\":0.25,\"sent\":20,\"received\":15," \
+	"\"silent_s\":2.5"
+#define WHOLE HEAD "\"written\":\"2026-11-21T21:00:00.000Z\",\"interval_s\":10,\"publish_s\":30,\"load\":{\"cpu\":0.31,\"rx_bytes_per_s\":120000," \
 	"\"tx_bytes_per_s\":98000},\"peers\":{\"edge-2\":{" LINK "}},\"clients\":{\"milan\":{" LINK "}}}"
 
 static int parse(const char *text, struct report *report, struct lm_err *err)
@@ -33,7 +34,7 @@ static void reads_every_field(void **state)
 	assert_string_equal(r.boot_id, "9f-A");
 	assert_int_equal(r.seq, 42);
 	assert_int_equal(r.written_ms, 1795294800000);
-	assert_true(r.interval_s == 10 && r.cpu == 0.31 && r.rx_bytes_per_s == 120000 && r.tx_bytes_per_s == 98000);
+	assert_true(r.interval_s == 10 && r.publish_s == 30 && r.cpu == 0.31 && r.rx_bytes_per_s == 120000 && r.tx_bytes_per_s == 98000);
 	assert_int_equal(r.peers.count, 1);
 	assert_int_equal(r.clients.count, 1);
 	assert_string_equal(r.peers.items[0].name, "edge-2");
@@ -42,6 +43,7 @@ static void reads_every_field(void **state)
 	assert_true(r.peers.items[0].jitter_us == 21 && r.peers.items[0].loss == 0.25);
 	assert_int_equal(r.peers.items[0].sent, 20);
 	assert_int_equal(r.peers.items[0].received, 15);
+	assert_true(r.peers.items[0].silent_s == 2.5 && r.clients.items[0].silent_s == 2.5);
 }
 
 static void absent_and_null_are_unknown_not_zero(void **state)
@@ -55,7 +57,11 @@ static void absent_and_null_are_unknown_not_zero(void **state)
 	assert_int_equal(r.written_ms, -1);
 	assert_true(isnan(r.peers.items[0].rtt_us) && isnan(r.peers.items[0].jitter_us) && isnan(r.peers.items[0].min_us));
 	assert_true(r.peers.items[0].loss == 1);
+	assert_true(isnan(r.peers.items[0].silent_s) && isnan(r.publish_s)); /* as older probes write */
 	assert_string_equal(r.peers.items[0].addr, "");
+	report_free(&r);
+	assert_int_equal(parse(HEAD "\"publish_s\":null,\"peers\":{\"b\":{\"rtt_us\":null,\"loss\":1,\"silent_s\":null}}}", &r, &err), 0);
+	assert_true(isnan(r.peers.items[0].silent_s) && isnan(r.publish_s));
 }
 
 static void refuses(const char *text, const char *words)
@@ -102,7 +108,7 @@ static void peer(const char *fields, const char *words)
 static void m4_wrong_type_names_the_field(void **state)
 {
 	static const char *const wrong[] = {"\"1\"", "null", "true", "[1]", "{\"a\":1}"};
-	static const char *const numbers[] = {"rtt_us", "min_us", "p95_us", "jitter_us", "loss", "sent", "received"};
+	static const char *const numbers[] = {"rtt_us", "min_us", "p95_us", "jitter_us", "loss", "silent_s", "sent", "received"};
 	size_t i, j;
 
 	(void)state;
@@ -111,7 +117,7 @@ static void m4_wrong_type_names_the_field(void **state)
 			auto_free char *words = xasprintf("peers.edge-2.%s: ", numbers[i]);
 			auto_free char *field = xasprintf("\"%s\":%s", numbers[i], wrong[j]);
 
-			if (i < 5 && j == 1) /* null is allowed: the error is the other, missing, one */
+			if (i < 6 && j == 1) /* null is allowed: the error is the other, missing, one */
 				continue;
 			peer(field, words);
 		}
@@ -128,6 +134,8 @@ static void m4_wrong_type_names_the_field(void **state)
 	refuses(HEAD "\"written\":5,\"peers\":{}}", "written");
 	refuses(HEAD "\"written\":\"yesterday\",\"peers\":{}}", "written: \"yesterday\"");
 	refuses(HEAD "\"interval_s\":\"10\",\"peers\":{}}", "interval_s");
+	refuses(HEAD "\"publish_s\":\"30\",\"peers\":{}}", "publish_s");
+	refuses(HEAD "\"publish_s\":0,\"peers\":{}}", "publish_s");
 	refuses(HEAD "\"load\":[],\"peers\":{}}", "load");
 	refuses(HEAD "\"load\":{\"cpu\":\"high\"},\"peers\":{}}", "load.cpu: a string is not a number");
 	refuses(HEAD "\"load\":{\"cpu\":1.5},\"peers\":{}}", "load.cpu: 1.5 is not in 0..1");
@@ -150,6 +158,8 @@ static void m5_numbers_at_the_edge(void **state)
 		peer(fields, "");
 	}
 	peer("\"rtt_us\":1,\"loss\":1.01", "peers.edge-2.loss: 1.01 is not in 0..1");
+	peer("\"rtt_us\":1,\"loss\":0,\"silent_s\":-1", "peers.edge-2.silent_s: -1 is not in 0..1e+09");
+	peer("\"rtt_us\":1,\"loss\":0,\"silent_s\":2e9", "peers.edge-2.silent_s: 2e+09 is not in 0..1e+09");
 	peer("\"rtt_us\":1,\"loss\":0,\"sent\":1.5", "peers.edge-2.sent: 1.5 is not a whole number");
 	peer("\"rtt_us\":1,\"loss\":0,\"sent\":3,\"received\":4", "peers.edge-2.received: 4 is more than were sent (3)");
 	for (i = 0; i < ARRAY_SIZE(taken); i++) {
@@ -256,6 +266,7 @@ static void random_links(struct report_links *links, const char *prefix, struct 
 		link->p95_us = maybe(rng, tenths(rng, 1000));
 		link->jitter_us = maybe(rng, tenths(rng, 1000));
 		link->loss = maybe(rng, (double)rng_below(rng, 10001) / 10000);
+		link->silent_s = maybe(rng, (double)rng_below(rng, 1000000) / 1000);
 		link->sent = rng_below(rng, 1000);
 		link->received = link->sent ? rng_below(rng, (uint32_t)link->sent) : 0;
 	}
@@ -279,6 +290,7 @@ static void same_links(const struct report_links *a, const struct report_links *
 		same(a->items[i].p95_us, b->items[i].p95_us);
 		same(a->items[i].jitter_us, b->items[i].jitter_us);
 		same(a->items[i].loss, b->items[i].loss);
+		same(a->items[i].silent_s, b->items[i].silent_s);
 		assert_int_equal(a->items[i].sent, b->items[i].sent);
 		assert_int_equal(a->items[i].received, b->items[i].received);
 	}
@@ -297,6 +309,7 @@ static void what_is_written_is_read_back(void **state)
 		auto_buf struct buf text = {0};
 		struct lm_err err;
 
+		out.publish_s = maybe(&rng, 1 + rng_below(&rng, 60));
 		out.cpu = maybe(&rng, (double)rng_below(&rng, 10001) / 10000);
 		out.rx_bytes_per_s = maybe(&rng, rng_below(&rng, 1u << 31));
 		out.tx_bytes_per_s = maybe(&rng, rng_below(&rng, 1u << 31));
@@ -308,6 +321,7 @@ static void what_is_written_is_read_back(void **state)
 		assert_int_equal(out.seq, back.seq);
 		assert_int_equal(out.written_ms, back.written_ms);
 		same(out.interval_s, back.interval_s);
+		same(out.publish_s, back.publish_s);
 		same(out.cpu, back.cpu);
 		same(out.rx_bytes_per_s, back.rx_bytes_per_s);
 		same(out.tx_bytes_per_s, back.tx_bytes_per_s);

@@ -183,6 +183,46 @@ static void the_latency_limit_of_all_pods_is_of_each_profile(void **state)
 	settings_free(s);
 }
 
+static void expect_cloud(const struct settings *s, uint32_t profile, const char *labels)
+{
+	const struct cloud *cloud = &s->profiles[profile].cloud;
+	auto_buf struct buf text = {0};
+	uint32_t i;
+
+	buf_str(&text, "");
+	for (i = 0; i < cloud->count; i++)
+		buf_printf(&text, "%s%s%s%s", i ? " " : "", cloud->items[i].key, cloud->items[i].value ? "=" : "", cloud->items[i].value ? cloud->items[i].value : "");
+	assert_string_equal(text.data, labels);
+}
+
+/* Of all profiles, with a default that a file, or the environment, may replace or empty; and a reload may change it. */
+static void the_clouds_labels_are_of_all_profiles(void **state)
+{
+	struct settings *s = want(NULL, NULL), *other;
+	struct lm_err err;
+
+	(void)state;
+	expect_cloud(s, 0, "kubernetes.io/role=cloud node-role.kubernetes.io/cloud");
+	other = want("cloudLabels: [example.com/where = far, tier=]\nprofiles:\n- {schedulerName: my-latency-scheduler}\n", NULL);
+	expect_cloud(other, 0, "example.com/where=far tier=");
+	assert_int_equal(settings_may_replace(s, other, &err), 0);
+	settings_free(s);
+	s = want("cloudLabels: []\n", NULL);
+	expect_cloud(s, 0, "");
+	assert_int_equal(settings_may_replace(other, s, &err), 0);
+	settings_free(s);
+	settings_free(other);
+	setenv("LATENCY_SCHED_CLOUDLABELS", "a, b=c", 1);
+	s = want("cloudLabels: []\n", NULL);
+	expect_cloud(s, 0, "a b=c");
+	settings_free(s);
+	setenv("LATENCY_SCHED_CLOUDLABELS", "", 1);
+	s = want("cloudLabels: [d]\n", NULL);
+	expect_cloud(s, 0, "");
+	settings_free(s);
+	unsetenv("LATENCY_SCHED_CLOUDLABELS");
+}
+
 static void a_bad_configuration_is_refused_with_its_place(void **state)
 {
 	static const struct {
@@ -214,6 +254,9 @@ static void a_bad_configuration_is_refused_with_its_place(void **state)
 		{"profiles: [{schedulerName: a, defaultClients: [1]}]\n", "profiles[0].defaultClients"},
 		{"maxLatency: 50\n", "maxLatency"}, {"maxLatency: \"50\"\n", "maxLatency"}, {"maxLatency: 0ms\n", "`none`"}, {"maxLatency: -1ms\n", "maxLatency"},
 		{"maxLatency: off\n", "maxLatency"}, {"maxLatency: infms\n", "maxLatency"}, {"maxLatency: \"\"\n", "maxLatency"},
+		{"cloudLabels: cloud\n", "cloudLabels"}, {"cloudLabels: [1]\n", "cloudLabels"}, {"cloudLabels: [\"a b\"]\n", "cloudLabels: \"a b\""},
+		{"cloudLabels: [a=b, c, a=b]\n", "\"a=b\" stands there twice"}, {"cloudLabels: []\ncloudLabels: [a]\n", "line 2"},
+		{"profiles: [{schedulerName: a, cloudLabels: [b]}]\n", "`profiles[0].cloudLabels`"},
 		{"noData: allow\n", "allow"}, {"noData: true\n", "noData"},
 		{"profiles: [{schedulerName: a, maxLatency: 3}]\n", "profiles[0]: maxLatency"},
 		{"profiles: [{schedulerName: a, maxLatency: soon}]\n", "profiles[0].maxLatency"},
@@ -283,6 +326,8 @@ static void what_is_printed_gives_the_same_again(void **state)
 		"poll: 250ms\nweights: {plain: {free: 2.5, podAffinity: 3}, near: {images: 0, spread: 1}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
 		"profiles:\n- schedulerName: a\n  weights: {near: {latency: 0.125}}\n  defaultNear: node/x\n- {schedulerName: b, strict: true}\n",
 		"maxLatency: 12.5ms\nnoData: deny\n",
+		"cloudLabels: []\n",
+		"cloudLabels: [example.com/where=far, \"tier=\", region]\nprofiles:\n- {schedulerName: a}\n- {schedulerName: b}\n",
 		"maxLatency: 50ms\nprofiles:\n- {schedulerName: a, maxLatency: none}\n- {schedulerName: b, noData: deny, maxLatency: 700us}\n- {schedulerName: c}\n",
 	};
 	size_t i;
@@ -474,6 +519,7 @@ int main(void)
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(the_latency_limit_of_all_pods_is_of_each_profile),
+		cmocka_unit_test(the_clouds_labels_are_of_all_profiles),
 		cmocka_unit_test(what_is_printed_gives_the_same_again),
 		cmocka_unit_test(a_reload_may_change_weights_and_nothing_that_is_open),
 	};

@@ -31,21 +31,24 @@
 {{- fail (printf "scheduler.leaderElection.renewDeadline: %s is not longer than 1.2 times retryPeriod (%s)" $lease.renewDeadline $lease.retryPeriod) }}
 {{- end }}
 {{- include "latency.checkExtender" . }}
-{{- $seconds := div (include "latency.ms" .Values.merge.interval | int64) 1000 | int }}
+{{- include "latency.checkReserve" . }}
+{{- $interval := include "latency.mergeInterval" . }}
+{{- $seconds := div (include "latency.ms" $interval | int64) 1000 | int }}
 {{- $observations := .Values.merge.observations }}
-{{- if and $observations.enabled (ne .Values.merge.kind "Deployment") }}
+{{- $kind := include "latency.mergeKind" . }}
+{{- if and $observations.enabled (ne $kind "Deployment") }}
 {{- fail "merge.observations.enabled: a CronJob's run takes no posts; merge.kind must be Deployment" }}
 {{- end }}
 {{- if and $observations.tokenSecret (not $observations.enabled) }}
 {{- fail "merge.observations.tokenSecret: nothing takes posts; set merge.observations.enabled" }}
 {{- end }}
-{{- if eq .Values.merge.kind "CronJob" }}
+{{- if eq $kind "CronJob" }}
 {{- $period := include "latency.cronSeconds" . | int }}
 {{- if and $period (ne $period $seconds) }}
-{{- fail (printf "merge.interval: %s, but merge.schedule %q runs every %d s; ages are counted by the interval" .Values.merge.interval .Values.merge.schedule $period) }}
+{{- fail (printf "merge.interval: %s, but merge.schedule %q runs every %d s; ages are counted by the interval" $interval .Values.merge.schedule $period) }}
 {{- end }}
 {{- if ge (.Values.merge.activeDeadlineSeconds | int) $seconds }}
-{{- fail (printf "merge.activeDeadlineSeconds: %v is not below merge.interval (%s): a hung run would hold up the next" .Values.merge.activeDeadlineSeconds .Values.merge.interval) }}
+{{- fail (printf "merge.activeDeadlineSeconds: %v is not below merge.interval (%s): a hung run would hold up the next" .Values.merge.activeDeadlineSeconds $interval) }}
 {{- end }}
 {{- end }}
 {{- end }}

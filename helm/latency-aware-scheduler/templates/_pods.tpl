@@ -76,6 +76,18 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* An affinity that keeps replicas on different nodes where it can. (list . "scheduler") */}}
+{{- define "latency.apart" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "latency.selector" . | nindent 10 }}
+{{- end }}
+
 {{- define "latency.logArgs" -}}
 - --log-level={{ .Values.logLevel }}
 - --log-format={{ .Values.logFormat }}
