@@ -147,7 +147,7 @@ static bool run_filters(struct cycle *c, struct decision *out)
 		d->running = (uint8_t)(i + 1);
 		start = !runs(c, i) ? FILTER_SKIP : filter_table[i]->prefilter ? filter_table[i]->prefilter(c) : FILTER_RUN;
 		if (start == FILTER_REFUSE) {
-			out->wake = filter_table[i]->wake;
+			out->wake = filter_table[i]->wake | (c->target_missing ? WAKE_TARGET : 0);
 			return false;
 		}
 		skip[i] = start == FILTER_SKIP;

@@ -43,6 +43,8 @@ struct decision_input {
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
 	const bool *dead;	/* likewise: healing takes it for dead (heal_avoids) */
+	/* By node of the view: gets the greatest median that a limit looked at, where one is known; the caller makes them NaN before. NULL: not wanted. */
+	float *seen_us;
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;

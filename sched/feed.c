@@ -10,6 +10,7 @@
 #include "lib/kube/watch.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/awaited.h"
 #include "sched/stats.h"
 #include "sched/trouble.h"
 
@@ -112,6 +113,12 @@ static void say_placed(const struct pod *pod)
 	log_debug("pod seen on a node", FIELDS(LS("pod", key), LS("node", pod->node), LS("scheduler", pod->scheduler_name)));
 }
 
+/* Is it news that it is on a node, with these labels? */
+static bool has_come(const struct cached_pod *before, const struct pod *pod)
+{
+	return *pod->node && !(before && STREQ(before->pod->uid, pod->uid) && *before->pod->node && labels_equal(&before->pod->labels, &pod->labels));
+}
+
 static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 {
 	const struct cached_pod *before = cache_find_pod_named(f->cache, pod->namespace_, pod->name);
@@ -120,6 +127,8 @@ static void put_pod(struct feed *f, struct pod *pod, const cJSON *object)
 
 	if (*pod->node && !(before && *before->pod->node))
 		say_placed(pod);
+	if (has_come(before, pod))	/* before the cache knows: nothing is decided in between */
+		awaited_came(f->queue, f->cache, pod, clock_mono_ms());
 	f->wake |= cache_put_pod(f->cache, pod);
 	if (replaced) {
 		drop_pod(f, replaced);

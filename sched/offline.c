@@ -52,6 +52,10 @@ void offline_close(struct offline *o)
 	}
 	free(o->pods);
 	names_free(&o->keys);
+	for (i = 0; i < o->node_names.count; i++)
+		cJSON_Delete(o->node_objects[i]);
+	free(o->node_objects);
+	names_free(&o->node_names);
 	cJSON_Delete(o->dump);
 	mesh_free(o->mesh);
 	free(o->matrix_path);
@@ -115,6 +119,35 @@ void offline_want_name(struct offline *o, const char *namespace_, const char *na
 	add_key(o, namespace_, name);
 }
 
+/* --- nodes whose objects are kept ------------------------------------------------------------------------------------ */
+
+void offline_keep_node(struct offline *o, const char *name)
+{
+	uint32_t i = names_add(&o->node_names, name);
+
+	if (i == NAMES_NONE)
+		return;
+	grow(&o->node_objects, &o->node_room, i + 1u, sizeof(*o->node_objects));
+	o->node_objects[i] = NULL;
+}
+
+const cJSON *offline_node(const struct offline *o, const char *name)
+{
+	uint32_t i = names_find(&o->node_names, name);
+
+	return i == NAMES_NONE ? NULL : o->node_objects[i];
+}
+
+static void see_node(struct offline *o, const cJSON *object)
+{
+	uint32_t i = names_find(&o->node_names, read_text(read_member(object, "metadata"), "name"));
+
+	if (i == NAMES_NONE)
+		return;
+	cJSON_Delete(o->node_objects[i]);
+	o->node_objects[i] = cJSON_Duplicate(object, true);
+}
+
 /* --- the cluster ----------------------------------------------------------------------------------------------------- */
 
 /* The list of a dump says what time it was, and more of the matrix. */
@@ -142,6 +175,8 @@ static int see_object(void *arg, cJSON *object, struct lm_err *err)
 	struct offline_pod *p;
 	uint32_t i;
 
+	if (cluster_kind(object) == CLUSTER_NODE)
+		see_node(o, object);
 	if (cluster_kind(object) != CLUSTER_POD)
 		return cluster_add(o->cache, object, &o->counts, err);
 	{
@@ -211,7 +246,7 @@ static bool is_held(const char *path)
 	return access(hold, F_OK) == 0;
 }
 
-static struct matrix *read_matrix(const char *path, struct lm_err *err)
+struct matrix *offline_read_matrix(const char *path, bool *hold, struct lm_err *err)
 {
 	auto_file_text struct file_text text = {0};
 	struct snapshot snapshot;
@@ -225,24 +260,25 @@ static struct matrix *read_matrix(const char *path, struct lm_err *err)
 	}
 	matrix = matrix_build(&snapshot);
 	snapshot_free(&snapshot);
+	*hold = is_held(path);
 	return matrix;
 }
 
 static int load_matrix(struct offline *o, struct lm_err *err)
 {
 	struct dump_past past = {.taken_ms = o->now_ms};
-	bool known;
+	bool known, hold;
 	struct matrix *matrix;
 
 	o->matrix_path = matrix_path(o);
 	if (!o->matrix_path)
 		return 0;
-	matrix = read_matrix(o->matrix_path, err);
+	matrix = offline_read_matrix(o->matrix_path, &hold, err);
 	if (!matrix)
 		return -1;
 	known = o->dump && dump_note_past(o->dump, matrix, &past);
 	if (!known)
-		past.hold = is_held(o->matrix_path);
+		past.hold = hold;
 	if (past.taken_ms > o->now_ms)
 		past.taken_ms = o->now_ms;
 	mesh_take(matrix, NULL, past.hold, false, past.taken_ms, past.taken_ms, &o->mesh);

@@ -68,6 +68,9 @@ struct offline {
 	struct names keys;		/* NAMESPACE/NAME of `pods` */
 	struct offline_pod *pods;
 	size_t room;
+	struct names node_names;	/* of nodes whose objects are kept */
+	cJSON **node_objects;		/* by their index there; NULL: the cluster has no such node */
+	size_t node_room;
 };
 
 int offline_open(struct offline *o, const struct offline_options *options, struct lm_err *err);
@@ -76,7 +79,12 @@ void offline_close(struct offline *o);
 /* All pods of a file or folder; other objects in it are passed over. How many; -1: an error, or none. */
 int offline_want_file(struct offline *o, const char *path, struct lm_err *err);
 void offline_want_name(struct offline *o, const char *namespace_, const char *name);
+/* Before offline_load: keeps this node's object as the cluster has it, for offline_node; its name may come twice. */
+void offline_keep_node(struct offline *o, const char *name);
 int offline_load(struct offline *o, struct lm_err *err);
+const cJSON *offline_node(const struct offline *o, const char *name);	/* NULL: no such node, or not kept */
+/* A matrix from a file. *hold: a file `hold` beside it keeps it from ageing. */
+struct matrix *offline_read_matrix(const char *path, bool *hold, struct lm_err *err);
 
 const struct profile *offline_profile(const struct offline *o, const struct pod *pod);
 void offline_decide(struct offline *o, uint32_t pod, struct decision_input *in, struct decision *out);

@@ -16,8 +16,9 @@
  * that is only expected (what is beside the view counts for all three); then a hash of the pod and the node says. A guest of
  * the view has no pods and less free than any other.
  *
- * The cloud: a pod that asks for no latency (no near, no limit; what the configuration gives it by default does not count) goes to a node of the cloud where one
- * is feasible, whatever the totals say: all of the above holds among those nodes then, and totals stay as they are. Needs out->cloud_nodes; sets out->cloud.
+ * The cloud: a pod that asks for no latency (no near, no limit; what the configuration gives it by default does not count) goes to a node of the
+ * cloud where one is feasible, whatever the totals say: all of the above holds among those nodes then, and totals stay as they are. Needs
+ * out->cloud_nodes; sets out->cloud.
  */
 void pick(struct cycle *c, const double *weights, struct decision *out);
 

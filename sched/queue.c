@@ -7,7 +7,7 @@
 #include "lib/mem.h"
 #include "sched/cache/cache.h"
 
-#define WAKE_BITS 8
+#define WAKE_BITS 9
 
 const char *const queue_state_names[] = {"ready", "backing_off", "parked", "taken", NULL};
 
@@ -41,6 +41,7 @@ struct queue {
 	struct item *parked_first, *parked_last;
 	struct item *oldest, *newest;
 	size_t parked_by_bit[WAKE_BITS];	/* spares the walk when nobody waits for that */
+	size_t for_target;		/* parked or backing off, and waiting for WAKE_TARGET */
 	size_t counts[QUEUE_STATES];
 };
 
@@ -135,9 +136,15 @@ static void unpark(struct queue *q, struct item *item)
 
 /* --- states --- */
 
+static bool waits_for_target(const struct item *item)
+{
+	return (item->state == QUEUE_PARKED || item->state == QUEUE_BACKING_OFF) && (item->wake & WAKE_TARGET);
+}
+
 static void leave(struct queue *q, struct item *item)
 {
 	q->counts[item->state]--;
+	q->for_target -= waits_for_target(item);
 	if (item->state == QUEUE_READY)
 		heap_remove(&q->ready, item);
 	else if (item->state == QUEUE_BACKING_OFF)
@@ -150,6 +157,7 @@ static void enter(struct queue *q, struct item *item, enum queue_state state)
 {
 	item->state = state;
 	q->counts[state]++;
+	q->for_target += waits_for_target(item);
 	if (state == QUEUE_READY)
 		heap_add(&q->ready, item);
 	else if (state == QUEUE_BACKING_OFF)
@@ -437,6 +445,28 @@ size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms)
 		}
 	}
 	return woken;
+}
+
+size_t queue_wake_target(struct queue *q, bool (*helps)(void *arg, const char *uid), void *arg, int64_t mono_ms)
+{
+	auto_free struct item **found = NULL;
+	size_t count = 0, room = 0, i;
+	struct item *item;
+
+	if (!q->for_target)
+		return 0;
+	grow(&found, &room, q->for_target, sizeof(struct item *));
+	for (item = q->parked_first; item; item = item->after)
+		if (waits_for_target(item) && helps(arg, item->uid))
+			found[count++] = item;
+	for (i = 0; i < q->backing_off.count; i++)
+		if (waits_for_target(q->backing_off.items[i]) && helps(arg, q->backing_off.items[i]->uid))
+			found[count++] = q->backing_off.items[i];
+	for (i = 0; i < count; i++) {		/* only now: the heap changes */
+		found[i]->backoff_until_ms = mono_ms;
+		revive(q, found[i], mono_ms);
+	}
+	return count;
 }
 
 int64_t queue_next_ms(struct queue *q, int64_t mono_ms, int64_t most)

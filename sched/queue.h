@@ -14,7 +14,7 @@
  * Ready pods: higher priority first, then who waits longer. Back-off: 1 s after the first attempt, doubling to 10 s; it begins
  * at the attempt, not at the wake-up, so a pod that was parked for long is ready at once. It starts anew when its user changes
  * the pod. News that are rare and mean much (WAKE_RARE: of a node, a namespace, the matrix) make it end 1 s after the attempt for those who
- * wait for them: pods that come and go all the time cannot keep a pod from a new node for 10 s.
+ * wait for them: pods that come and go all the time cannot keep a pod from a new node for 10 s. A target that was missing ends it at once (awaited.h).
  *
  * The queue knows uids only. Times are CLOCK_BOOTTIME milliseconds that the caller gives. Not thread-safe.
  */
@@ -54,6 +54,11 @@ void queue_put_off(struct queue *q, const char *uid, unsigned wake, int64_t mono
 void queue_failed(struct queue *q, const char *uid, int64_t mono_ms);
 /* Something of `bits` (cache.h) happened. Returns how many pods left the parking place. */
 size_t queue_wake(struct queue *q, unsigned bits, int64_t mono_ms);
+/*
+ * The target came of some of those that wait for WAKE_TARGET: they are ready at once, whatever their back-off is. `helps` says of which; it must not change the
+ * queue. Returns how many.
+ */
+size_t queue_wake_target(struct queue *q, bool (*helps)(void *arg, const char *uid), void *arg, int64_t mono_ms);
 /* Milliseconds until a pod is ready: 0 now, at most `most`. */
 int64_t queue_next_ms(struct queue *q, int64_t mono_ms, int64_t most);
 size_t queue_count(const struct queue *q, enum queue_state state);

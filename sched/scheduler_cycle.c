@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "sched/awaited.h"
 #include "sched/stats.h"
 
 #define TURN_DECISIONS 32
@@ -87,6 +88,7 @@ static void placed(struct scheduler *s, const struct decision_input *in, const s
 	if (planned && cache_assume(s->cache, in->pod->uid, (uint32_t)decision->node)) {
 		begin_binding(s, in->pod, node, &plan, &facts);
 		queue_wake(s->queue, WAKE_POD_ADDED, in->mono_ms); /* it is a target now */
+		awaited_came(s->queue, s->cache, in->pod, in->mono_ms);
 	} else {
 		free(facts.runner_up);
 		free(facts.note);

@@ -126,7 +126,7 @@ const struct options_program sched_program = {
 	.usage = "--latency-file FILE [--scheduler-name NAME]... [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched --mode extender --latency-file FILE [--extender-listen ADDR:PORT] [--kubeconfig FILE | --server URL] [options]\n"
 		 "latency-sched explain --cluster FILE --pod POD [--matrix FILE] [options]\n"
-		 "latency-sched simulate --cluster FILE --pods FILE [--matrix FILE] [options]\n"
+		 "latency-sched simulate --cluster FILE [--pods FILE] [--step STEP]... [--matrix FILE] [options]\n"
 		 "latency-sched dump [--pid PID] [options]\n"
 		 "latency-sched selftest --pod-uid UID [options]",
 	.environment = "LATENCY_SCHED",

@@ -6,28 +6,35 @@
 #include "lib/mem.h"
 #include "lib/options.h"
 #include "sched/grid.h"
-#include "sched/offline.h"
+#include "sched/simulate_private.h"
 
 struct simulate_options {
 	struct offline_options offline;
 	const char *pods;
+	struct option_list steps;
 	int format;
 };
 
 static const struct option_spec specs[] = {
-	{"pods", OPT_STRING, offsetof(struct simulate_options, pods), "FILE", NULL, OPT_REQUIRED,
+	{"pods", OPT_STRING, offsetof(struct simulate_options, pods), "FILE", NULL, 0,
 	 .help = "the pods to place, in this order: a List or several documents; a folder"},
+	{"step", OPT_LIST, offsetof(struct simulate_options, steps), "STEP", NULL, 0,
+	 .help = "what happens then: \"fail NODE\", \"recover NODE\", \"drift FROM TO TIME\" (12ms, lost) or \"matrix FILE\"; may be given several times"},
 	OFFLINE_OPTIONS(struct simulate_options),
 };
 
 static const struct options_program simulate_program = {
 	.name = "latency-sched simulate",
-	.summary = "places pods one after the other: from files, without a cluster",
-	.usage = "--cluster FILE --pods FILE [--matrix FILE] [options]",
+	.summary = "places pods one after the other, and says what becomes of them when nodes fail: from files, without a cluster",
+	.usage = "--cluster FILE [--pods FILE] [--step STEP]... [--matrix FILE] [options]",
 	.environment = "LATENCY_SIMULATE",
 	.specs = specs,
 	.spec_count = ARRAY_SIZE(specs),
-	.epilogue = "Exit codes: 0 all have a place, 1 some fits nowhere, 64 usage, 65 bad data, 66 no such file, 78 configuration.\n",
+	.epilogue = "  latency-sched simulate --cluster FOLDER --config sched.yaml --step \"fail edge-1\" --step \"recover edge-1\"\n"
+		    "\n"
+		    "Room is kept as reserve.* of --config says.\n"
+		    "\n"
+		    "Exit codes: 0 all have a place, 1 some fits nowhere, 64 usage, 65 bad data, 66 no such file, 78 configuration.\n",
 };
 
 /* What has come out so far. */
@@ -91,48 +98,118 @@ static void place_all(struct offline *o, struct outcome *result)
 	}
 }
 
-static void print_table(const struct offline *o, const struct outcome *result, FILE *to)
+static void print_pods(const struct outcome *result, enum offline_format format, FILE *to)
+{
+	if (format == OFFLINE_JSON) {
+		fprintf(to, "\"placed\":%u,\"pending\":%u,\n\"pods\":[%s]", result->placed, result->pending, result->json.data ? result->json.data : "");
+	} else if (result->placed + result->pending) {
+		fputc('\n', to);
+		grid_print(&result->grid, to);
+		fprintf(to, "\n%u placed, %u not\n", result->placed, result->pending);
+	}
+}
+
+/* Of the data as they are before any step changes them. */
+static void print_head(const struct offline *o, enum offline_format format, FILE *to)
 {
 	auto_buf struct buf head = {0};
 
-	offline_print_data(o, &head);
-	fprintf(to, "%s\n", head.data);
-	grid_print(&result->grid, to);
-	fprintf(to, "\n%u placed, %u not\n", result->placed, result->pending);
+	if (format == OFFLINE_JSON)
+		offline_print_head(o, &head);
+	else
+		offline_print_data(o, &head);
+	fprintf(to, "%s%s", format == OFFLINE_JSON ? "{" : "", head.data);
 }
 
-static void print_json(const struct offline *o, const struct outcome *result, FILE *to)
+/* --- steps ------------------------------------------------------------------------------------------------------------ */
+
+static int parse_steps(struct simulation *s, const struct simulate_options *options, struct lm_err *err)
 {
-	auto_buf struct buf head = {0};
+	size_t i;
 
-	offline_print_head(o, &head);
-	fprintf(to, "{%s\"placed\":%u,\"pending\":%u,\n\"pods\":[%s]}\n", head.data, result->placed, result->pending,
-		result->json.data ? result->json.data : "");
+	if (!options->pods && !options->steps.count)
+		return lm_fail(err, LM_USAGE, "--pods or --step is missing");
+	if (options->steps.count > STEPS_MAX)
+		return lm_fail(err, LM_USAGE, "--step: %zu steps, more than %u", options->steps.count, STEPS_MAX);
+	s->steps = xcalloc(options->steps.count + 1, sizeof(*s->steps));
+	for (i = 0; i < options->steps.count; i++, s->step_count++)
+		if (sim_step_parse(options->steps.items[i], (uint32_t)i + 1, &s->steps[i], err) < 0)
+			return -1;
+	for (i = 0; i < s->step_count; i++)
+		if (s->steps[i].kind == STEP_FAIL || s->steps[i].kind == STEP_RECOVER)
+			offline_keep_node(s->offline, s->steps[i].node);
+	return 0;
 }
 
-static int simulate(struct offline *o, const struct simulate_options *options, FILE *to, struct lm_err *err)
+static int take_steps(struct simulation *s, enum offline_format format, FILE *to, struct lm_err *err)
+{
+	size_t i;
+
+	simulation_begin(s);
+	report_before(s, format, to);
+	for (i = 0; i < s->step_count; i++) {
+		if (simulation_step(s, &s->steps[i], err) < 0)
+			return -1;
+		report_step(s, &s->steps[i], format, to);
+	}
+	if (format == OFFLINE_JSON)
+		fprintf(to, "],\n\"moves\":%u,\"waiting\":%u", s->moves, simulation_waiting(s));
+	else
+		fprintf(to, "\n%u move%s in all\n", s->moves, s->moves == 1 ? "" : "s");
+	return 0;
+}
+
+/* --- the command ------------------------------------------------------------------------------------------------------ */
+
+/* All that is printed. Whether some pod has no place at the end. */
+static int play(struct simulation *s, enum offline_format format, FILE *to, bool *nowhere, struct lm_err *err)
 {
 	struct outcome result = {.grid = {.align = "llrrl"}};
-	int code;
+	int failed = 0;
 
-	if (offline_open(o, &options->offline, err) < 0 || offline_want_file(o, options->pods, err) < 0 || offline_load(o, err) < 0)
-		return -1;
 	grid_row(&result.grid, (const char *const[]){"POD", "NODE", "RTT", "TOTAL", "REASON"});
-	place_all(o, &result);
-	if (options->format == OFFLINE_JSON)
-		print_json(o, &result, to);
-	else
-		print_table(o, &result, to);
-	code = result.pending ? OFFLINE_NOWHERE : 0;
+	place_all(s->offline, &result);
+	print_head(s->offline, format, to);
+	print_pods(&result, format, to);
+	*nowhere = result.pending;
+	if (s->step_count) {
+		failed = take_steps(s, format, to, err);
+		*nowhere = simulation_waiting(s);
+	}
+	fputs(format == OFFLINE_JSON ? "}\n" : "", to);
 	grid_free(&result.grid);
 	buf_free(&result.json);
-	return fflush(to) ? lm_fail_errno(err, "write") : code;
+	return failed;
+}
+
+static int simulate(struct simulation *s, const struct simulate_options *options, FILE *to, struct lm_err *err)
+{
+	struct offline *o = s->offline;
+	auto_free char *text = NULL;
+	size_t size;
+	bool nowhere = false;
+	FILE *page;
+	int failed;
+
+	if (offline_open(o, &options->offline, err) < 0 || parse_steps(s, options, err) < 0 ||
+	    (options->pods && offline_want_file(o, options->pods, err) < 0) || offline_load(o, err) < 0)
+		return -1;
+	page = open_memstream(&text, &size);	/* nothing is printed when a later step is wrong */
+	if (!page)
+		return lm_fail_errno(err, "open_memstream");
+	failed = play(s, (enum offline_format)options->format, page, &nowhere, err);
+	fclose(page);
+	if (failed < 0)
+		return -1;
+	fwrite(text, 1, size, to);
+	return fflush(to) ? lm_fail_errno(err, "write") : nowhere ? OFFLINE_NOWHERE : 0;
 }
 
 int simulate_run(int argc, char **argv, FILE *to)
 {
 	struct simulate_options mine = {0};
 	struct offline o = {0};
+	struct simulation s = {.offline = &o};
 	struct options options;
 	struct lm_err err;
 	int code = 0;
@@ -141,9 +218,10 @@ int simulate_run(int argc, char **argv, FILE *to)
 		return options_fail(&simulate_program, &err);
 	log_setup(options.log_level, options.log_format);
 	if (!options.done) {
-		code = simulate(&o, &mine, to, &err);
+		code = simulate(&s, &mine, to, &err);
 		if (code < 0)
 			code = options_fail(&simulate_program, &err);
+		simulation_free(&s);
 		offline_close(&o);
 	}
 	options_free(&options);

@@ -285,6 +285,17 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 	resolve_defaults(&r, out);
 }
 
+bool target_selects(const struct target *t, const struct pod *asking, const struct pod *pod)
+{
+	const char *namespace_ = t->kind == TARGET_SELECTOR && t->namespace_ ? t->namespace_ : asking->namespace_;
+
+	if (!STREQ(namespace_, pod->namespace_))
+		return false;
+	if (t->kind == TARGET_SELECTOR)
+		return own_label_is(pod, t->key, t->value);
+	return t->kind == TARGET_FROM && (own_label_is(pod, "app", t->name) || STREQ(pod->controller, t->name));
+}
+
 bool target_is_estimate(const struct resolved *r, uint32_t row)
 {
 	uint32_t k;

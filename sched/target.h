@@ -53,6 +53,8 @@ void targets_resolve(const struct decision_input *in, struct arena *arena, struc
 
 /* The first that the ranking counts, to which round trips are shown; NULL: none. */
 const struct resolved *targets_first(const struct targets *targets);
+/* Is `pod` one of those that a target of `asking` stands for, by its namespace, labels or controller? False for nodes, zones, clients. */
+bool target_selects(const struct target *target, const struct pod *asking, const struct pod *pod);
 /* Did nobody measure a leg of it at this row of the matrix? Then the median to it is an upper bound. */
 bool target_is_estimate(const struct resolved *r, uint32_t row);
 

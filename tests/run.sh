@@ -16,16 +16,16 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|base|bind|cache|cache-model|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|storage|queue|resources|reserve-(board|tell)|rounds|sched-settings|sched-status|score(-soft)?|status|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-reserve-show|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-reserve|i-reserve-show|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
 
-# What waits for most of its time, for scrapes, time limits and ages, in programs whose sanitized builds the other tests of the merger run: in `make test` with plain
-# gcc alone, which spares a suite about 80 s of its places; with the sanitizers every night.
-once='i-prometheus|i-merge-(names|prometheus)'
+# What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
+# gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
+once='i-prometheus|i-merge-(names|prometheus)|i-reserve'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
 nightly_threads='i-(reserve-show|replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
@@ -232,14 +232,14 @@ on_kubelets() {
 nightly() {
 	sanitized_rounds=100 once= nightly_address= nightly_threads=
 	all
-	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES end_to_end; done
+	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES CHAINS_ROUNDS=60 end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
 	KUBERNETES=1.36.3 LABEL=cluster on_kubelets all
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-thousand|i-kube-chaos|i-kube-standin|i-merge-crash|u-cache-model|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-json|u-history|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

@@ -104,6 +104,7 @@ enum {
 	WAKE_STORAGE = 32,		/* a claim, a volume, a class, or what a CSI driver says; not rare: capacities and attachments change all the time */
 	WAKE_NAMESPACE = 64,		/* a namespace came or got other labels */
 	WAKE_RESERVE = 128,		/* set by the scheduler: room that was kept has been opened or closed */
+	WAKE_TARGET = 256,		/* set by the scheduler: a pod that this one's limit asks for, and that was missing, is on a node (awaited.h) */
 	WAKE_RARE = WAKE_NODE_ADDED | WAKE_NODE_CHANGED | WAKE_MATRIX | WAKE_NAMESPACE | WAKE_RESERVE,
 };
 

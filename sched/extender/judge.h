@@ -20,9 +20,10 @@
  * standalone mode would take of those in the request (pick.h): it alone has 10, whatever its total, and no other more than 9. The others' scores are
  * of their own totals, so that a node that gets nearer or idler is never worse for it.
  *
- * The cloud (pick.h) is a step of its own: for a pod that asks for no latency, and where one of the cloud's nodes is in the request, these have JUDGE_CLOUD_LEAST to 10
- * and all others 0 to JUDGE_EDGE_MOST, by their totals; so also without any latency data. A kube-scheduler adds its own scores, so that they are kept apart by as
- * much as the scale allows, but strictly only where ours rank alone. /filter does not know the cloud: which nodes a kube-scheduler looks at is its own affair.
+ * The cloud (pick.h) is a step of its own: for a pod that asks for no latency, and where one of the cloud's nodes is in the request, these have
+ * JUDGE_CLOUD_LEAST to 10 and all others 0 to JUDGE_EDGE_MOST, by their totals; so also without any latency data. A kube-scheduler adds its own
+ * scores: the two are far apart, but what it says can outweigh that, so that it is strict only where ours rank alone. /filter does not know the
+ * cloud: which nodes a kube-scheduler looks at is its own affair.
  *
  * A node that the feed does not know yet is judged by its row of the matrix, and by its zone and the cloud's labels where the request has the object.
  */

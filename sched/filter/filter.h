@@ -20,6 +20,7 @@ struct cycle {
 	void *state;				/* of the filter that runs: its prefilter may set it (arena memory, see cycle_alloc) */
 	const char *pod_reason;			/* a prefilter that refuses the pod whole sets it and returns FILTER_REFUSE; cycle_fail sets it too */
 	bool failed;				/* by cycle_fail */
+	bool target_missing;			/* the reason is a target of the pod's that is not there: set by who refuses for it (WAKE_TARGET) */
 	struct decider *decider;
 };
 

@@ -29,6 +29,7 @@ static enum filter_start refuse_missing(struct cycle *c, const struct resolved *
 {
 	auto_buf struct buf text = {0};
 
+	c->target_missing = true;
 	target_missing_reason(c->in, limit, ASK_MISSING ": deny", &text);
 	return latency_refuse_pod(c, &text);
 }
@@ -74,6 +75,17 @@ static void check(struct cycle *c, const struct latency_limit *limit, const floa
 	}
 }
 
+/* For who asked for them. */
+static void show_medians(const struct cycle *c, const float *median_us)
+{
+	float *seen_us = c->in->seen_us;
+	uint32_t i;
+
+	for (i = 0; seen_us && i < c->view->count; i++)
+		if (isnan(seen_us[i]) || median_us[i] > seen_us[i])
+			seen_us[i] = median_us[i];
+}
+
 void latency_check(struct cycle *c, const struct resolved *target, const struct latency_limit *limit)
 {
 	float *median_us = column(c);
@@ -81,11 +93,13 @@ void latency_check(struct cycle *c, const struct resolved *target, const struct 
 
 	if (target->is_mesh || target->any || target->is_entry) {
 		distance_limit(c, target, median_us);
+		show_medians(c, median_us);
 		check(c, limit, median_us);
 		return;
 	}
-	for (l = 0; l < target->count && c->decider->feasible; l++) {	/* each has to hold; an unknown one follows `allow` */
+	for (l = 0; l < target->count && (c->decider->feasible || c->in->seen_us); l++) {	/* each has to hold; an unknown one follows `allow` */
 		distance_median(c, target, &target->legs[l], median_us);
+		show_medians(c, median_us);
 		check(c, limit, median_us);
 	}
 }

@@ -44,6 +44,7 @@ static enum filter_start refuse_missing(struct cycle *c, const struct resolved *
 {
 	auto_buf struct buf text = {0};
 
+	c->target_missing = true;
 	target_missing_reason(c->in, target, rule(c), &text);
 	return latency_refuse_pod(c, &text);
 }

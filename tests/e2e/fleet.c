@@ -36,7 +36,7 @@ static void make_node(struct fleet *f, int i)
 	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"edge-%d\",\"labels\":{\"kubernetes.io/hostname\":\"edge-%d\"}},\"status\":{"
 					 "\"allocatable\":{\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"%d\"},"
 					 "\"capacity\":{\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"%d\"}}}", i, i, NODE_PODS, NODE_PODS);
-	auto_free char *lease = xasprintf("{\"metadata\":{\"name\":\"edge-%d\"},\"spec\":{\"holderIdentity\":\"edge-%d\",\"leaseDurationSeconds\":40}}", i, i);
+	auto_free char *lease = xasprintf("{\"metadata\":{\"name\":\"edge-%d\"},\"spec\":{\"holderIdentity\":\"edge-%d\",\"leaseDurationSeconds\":4}}", i, i);
 	int status;
 
 	standin_do(&f->s->api, 201, "POST", "/api/v1/nodes", body);
@@ -306,6 +306,18 @@ void fleet_turn(struct fleet *f)
 	make_missing(f);
 }
 
+/* The last of what the scheduler said, for who looks at a failure. */
+static void say_log_end(struct fleet *f)
+{
+	auto_free char *log = test_read(f->s->log);
+	const char *at = log ? log + strlen(log) : NULL;
+	int lines = 0;
+
+	while (at && at > log && lines < 40)
+		lines += *--at == '\n';
+	printf("%s\n", at ? at : "");
+}
+
 int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s)
 {
 	int64_t from_ms = clock_mono_ms();
@@ -318,6 +330,7 @@ int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s
 			int status;
 			auto_free char *reserve = sched_fetch(f->s, "/reserve", &status);
 
+			say_log_end(f);
 			fail_msg("not within %d s: %s\n%s", limit_s, what, reserve ? reserve : "");
 		}
 		usleep(TURN_US);

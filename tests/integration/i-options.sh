@@ -58,6 +58,7 @@ kubeconfig() { # FILE EDIT: good.yaml with one thing changed
 	sed "$2" "$folder/good.yaml" >"$folder/$1"
 }
 echo '{' >"$folder/torn.json"
+echo '{kind: Node, metadata: {name: a}}' >"$folder/cluster.yaml"
 : >"$folder/empty"
 echo '{"version":1,"nodes":{"a":["not-an-address"]}}' >"$folder/address.json"
 echo '{"a":["10.0.0.1"]}' >"$folder/nodes.json"
@@ -103,6 +104,17 @@ refuses 64 '--now' latency-sched explain --pod p.yaml --cluster nodes.json --now
 refuses 64 '--profile' latency-sched explain --pod p.yaml --cluster nodes.json --profile nobody
 refuses 64 '--format' latency-sched simulate --pods p.yaml --cluster nodes.json --format xml
 refuses 64 '--pods' latency-sched simulate --cluster nodes.json
+refuses 64 'step 1 "fial a": a step is' latency-sched simulate --cluster nodes.json --step 'fial a'
+refuses 64 'step 2 "recover a b": a step is' latency-sched simulate --cluster nodes.json --step 'fail a' --step 'recover a b'
+refuses 64 'step 1 "drift a b 5parsecs": "5parsecs"' latency-sched simulate --cluster nodes.json --step 'drift a b 5parsecs'
+refuses 64 'step 1 "drift a a 5ms": "a" is there twice' latency-sched simulate --cluster nodes.json --step 'drift a a 5ms'
+refuses 64 'step 1 "fail A/b": "A/b" is no name' latency-sched simulate --cluster nodes.json --step 'fail A/b'
+refuses 65 'step 2 "fail zzz": cluster.yaml has no node "zzz"' latency-sched simulate --cluster cluster.yaml --step 'fail a' --step 'fail zzz'
+refuses 65 'step 2 "fail a": a has failed already' latency-sched simulate --cluster cluster.yaml --step 'fail a' --step 'fail a'
+refuses 65 'step 1 "recover a": a has not failed' latency-sched simulate --cluster cluster.yaml --step 'recover a'
+refuses 65 'step 1 "drift a b 5ms": there are no latency data' latency-sched simulate --cluster cluster.yaml --step 'drift a b 5ms'
+refuses 66 'step 2 "matrix gone.json": open `gone.json`' latency-sched simulate --cluster cluster.yaml --step 'fail a' --step 'matrix gone.json'
+refuses 65 'step 1 "matrix torn.json": torn.json' latency-sched simulate --cluster cluster.yaml --step 'matrix torn.json'
 refuses 64 '--pid' latency-sched dump --pid 0
 refuses 64 '--timeout' latency-sched dump --timeout soon
 refuses 64 'extra' latency-sched dump extra

@@ -1,6 +1,6 @@
 /*
- * The cloud role over random clusters, checked from outside: which nodes are feasible and what their totals are is taken from the decision that knows no cloud;
- * what must follow is worked out here from that and from which nodes the test itself gave which labels.
+ * The cloud role over random clusters, checked from outside: which nodes are feasible and what their totals are is taken from the decision that
+ * knows no cloud; what must follow is worked out here from that and from which nodes the test itself gave which labels.
  */
 #include <math.h>
 #include <stdio.h>
@@ -231,8 +231,8 @@ static void pods_that_ask_for_nothing_go_to_the_cloud_and_no_others_do(void **st
 		}
 		world_end(&w);
 	}
-	print_message("# %d decisions: %d to the cloud, %d of them against a better edge or tie, %d with no room there; %d that asked stayed on an edge\n", ROUNDS * DECISIONS,
-		      seen.clouds, seen.overruled, seen.full, seen.asking);
+	print_message("# %d decisions: %d to the cloud, %d of them against a better edge or tie, %d with no room there; %d that asked stayed on an edge\n",
+		      ROUNDS * DECISIONS, seen.clouds, seen.overruled, seen.full, seen.asking);
 	assert_true(seen.clouds > ROUNDS / 2 && seen.overruled > ROUNDS / 5 && seen.full > ROUNDS / 15 && seen.asking > ROUNDS / 10);
 }
 

@@ -82,6 +82,30 @@ static void a_parked_pod_is_woken_by_its_own_bits(void **state)
 	queue_free(q);
 }
 
+/* Unlike the next one: nobody tried. */
+static void a_pod_that_was_put_off_is_ready_as_its_bits_come(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	assert_next(q, 100, "a");
+	queue_put_off(q, "a", 128, 100);
+	assert_int_equal(queue_count(q, QUEUE_PARKED), 1);
+	assert_int_equal(queue_wake(q, 4, 101), 0);
+	assert_int_equal(queue_wake(q, 128, 101), 1);
+	assert_next(q, 101, "a");
+	queue_refused(q, "a", 128, 101);	/* that was the first try */
+	assert_int_equal(queue_wake(q, 128, 102), 1);
+	assert_next(q, 1100, NULL);
+	assert_next(q, 1101, "a");
+	queue_put(q, "a", 0, 7, 1102);		/* its user changes it meanwhile */
+	queue_put_off(q, "a", 128, 1102);
+	assert_next(q, 1102, "a");
+	queue_put_off(q, "unknown", 128, 1102);
+	queue_free(q);
+}
+
 static void a_wake_up_does_not_shorten_the_back_off(void **state)
 {
 	struct queue *q = queue_new();
@@ -139,6 +163,65 @@ static void rare_news_end_the_back_off_after_1_s(void **state)
 		assert_next(q, tried + 12000, "a");
 		queue_free(q);
 	}
+}
+
+static bool has_that_name(void *arg, const char *uid)
+{
+	return STREQ(arg, uid);
+}
+
+static bool is_even(void *arg, const char *uid)
+{
+	(void)arg;
+	return atoi(uid) % 2 == 0;
+}
+
+static void a_target_that_comes_ends_the_back_off_at_once(void **state)
+{
+	char a[] = "a", b[] = "b";
+	struct queue *q = queue_new();
+	int64_t tried = refused_often(q, WAKE_POD_FREED | WAKE_TARGET);		/* and backs off for 8 s */
+
+	(void)state;
+	assert_int_equal(queue_wake_target(q, has_that_name, b, tried + 1), 0);
+	assert_next(q, tried + 1, NULL);
+	assert_int_equal(queue_wake_target(q, has_that_name, a, tried + 2), 1);
+	assert_next(q, tried + 2, "a");
+	assert_int_equal(queue_wake_target(q, has_that_name, a, tried + 3), 0);	/* it is being looked at */
+	queue_refused(q, "a", WAKE_POD_FREED | WAKE_TARGET, tried + 3);		/* parked: no other news came */
+	assert_int_equal(queue_wake_target(q, has_that_name, a, tried + 4), 1);
+	assert_next(q, tried + 4, "a");
+	queue_refused(q, "a", WAKE_POD_FREED, tried + 5);			/* for another reason than a missing target */
+	assert_int_equal(queue_wake_target(q, has_that_name, a, tried + 20000), 0);
+	queue_free(q);
+}
+
+/* Of many in the heap and in the list exactly those. */
+static void only_those_whose_target_came_are_hurried(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	struct queue *q = queue_new();
+	bool waits[200];
+	int i, want = 0, got;
+	const char *uid;
+
+	(void)state;
+	for (i = 0; i < 200; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		put(q, name, 0, i);
+		assert_next(q, 200, name);
+		waits[i] = rng_chance(&r, 0.5);
+		queue_refused(q, name, (waits[i] ? WAKE_TARGET : 0) | (rng_chance(&r, 0.5) ? WAKE_POD_FREED : 0), 200 + rng_below(&r, 100));
+		want += waits[i] && i % 2 == 0;
+	}
+	queue_wake(q, WAKE_POD_FREED, 300);		/* some into the heap */
+	assert_int_equal(queue_wake_target(q, is_even, NULL, 301), want);
+	for (got = 0; (uid = queue_take(q, 301)) != NULL; got++)
+		assert_true(atoi(uid) % 2 == 0 && waits[atoi(uid)]);
+	assert_int_equal(got, want);
+	queue_free(q);
 }
 
 static void nobody_is_parked_for_more_than_5_minutes(void **state)
@@ -413,7 +496,9 @@ int main(void)
 		cmocka_unit_test(priority_goes_first_then_who_waits_longer),
 		cmocka_unit_test(back_off_doubles_from_1_s_to_10_s),
 		cmocka_unit_test(a_parked_pod_is_woken_by_its_own_bits),
+		cmocka_unit_test(a_pod_that_was_put_off_is_ready_as_its_bits_come),
 		cmocka_unit_test(a_wake_up_does_not_shorten_the_back_off), cmocka_unit_test(rare_news_end_the_back_off_after_1_s),
+		cmocka_unit_test(a_target_that_comes_ends_the_back_off_at_once), cmocka_unit_test(only_those_whose_target_came_are_hurried),
 		cmocka_unit_test(nobody_is_parked_for_more_than_5_minutes),
 		cmocka_unit_test(a_change_by_its_user_starts_anew),
 		cmocka_unit_test(a_change_while_it_is_taken_is_not_lost),
