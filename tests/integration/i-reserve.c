@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/json.h"
 #include "lib/mem.h"
 #include "tests/testing/shelter.h"
 
@@ -75,7 +76,7 @@ static int64_t die(struct shelter *h, const char *node)
 	usleep(100000);
 	assert_null(shelter_flaw(h));
 	from = shelter_version(h);
-	assert_int_equal(shelter_kill(h, node), 3);
+	assert_true(shelter_kill(h, node) > 0);
 	return from;
 }
 

@@ -339,6 +339,27 @@ static void frozen_rooms_stay_and_get_nothing_new(void **state)
 
 /* --- many --------------------------------------------------------------------------------------------------------------------- */
 
+/* More than is tried in all combinations. Half of them may be on a, b or c, the others on c or d. */
+static void many_failures_share_the_node_that_all_can_use(void **state)
+{
+	int i;
+
+	(void)state;
+	world_rtt(&w, "c", "d", 4000);
+	for (i = 0; i < 40; i++) {
+		auto_free char *name = xasprintf("p%d", i), *node = xasprintf("m%d", i), *cpu = xasprintf("%dm", 100 + 25 * i);
+
+		world_node(&w, node, "", "");
+		covered(name, node, "", i % 2 ? "\"latency-mesh.io/within\":\"node/b<=3.5ms\"" : "\"latency-mesh.io/within\":\"node/d<=5ms\"", cpu, "");
+	}
+	make();
+	assert_int_equal(plan.covers.count, 40);
+	assert_int_equal(plan.room_count, 1);
+	assert_int_equal(room_of("c")->need.cpu_milli, 100 + 25 * 39);
+	assert_int_equal(room_of("c")->pods, 1);
+	assert_string_equal(room_of("c")->for_failure, "m39");
+}
+
 static void an_annotation_is_never_too_long(void **state)
 {
 	size_t i;
@@ -445,6 +466,7 @@ int main(void)
 		CASE(pods_of_others_and_those_nobody_recreates),
 		CASE(a_refuge_stays_where_nothing_better_is),
 		CASE(frozen_rooms_stay_and_get_nothing_new),
+		CASE(many_failures_share_the_node_that_all_can_use),
 		CASE(an_annotation_is_never_too_long),
 		CASE(a_plan_reads_back_and_nothing_half_does),
 		CASE(a_text_with_another_byte_is_refused_or_is_a_plan),
