@@ -39,6 +39,7 @@ struct heal {
 	uint32_t avoided_count;
 	uint64_t node_epoch;
 	struct judge_series series;
+	uint64_t serial;		/* of the mesh at the last look */
 };
 
 static bool acts(void *arg)
@@ -304,9 +305,10 @@ int64_t heal_tick(struct heal *h, const struct mesh *mesh, int64_t mono_ms, int6
 	if (!h)
 		return most;
 	wait = least(most, leases_tick(h->leases, mono_ms));
-	if (mono_ms >= h->look_ms) {
+	if (mono_ms >= h->look_ms || (mesh && mesh->serial != h->serial)) { /* before anything is decided by that matrix */
 		look(h, mesh, mono_ms);
 		h->look_ms = mono_ms + HEAL_LOOK_MS;
+		h->serial = mesh ? mesh->serial : 0;
 	}
 	wait = least(wait, h->look_ms - mono_ms);
 	return least(wait, evict_tick(h->evict, mono_ms, most));

@@ -43,6 +43,34 @@ static void an_assumption_holds_until_the_watch_or_forget(void **state)
 	cache_free(c);
 }
 
+static uint32_t placements_of(struct cache *c, const char *namespace_, const char *label)
+{
+	auto_free char *text = xasprintf("{'metadata':{'name':'r','namespace':'%s','uid':'r','labels':{'%s':'placeholder'}},'spec':{'nodeName':'a'," REQUEST "}}",
+					 namespace_, label);
+	uint32_t count;
+
+	cache_put_pod(c, pod_of(text));
+	assert_int_equal(cache_view(c)->free_cpu_milli[0], 3000); /* it holds what it asks for all the same */
+	count = cache_view(c)->nodes[0].placement_count;
+	cache_delete_pod(c, "r");
+	assert_int_equal(cache_view(c)->nodes[0].placement_count, 0);
+	return count;
+}
+
+static void no_load_is_expected_of_what_only_keeps_room(void **state)
+{
+	struct cache *c = with_nodes(two_nodes);
+
+	(void)state;
+	cache_set_reserve(c, "mesh");
+	cache_replace_pods_begin(c);
+	cache_replace_pods_end(c, NULL, NULL);
+	assert_int_equal(placements_of(c, "mesh", "latency-mesh.io/role"), 0);
+	assert_int_equal(placements_of(c, "default", "latency-mesh.io/role"), 1);
+	assert_int_equal(placements_of(c, "mesh", "app"), 1);
+	cache_free(c);
+}
+
 /* What it is for: an alarm on promises that nobody confirms. */
 static void an_assumption_ages_from_its_beginning_whatever_is_updated(void **state)
 {
@@ -231,6 +259,7 @@ static void a_large_cluster_comes_and_goes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_load_is_expected_of_what_only_keeps_room),
 		cmocka_unit_test(an_assumption_holds_until_the_watch_or_forget),
 		cmocka_unit_test(an_assumption_ages_from_its_beginning_whatever_is_updated),
 		cmocka_unit_test(the_watch_wins_over_an_assumption),

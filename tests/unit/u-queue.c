@@ -82,6 +82,30 @@ static void a_parked_pod_is_woken_by_its_own_bits(void **state)
 	queue_free(q);
 }
 
+/* Unlike the next one: nobody tried. */
+static void a_pod_that_was_put_off_is_ready_as_its_bits_come(void **state)
+{
+	struct queue *q = queue_new();
+
+	(void)state;
+	put(q, "a", 0, 0);
+	assert_next(q, 100, "a");
+	queue_put_off(q, "a", 128, 100);
+	assert_int_equal(queue_count(q, QUEUE_PARKED), 1);
+	assert_int_equal(queue_wake(q, 4, 101), 0);
+	assert_int_equal(queue_wake(q, 128, 101), 1);
+	assert_next(q, 101, "a");
+	queue_refused(q, "a", 128, 101);	/* that was the first try */
+	assert_int_equal(queue_wake(q, 128, 102), 1);
+	assert_next(q, 1100, NULL);
+	assert_next(q, 1101, "a");
+	queue_put(q, "a", 0, 7, 1102);		/* its user changes it meanwhile */
+	queue_put_off(q, "a", 128, 1102);
+	assert_next(q, 1102, "a");
+	queue_put_off(q, "unknown", 128, 1102);
+	queue_free(q);
+}
+
 static void a_wake_up_does_not_shorten_the_back_off(void **state)
 {
 	struct queue *q = queue_new();
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(priority_goes_first_then_who_waits_longer),
 		cmocka_unit_test(back_off_doubles_from_1_s_to_10_s),
 		cmocka_unit_test(a_parked_pod_is_woken_by_its_own_bits),
+		cmocka_unit_test(a_pod_that_was_put_off_is_ready_as_its_bits_come),
 		cmocka_unit_test(a_wake_up_does_not_shorten_the_back_off), cmocka_unit_test(rare_news_end_the_back_off_after_1_s),
 		cmocka_unit_test(a_target_that_comes_ends_the_back_off_at_once), cmocka_unit_test(only_those_whose_target_came_are_hurried),
 		cmocka_unit_test(nobody_is_parked_for_more_than_5_minutes),
