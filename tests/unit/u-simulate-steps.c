@@ -175,7 +175,7 @@ static void all_nodes_fail_one_after_the_other(void **state)
 	       "6 moves in all\n");
 }
 
-/* Steps begin where --pods were placed. Nobody is near a node that is dead; who fitted nowhere is tried again. */
+/* Steps begin where --pods were placed. Limits to a node that is dead are judged by what was known of it; who fitted nowhere is tried again. */
 static void pods_come_first(void **state)
 {
 	auto_free char *pods = xasprintf("%s/pods.yaml", test_folder());
@@ -290,6 +290,37 @@ static void room_is_kept_and_taken(void **state)
 	       "4 moves in all\n");
 }
 
+/* Limits to the node that they are on: who can be elsewhere within them is covered and goes there, who cannot waits for the node. */
+static void limits_to_the_own_node(void **state)
+{
+	auto_free char *pods = xasprintf("%s/own.yaml", test_folder());
+
+	(void)state;
+	test_write(pods, "kind: Pod\n"
+			 "metadata: {name: near, labels: {delay_edge-1: \"0.5\", latency-mesh.io/reserve: \"true\"}, ownerReferences: [{kind: ReplicaSet, "
+			 "name: n, uid: n, controller: true}]}\n"
+			 "spec: {containers: [{resources: {requests: {memory: 256Mi}}}]}\n---\n"
+			 "kind: Pod\n"
+			 "metadata: {name: nearer, labels: {delay_edge-1: \"0.3\", latency-mesh.io/reserve: \"true\"}, ownerReferences: [{kind: ReplicaSet, "
+			 "name: n, uid: n, controller: true}]}\n"
+			 "spec: {containers: [{}]}\n");
+	prints_with(pods, DATA "sched.yaml", (const char *const[4]){"fail edge-1", "drift edge-1 edge-2 lost", "recover edge-1"}, 0, "");
+}
+
+/* No traffic enters at a node that failed: a limit to where it enters is to what is left. */
+static void traffic_goes_on_without_a_node(void **state)
+{
+	auto_free char *entry = xasprintf("%s/entry.json", test_folder()), *config = xasprintf("%s/entry.yaml", test_folder());
+	auto_free char *data = test_read(DATA "cluster-latency.json"), *text = NULL, *step = xasprintf("matrix %s", entry);
+
+	(void)state;
+	assert_int_equal(data[0], '{');
+	text = xasprintf("{\"entry\":{\"edge-1\":90,\"edge-4\":10},%s", data + 1);
+	test_write(entry, text);
+	test_write(config, "maxLatency: 5ms\ndefaultNear: entry\n");
+	prints(config, (const char *const[4]){step, "fail edge-1", "recover edge-1"}, 0, "");
+}
+
 /* A limit of the configuration, for pods without one of their own; exactly as far is not beyond it, and without data noData decides. */
 static void limits_of_the_configuration(void **state)
 {
@@ -340,7 +371,7 @@ static void limits_of_the_configuration(void **state)
 	       "0 moves in all\n");
 }
 
-/* The predecessors' form has no ages and does not get any; a node that failed stays lost in it. */
+/* The predecessors' form has no ages and does not get any; a node that failed takes no pods with it either. */
 static void another_file(void **state)
 {
 	auto_free char *plain = xasprintf("%s/plain.json", test_folder()), *step = xasprintf("matrix %s", plain), *want = NULL;
@@ -438,6 +469,8 @@ int main(void)
 		cmocka_unit_test(all_nodes_fail_one_after_the_other),
 		cmocka_unit_test(pods_come_first),
 		cmocka_unit_test(room_is_kept_and_taken),
+		cmocka_unit_test(limits_to_the_own_node),
+		cmocka_unit_test(traffic_goes_on_without_a_node),
 		cmocka_unit_test(limits_of_the_configuration),
 		cmocka_unit_test(another_file),
 		cmocka_unit_test(the_same_for_programs),
