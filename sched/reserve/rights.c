@@ -268,6 +268,12 @@ static bool is_awaited(const struct held *h, int64_t mono_ms)
 	return failed_find(r, h->cover.node) || (reserve_node_is_dead(r, h->cover.node) && is_owed(h, mono_ms));
 }
 
+/* Its pod has still to go from there. */
+static bool is_on_dead_node(const struct held *h)
+{
+	return !h->used && h->gone_ms < 0 && reserve_node_is_dead(h->keeper->reserve, h->cover.node);
+}
+
 bool keeper_frozen(const struct keeper *k, int64_t mono_ms)
 {
 	size_t i;
@@ -275,7 +281,7 @@ bool keeper_frozen(const struct keeper *k, int64_t mono_ms)
 	if (k->open || keeper_guarded(k))
 		return k->open;
 	for (i = 0; i < k->held_count; i++)
-		if (!k->held[i]->used && (is_owed(k->held[i], mono_ms) || reserve_node_is_dead(k->reserve, k->held[i]->cover.node)))
+		if (is_owed(k->held[i], mono_ms) || is_on_dead_node(k->held[i]))
 			return true;
 	return false;
 }
@@ -332,6 +338,7 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 			untake(k->held[i]);
 		}
 	k->open = k->planned = false;
+	k->closed_ms = mono_ms;
 	k->plan_from = r->plan_serial + 1;
 	k->look_ms = 0;
 	r->dirty = true;
@@ -481,8 +488,8 @@ static struct held *cover_for(const struct reserve *r, const struct pod *pod, bo
 		for (j = 0; j < r->keepers[i]->held_count; j++) {
 			struct held *h = r->keepers[i]->held[j];
 
-			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || h->taken_by || !is_owed(h, mono_ms) ||
-			    reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
+			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || !STREQ(h->cover.namespace_, pod->namespace_) || h->taken_by ||
+			    !is_owed(h, mono_ms) || reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
 				continue;
 			if (!best || (h->keeper->open && !best->keeper->open))
 				best = h;
@@ -505,7 +512,7 @@ static struct held *take_cover(struct reserve *r, const struct pod *pod, bool li
 static bool is_empty(const struct keeper *k)
 {
 	auto_room_change struct room_change change = {0};
-	struct keeper_facts facts = keeper_facts(k, &change);
+	struct keeper_facts facts = keeper_facts(k, clock_mono_ms(), &change);
 
 	return !k->calls && keeper_state_of(&facts) == KEEPER_OPEN;
 }
