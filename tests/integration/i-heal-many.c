@@ -174,7 +174,7 @@ static void publish(struct many *m, struct one *o, int64_t mono_ms)
 	for (i = 0; i < NODES; i++) {
 		bool lost = m->ill_since_ms && (o->kind == PARTITION ? i != NODES - 1 : i == 0);
 
-		say(&s, i, lost && (o->kind != ICMP || o->silent), lost, ill_s, o->kind == PARTITION && m->ill_since_ms ? i != NODES - 1 : NODES - 1);
+		say(&s, i, lost && (o->kind != ICMP || o->silent), lost, ill_s, o->kind == PARTITION && lost ? 1 : NODES - 1);
 	}
 	if (mesh_take(matrix_build(&s), o->mesh, false, false, mono_ms, 0, &next) == MESH_TAKEN) {
 		mesh_free(o->mesh);

@@ -12,7 +12,7 @@
 
 #define TENANT 400		/* thousandths of a CPU */
 #define SETTLE_MS 20000
-#define VICTIMS 4
+#define VICTIMS 10
 
 /* Three nodes, two apps near the first: 1200m and 500m would have to go if it failed. */
 static void begin(struct shelter *h)
@@ -296,7 +296,7 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 	sched_start(&h.s, h.options);
 	shelter_placed(&h);
 	shelter_whole(&h);
-	for (i = 0; i < test_rounds(3); i++) {
+	for (i = 0; i < test_rounds(2); i++) {
 		snprintf(dead, sizeof(dead), "%s", shelter_busiest(&h));
 		from = die(&h, dead);
 		come(&h, from, dead);
