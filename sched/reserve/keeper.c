@@ -71,6 +71,7 @@ static struct kept *kept_add(struct keeper *k, const struct pod *pod, enum reser
 	*kept = (struct kept){.keeper = k, .uid = xstrdup(pod->uid), .name = xstrdup(pod->name), .role = role, .put_ms = clock_mono_ms()};
 	grow(&k->kept, &k->room, k->count + 1, sizeof(struct kept *));
 	k->kept[k->count++] = kept;
+	k->guards += role == RESERVE_GUARD;
 	table_put(&k->reserve->kept, hash_text(HASH_START, kept->uid), kept);
 	return kept;
 }
@@ -83,6 +84,7 @@ static void kept_forget(struct kept *kept)
 	for (i = 0; k->kept[i] != kept; i++)
 		;
 	k->kept[i] = k->kept[--k->count];
+	k->guards -= kept->role == RESERVE_GUARD;
 	table_remove(&k->reserve->kept, hash_text(HASH_START, kept->uid), kept);
 	free(kept->uid);
 	free(kept->name);
@@ -175,7 +177,7 @@ static struct kept *guard_of(const struct keeper *k)
 {
 	size_t i;
 
-	for (i = 0; i < k->count; i++)
+	for (i = 0; k->guards && i < k->count; i++)
 		if (k->kept[i]->role == RESERVE_GUARD && is_well(kept_pod(k->kept[i])))
 			return k->kept[i];
 	return NULL;

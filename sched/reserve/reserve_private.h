@@ -36,6 +36,7 @@ struct keeper {
 	char *node;
 	struct kept **kept;		/* in no order */
 	size_t count, room;
+	size_t guards;			/* of them: role guard */
 	struct held **held;		/* whose room is here, in no order */
 	size_t held_count, held_room;
 	bool open;			/* see keeper_step.h */
@@ -103,6 +104,7 @@ struct reserve {
 	struct table kept;		/* struct kept by uid */
 	struct table held;		/* struct held by the uid of the pod that is covered */
 	size_t taken;			/* of them: taken_by, not used */
+	size_t gone;			/* of them: gone_ms is not -1; mostly none, and then nobody has a right */
 	bool torn;			/* two annotations had the same pod, and one was not heard */
 	char **denied;			/* uids of pods whose right ended */
 	size_t denied_count, denied_room;

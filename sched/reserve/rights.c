@@ -68,6 +68,7 @@ static void forget(struct reserve *r, struct held *h)
 {
 	if (!h->used && h->gone_ms >= 0 && reserve_node_is_dead(r, h->cover.node))
 		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_EXPIRED, 1);
+	r->gone -= h->gone_ms >= 0;
 	untake(h);
 	detach(h);
 	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
@@ -92,14 +93,19 @@ void rights_free(struct reserve *r)
 }
 
 /* Is its pod where it was? */
-static void look_at_pod(const struct reserve *r, struct held *h, int64_t mono_ms)
+static void look_at_pod(struct reserve *r, struct held *h, int64_t mono_ms)
 {
 	const struct cached_pod *cached = cache_find_pod(r->cache, h->cover.uid);
 
-	if (cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node))
-		h->gone_ms = -1;
-	else if (h->gone_ms < 0)
-		h->gone_ms = mono_ms;
+	bool there = cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node);
+
+	if (there == (h->gone_ms < 0))
+		return;
+	h->gone_ms = there ? -1 : mono_ms;
+	if (there)
+		r->gone--;
+	else
+		r->gone++;
 }
 
 static int by_uid(const void *key, const void *cover)
@@ -499,13 +505,14 @@ static struct held *cover_for(const struct reserve *r, const struct pod *pod, bo
 
 static struct held *take_cover(struct reserve *r, const struct pod *pod, bool lives, int64_t mono_ms)
 {
-	struct held *h = pod->owner_uid[0] && !is_denied(r, pod->uid) ? cover_for(r, pod, lives, mono_ms) : NULL;
+	struct held *h = r->gone && pod->owner_uid[0] && !is_denied(r, pod->uid) ? cover_for(r, pod, lives, mono_ms) : NULL;
 
 	if (!h)
 		return NULL;
 	h->taken_by = xstrdup(pod->uid);
 	r->taken++;
-	open_keeper(h->keeper, mono_ms);
+	if (!lives)
+		open_keeper(h->keeper, mono_ms);
 	return h;
 }
 
@@ -563,7 +570,7 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 	while (r->lifted_count)
 		cache_put_back(r->cache, &r->lifted[--r->lifted_count]);
 	if (placed) {
-		h->keeper->came_ms = clock_mono_ms();
+		open_keeper(h->keeper, clock_mono_ms());
 		return;
 	}
 	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);
