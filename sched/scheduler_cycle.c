@@ -105,8 +105,11 @@ static void decide_timed(struct scheduler *s, const struct decision_input *in, s
 	metrics_observe(s->stats, STAT_DECISION_SECONDS, 0, (double)(clock_mono_us() - start_us) / 1e6);
 }
 
-/* In the room that is kept for it, and nowhere else; how busy that node is now is no matter. False: it does not fit there. */
-static bool decide_in_refuge(struct scheduler *s, const struct decision_input *as_always)
+/*
+ * In the room that is kept for it, and nowhere else; how busy that node is now is no matter. False: it does not fit there. Not `go`: only that is asked, as
+ * placeholders are there yet.
+ */
+static bool decide_in_refuge(struct scheduler *s, const struct decision_input *as_always, bool go)
 {
 	struct decision_input in = *as_always;
 	struct profile profile = *as_always->profile;
@@ -118,7 +121,7 @@ static bool decide_in_refuge(struct scheduler *s, const struct decision_input *a
 	in.view = cache_view(s->cache);
 	in.dead = heal_avoids(s->heal, in.view);
 	decide_timed(s, &in, &decision);
-	if (decision.node >= 0)
+	if (decision.node >= 0 && go)
 		placed(s, &in, &decision);
 	reserve_leave(s->reserve, in.pod, decision.node >= 0);
 	return decision.node >= 0;
@@ -134,10 +137,12 @@ static void decide_as_always(struct scheduler *s, struct decision_input *in)
 	decide_timed(s, in, &decision);
 	if (decision.node >= 0)
 		placed(s, in, &decision);
-	else if (reserve_refused(s->reserve, in->pod, in->mono_ms))
+	else if (!reserve_refused(s->reserve, in->pod, in->mono_ms))
+		refused(s, in, &decision);
+	else if (decide_in_refuge(s, in, false))
 		queue_put_off(s->queue, in->pod->uid, WAKE_RESERVE, in->mono_ms);
 	else
-		refused(s, in, &decision);
+		decide_as_always(s, in); /* once more, for the reasons: it has no right any more */
 }
 
 static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
@@ -160,7 +165,7 @@ static void decide_one(struct scheduler *s, const char *uid, int64_t mono_ms)
 		queue_put_off(s->queue, uid, WAKE_RESERVE, mono_ms);
 		return;
 	case RESERVE_GO:
-		if (decide_in_refuge(s, &in))
+		if (decide_in_refuge(s, &in, true))
 			return;
 		break;
 	case RESERVE_NO_RIGHT: break;

@@ -5,8 +5,9 @@
  *
  * Steps (--step, in their order) say what happens then; without --pods to the cluster as it is. Nothing of it takes time: ages of data stay as they are.
  *
- *	fail NODE		the node stays, with the taint node.kubernetes.io/unreachable; all pods on it are gone. Others have lost it, its own row of
- *				the latency data is empty, and no traffic enters there
+ *	fail NODE		the node stays, with the taint node.kubernetes.io/unreachable; all pods on it are gone, and no traffic enters there. What was
+ *				measured of it stays, as it does for the first minutes after a death, when its pods are placed anew: limits to it are
+ *				judged by that. A drift to "lost" and other data take it away
  *	recover NODE		it is as before it failed, and its DaemonSets' and static pods with it
  *	drift FROM TO TIME	both ways between two nodes of the latency data are so long ("12ms", "0.5ms"), or "lost"
  *	matrix FILE		other latency data

@@ -47,42 +47,6 @@ void links_begin(struct simulation *s)
 
 /* --- failures --------------------------------------------------------------------------------------------------------- */
 
-static void set(struct snapshot_links *links, size_t at, float rtt_us, float jitter_us, float loss)
-{
-	links->rtt_us[at] = rtt_us;
-	links->jitter_us[at] = jitter_us;
-	links->loss[at] = loss;
-}
-
-static void forget_row(struct snapshot *out, uint32_t node)
-{
-	uint32_t i;
-
-	for (i = 0; i < out->clients.count; i++) {
-		set(&out->client, (size_t)node * out->clients.count + i, NAN, NAN, NAN);
-		if (out->client_estimate_us)
-			out->client_estimate_us[(size_t)node * out->clients.count + i] = NAN;
-	}
-	out->age_s[node] = NAN;
-	out->load[node] = (struct snapshot_load){NAN, NAN, NAN};
-}
-
-/* Who measured the way to it has lost it. */
-static void lose_node(struct snapshot *out, uint32_t node)
-{
-	uint32_t i;
-
-	for (i = 0; i < out->nodes.count; i++) {
-		size_t to = (size_t)i * out->nodes.count + node, from = (size_t)node * out->nodes.count + i;
-
-		if (i == node)
-			continue;
-		set(&out->link, from, NAN, NAN, NAN);
-		set(&out->link, to, NAN, NAN, isnan(out->link.rtt_us[to]) ? out->link.loss[to] : 1);
-	}
-	forget_row(out, node);
-}
-
 static void drop_entry(const struct simulation *s, struct snapshot *out)
 {
 	struct snapshot_entry all = out->entry;
@@ -100,19 +64,12 @@ void links_use(struct simulation *s)
 	struct offline *o = s->offline;
 	auto_snapshot struct snapshot snapshot = {0};
 	struct mesh *next;
-	size_t i;
 
 	if (!s->base)
 		return;
 	edit(s, s->base, &snapshot);
 	if (matrix_generation(o->mesh->matrix) >= snapshot.generation)
 		snapshot.generation = matrix_generation(o->mesh->matrix) + 1;
-	for (i = 0; i < s->failed_count; i++) {
-		uint32_t node = names_find(&snapshot.nodes, s->failed[i].node);
-
-		if (node != NAMES_NONE)
-			lose_node(&snapshot, node);
-	}
 	drop_entry(s, &snapshot);
 	if (mesh_take(matrix_build(&snapshot), o->mesh, o->mesh->hold, true, o->now_ms, o->now_ms, &next) != MESH_TAKEN)
 		return;
@@ -126,6 +83,13 @@ static int find(const struct matrix *m, const char *node, uint32_t *out, struct 
 {
 	*out = matrix_find_node(m, node);
 	return *out == NAMES_NONE ? lm_fail(err, LM_DATA, "the latency data have no node \"%.100s\"", node) : 0;
+}
+
+static void set(struct snapshot_links *links, size_t at, float rtt_us, float jitter_us, float loss)
+{
+	links->rtt_us[at] = rtt_us;
+	links->jitter_us[at] = jitter_us;
+	links->loss[at] = loss;
 }
 
 /* One direction. What was known of jitter and loss stays; a way that was lost has none. */

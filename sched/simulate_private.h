@@ -63,7 +63,7 @@ struct simulation {
 	struct offline *offline;
 	struct sim_step *steps;
 	size_t step_count;
-	struct matrix *base;		/* the latency data as if no node had failed; NULL: none */
+	struct matrix *base;		/* the latency data, with the traffic as if no node had failed; NULL: none */
 	struct failed *failed;
 	size_t failed_count, failed_room;
 	struct mover *movers;		/* by priority, then by name; after a step with those who got a place in it */
@@ -103,8 +103,8 @@ void links_begin(struct simulation *s);
 int links_drift(struct simulation *s, const struct sim_step *step, struct lm_err *err);
 int links_file(struct simulation *s, const struct sim_step *step, struct lm_err *err);
 /*
- * Takes `base` into use as a new generation, without what failed nodes would have told: their rows are empty, others have lost them, and no traffic
- * enters there.
+ * Takes `base` into use as a new generation. What was measured of failed nodes stays, as it does for the first minutes after a death (a median of
+ * the last minute, a loss of ten): that is when their pods are placed anew. No traffic enters there.
  */
 void links_use(struct simulation *s);
 

@@ -202,10 +202,18 @@ static void treat(struct heal *h, const struct node_state *on, int64_t mono_ms)
 		outofservice_set(h->outofservice, on->node, mono_ms);
 }
 
-/* The taint goes when Kubernetes, too, has the node back: our first sight of a Lease says nothing yet. */
+/*
+ * The taint goes when Kubernetes, too, has the node back: our first sight of a Lease says nothing yet. The mesh is not asked: the taint itself may be what
+ * keeps the node's probe away, and the merger forgets who is silent for long.
+ */
 static void dismiss(struct heal *h, const struct node *node, int64_t mono_ms)
 {
-	if (outofservice_is_ours(node) && !node_is_unreachable(node) && leases_of(h->leases, node->name, mono_ms).renewals > 0)
+	struct leases_one lease;
+
+	if (!outofservice_is_ours(node) || node_is_unreachable(node))
+		return;
+	lease = leases_of(h->leases, node->name, mono_ms);
+	if (lease.renewals > 0 && lease.age_s * 1e3 < (double)h->settings.after_ms)
 		outofservice_clear(h->outofservice, node, mono_ms);
 }
 
@@ -213,7 +221,7 @@ static void visit(struct heal *h, const struct node_state *on, const struct find
 {
 	struct patient *p = patient_of(h, on->node->name, f);
 
-	if (leads && f->life == LIFE_ALIVE)
+	if (leads)
 		dismiss(h, on->node, mono_ms);
 	if (!p)
 		return;

@@ -6,9 +6,9 @@
  *	2. Each pod on the node that has a controller (no DaemonSet's, no static pod, none that is ending or ended), covered ones first: POST
  *	   .../eviction with its uid. 429, a PodDisruptionBudget: again later. At most `per_minute` and `per_hour` in all; what is beyond waits, and is said.
  *	3. The kubelet does not answer, so nothing ends them. By the rules for nodes that are out of service (Kubernetes' taint
- *	   node.kubernetes.io/out-of-service): when Kubernetes too says that the node is unreachable (its taint), a pod that was evicted and is past its grace
- *	   period is deleted with grace 0, by uid. Only when no pod without a controller is left there is the taint itself set, so that volumes are detached:
- *	   it would delete all. The taint is ours by its value, and is taken away when the node is alive again.
+ *	   node.kubernetes.io/out-of-service): when Kubernetes too says that the node is unreachable (its taint), a pod that is ending there, by our
+ *	   eviction or another's, and is past its grace period is deleted with grace 0, by uid. Only when nothing is left there but pods of DaemonSets,
+ *	   static ones and placeholders is the taint itself set, so that volumes are detached: it would delete all. The taint is ours by its value, and is taken away when the node is alive again.
  *
  * A node that comes back in the middle: what was evicted stays evicted, nothing more is done. Nothing is kept over a restart: the next leader judges anew
  * (and a node has to be silent for `after` again under its eyes). The budget of an hour begins anew too.

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/reserve/keeper.h"
 
 #define UNSHOWN_MS 10000	/* what an answer made, and the watch does not show: asked for */
 #define IDLE_MS 60000
+#define SAY_AGAIN_MS 60000
 #define LOSS_MS 1000		/* before a placeholder is made that went by itself; doubles to the next */
 #define LOSS_MAX_MS 60000
 
@@ -69,6 +71,7 @@ static struct kept *kept_add(struct keeper *k, const struct pod *pod, enum reser
 	*kept = (struct kept){.keeper = k, .uid = xstrdup(pod->uid), .name = xstrdup(pod->name), .role = role, .put_ms = clock_mono_ms()};
 	grow(&k->kept, &k->room, k->count + 1, sizeof(struct kept *));
 	k->kept[k->count++] = kept;
+	k->guards += role == RESERVE_GUARD;
 	table_put(&k->reserve->kept, hash_text(HASH_START, kept->uid), kept);
 	return kept;
 }
@@ -81,6 +84,7 @@ static void kept_forget(struct kept *kept)
 	for (i = 0; k->kept[i] != kept; i++)
 		;
 	k->kept[i] = k->kept[--k->count];
+	k->guards -= kept->role == RESERVE_GUARD;
 	table_remove(&k->reserve->kept, hash_text(HASH_START, kept->uid), kept);
 	free(kept->uid);
 	free(kept->name);
@@ -173,7 +177,7 @@ static struct kept *guard_of(const struct keeper *k)
 {
 	size_t i;
 
-	for (i = 0; i < k->count; i++)
+	for (i = 0; k->guards && i < k->count; i++)
 		if (k->kept[i]->role == RESERVE_GUARD && is_well(kept_pod(k->kept[i])))
 			return k->kept[i];
 	return NULL;
@@ -281,19 +285,26 @@ const struct plan_room *keeper_wanted(const struct keeper *k)
 	return p->room_count ? bsearch(k->node, p->rooms, p->room_count, sizeof(*p->rooms), room_by_node) : NULL;
 }
 
-struct keeper_facts keeper_facts(const struct keeper *k, struct room_change *change)
+/* Since it was made, or since its room was handed over. */
+static bool is_stale(const struct keeper *k, const struct kept *guard, int64_t mono_ms)
+{
+	return guard && mono_ms - (guard->put_ms > k->closed_ms ? guard->put_ms : k->closed_ms) > RESERVE_GUARD_MS;
+}
+
+struct keeper_facts keeper_facts(const struct keeper *k, int64_t mono_ms, struct room_change *change)
 {
 	size_t count;
 	auto_free const struct pod **pods = placeholders_of(k, &count);
 	const struct kept *guard = guard_of(k);
 	const char *ignored;
-	bool planned = k->planned && !keeper_frozen(k, clock_mono_ms());
+	bool planned = k->planned && !keeper_frozen(k, mono_ms);
 
 	*change = (struct room_change){0};
 	if (planned)
 		room_change_of(keeper_wanted(k), pods, count, change);
 	return (struct keeper_facts){
 		.guard = guard != NULL, .placeholders = placeholders_left(k), .open = k->open, .planned = planned, .step = change->step,
+		.stale = is_stale(k, guard, mono_ms), .resting = mono_ms < k->rest_ms,
 		.covers_right = !wrong_covers(k, pods, count, &ignored), .guard_covers_right = guard_says(k, guard),
 	};
 }
@@ -406,6 +417,15 @@ static bool tidy(struct keeper *k, int64_t mono_ms)
 	return true;
 }
 
+static void note_stale(struct keeper *k, const struct keeper_facts *f, int64_t mono_ms)
+{
+	if (!f->guard || !f->stale || f->open)
+		return;
+	k->rest_ms = mono_ms + RESERVE_REST_MS;
+	if (log_gate_open(&k->reserve->guard_gate, SAY_AGAIN_MS, NULL))
+		log_warn("a guard has to go, as its room is not made", FIELDS(LS("node", k->node), LB("planned", f->planned), LS("error", k->error)));
+}
+
 static bool act(struct keeper *k, enum keeper_do what, const struct room_change *change)
 {
 	switch (what) {
@@ -433,7 +453,8 @@ int64_t keeper_tick(struct keeper *k, int64_t mono_ms)
 		return mono_ms + 10;
 	if (k->calls)
 		return mono_ms + IDLE_MS;
-	facts = keeper_facts(k, &change);
+	facts = keeper_facts(k, mono_ms, &change);
+	note_stale(k, &facts, mono_ms);
 	if (keeper_state_of(&facts) != KEEPER_OPEN)
 		k->was_open = false;
 	else if (!k->was_open)

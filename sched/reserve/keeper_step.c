@@ -15,7 +15,7 @@ enum keeper_state keeper_state_of(const struct keeper_facts *f)
 static enum keeper_do clear_guarded(const struct keeper_facts *f)
 {
 	if (!f->guard)
-		return KEEPER_GUARD;
+		return f->resting && !f->open ? KEEPER_NOTHING : KEEPER_GUARD;
 	return f->guard_covers_right ? KEEPER_CLEAR : KEEPER_GUARD_COVERS;
 }
 
@@ -28,6 +28,8 @@ enum keeper_do keeper_next(const struct keeper_facts *f)
 {
 	if (f->open)
 		return hand_over(f);
+	if (f->guard && f->stale)
+		return KEEPER_UNGUARD;
 	if (!f->planned)
 		return KEEPER_NOTHING;
 	switch (f->step) {

@@ -16,6 +16,8 @@
  *	yes	no	too many, or none to be	the same			REFILLING
  *	yes	no	too few			POST what is missing		REFILLING
  *	yes	no	as planned		PATCH covers, then DELETE guard	REFILLING
+ *	yes, for	no	any			DELETE guard: the node is worth	REFILLING
+ *	too long				more than the room
  */
 #ifndef SCHED_RESERVE_KEEPER_STEP_H
 #define SCHED_RESERVE_KEEPER_STEP_H
@@ -34,6 +36,8 @@ struct keeper_facts {
 	bool guard;			/* there is one, as the server said last */
 	size_t placeholders;		/* those of which it did not say that they are gone; ending ones too */
 	bool open;			/* the room is to be handed over */
+	bool stale;			/* the guard is there for so long that it has to go, whatever is not done */
+	bool resting;			/* one had to, of late: none is made but to hand over */
 	bool planned;			/* a plan says what is to be kept: the next two are right */
 	enum room_step step;
 	bool covers_right;		/* the placeholders' annotations say what the plan does */

@@ -148,13 +148,21 @@ static bool is_word(const char *text, size_t most)
 	return word_is(text, strlen(text), most);
 }
 
+/* A pod of a file that has none is known by NAMESPACE/NAME (cluster.h). */
+static bool is_uid(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return slash ? word_is(text, (size_t)(slash - text), NODE_MOST) && is_word(slash + 1, NODE_MOST) : is_word(text, UID_MOST);
+}
+
 static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 {
 	const struct profile *profile = w->in->profile(w->in->profile_arg, pod->scheduler_name);
 	const char *unfit;
 
 	if (!profile || !reserve_wants(w->in->settings, pod) || !is_word(pod->namespace_, NODE_MOST) || !is_word(pod->name, NODE_MOST) ||
-	    !is_word(pod->uid, UID_MOST))	/* no API server gives others */
+	    !is_uid(pod->uid))	/* no API server gives others */
 		return;
 	unfit = reserve_unfit(pod);
 	if (!unfit && !is_word(pod->owner_uid, UID_MOST))	/* but who makes a pod writes this as he likes */

@@ -112,21 +112,56 @@ static bool is_idle(const struct reserve *r)
 	return true;
 }
 
-static void take_want(struct keeper *k)
+static int by_refuge(const void *a, const void *b)
 {
+	return strcmp(((const struct cover *)a)->refuge, ((const struct cover *)b)->refuge);
+}
+
+/* Borrowed from the covers; the array is the caller's. */
+static struct cover *sort_by_refuge(const struct covers *c)
+{
+	struct cover *items = xcalloc(c->count + 1, sizeof(*items));
+
+	if (!c->count)
+		return items;
+	memcpy(items, c->items, c->count * sizeof(*items));
+	qsort(items, c->count, sizeof(*items), by_refuge);
+	return items;
+}
+
+/* Those of the node, which are in a row. */
+static struct covers part_of(struct cover *sorted, size_t count, char *node)
+{
+	const struct cover key = {.refuge = node};
+	struct cover *found = count ? bsearch(&key, sorted, count, sizeof(*sorted), by_refuge) : NULL, *last = found;
+
+	if (!found)
+		return (struct covers){0};
+	while (found > sorted && STREQ(found[-1].refuge, node))
+		found--;
+	while (last < sorted + count && STREQ(last->refuge, node))
+		last++;
+	return (struct covers){.items = found, .count = (size_t)(last - found)};
+}
+
+/* Of all the plan's covers only its own are looked at: there may be a thousand keepers, and 20,000 covers. */
+static void take_want(struct keeper *k, struct cover *sorted)
+{
+	struct covers mine = part_of(sorted, k->reserve->plan.covers.count, k->node);
 	struct buf text = {0};
 
 	k->planned = !k->frozen && k->reserve->plan_serial >= k->plan_from;
 	k->look_ms = 0;
 	if (!k->planned)
 		return;
-	covers_print(&k->reserve->plan.covers, k->node, &text);
+	covers_print(&mine, k->node, &text);
 	free(k->want_covers);
 	k->want_covers = text.data;
 }
 
 static void take_plan(struct reserve *r, struct plan *plan, int64_t took_ms, int64_t mono_ms)
 {
+	auto_free struct cover *sorted = sort_by_refuge(&plan->covers);
 	size_t i;
 
 	plan_free(&r->plan);
@@ -136,7 +171,7 @@ static void take_plan(struct reserve *r, struct plan *plan, int64_t took_ms, int
 	for (i = 0; i < r->plan.room_count; i++)
 		keeper_need(r, r->plan.rooms[i].node);
 	for (i = 0; i < r->keeper_count; i++)
-		take_want(r->keepers[i]);
+		take_want(r->keepers[i], sorted);
 	for (i = 0; r->torn && i < r->keeper_count; i++)
 		held_read(r->keepers[i]);
 	r->torn = false;

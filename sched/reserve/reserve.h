@@ -77,7 +77,10 @@ enum reserve_answer {
 	RESERVE_GO,			/* decide with reserve_enter */
 };
 enum reserve_answer reserve_refuge(struct reserve *r, const struct pod *pod, int64_t mono_ms);
-/* No node takes it. True: it is to be parked for WAKE_RESERVE, its room is opened after all. */
+/*
+ * No node takes it. True: it has a right all the same; decide with reserve_enter whether it would fit there, were that empty, and say so with reserve_leave:
+ * then its room is opened, and it is to be parked for WAKE_RESERVE. Nobody's room is opened for who does not fit, as who makes pods could close nodes so.
+ */
 bool reserve_refused(struct reserve *r, const struct pod *pod, int64_t mono_ms);
 /*
  * Around the decision on a pod that may go: lifts placeholders and guard off its refuge in the cache, and says what is closed (all but the refuge).

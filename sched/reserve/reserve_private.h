@@ -15,6 +15,9 @@
 #define RESERVE_FLIGHT 16		/* requests at a time */
 #define RESERVE_GONE_MS 5000		/* a pod went from a node that lives: so long its room waits for who replaces it */
 #define RESERVE_AGAIN_MS 30000		/* planned anew without news */
+/* So long a guard waits for room to be planned and made: then it goes without, as it keeps everybody off, DaemonSets too. */
+#define RESERVE_GUARD_MS 120000
+#define RESERVE_REST_MS 600000		/* after that: no new guard only because too much is kept */
 
 /* A placeholder or guard, as last seen. The object is in the cache, while it is there. */
 struct kept {
@@ -33,12 +36,15 @@ struct keeper {
 	char *node;
 	struct kept **kept;		/* in no order */
 	size_t count, room;
+	size_t guards;			/* of them: role guard */
 	struct held **held;		/* whose room is here, in no order */
 	size_t held_count, held_room;
 	bool open;			/* see keeper_step.h */
 	bool was_open, was_closed;	/* what was said of it: OPEN, and that our own decisions see it closed */
 	int64_t opened_ms;
 	int64_t came_ms;		/* of an open one: when somebody asked or came last */
+	int64_t closed_ms;		/* the last time; 0: it was never open */
+	int64_t rest_ms;		/* no guard is made before, but to hand room over */
 	bool frozen;			/* in the plan that is being made */
 	bool planned;			/* `plan` of the reserve says what it keeps */
 	uint64_t plan_from;		/* only plans that were begun as this one or later count */
@@ -98,6 +104,7 @@ struct reserve {
 	struct table kept;		/* struct kept by uid */
 	struct table held;		/* struct held by the uid of the pod that is covered */
 	size_t taken;			/* of them: taken_by, not used */
+	size_t gone;			/* of them: gone_ms is not -1; mostly none, and then nobody has a right */
 	bool torn;			/* two annotations had the same pod, and one was not heard */
 	char **denied;			/* uids of pods whose right ended */
 	size_t denied_count, denied_room;
@@ -112,7 +119,7 @@ struct reserve {
 
 	struct call **calls;
 	size_t call_count, call_room;
-	struct log_gate request_gate, plan_gate, text_gate;
+	struct log_gate request_gate, plan_gate, text_gate, guard_gate;
 
 	bool *closed;			/* what reserve_closed and reserve_enter gave last */
 	size_t closed_room;
@@ -123,7 +130,7 @@ struct reserve {
 /* --- keeper.c --- */
 struct keeper *keeper_find(const struct reserve *r, const char *node);	/* NULL: none */
 struct keeper *keeper_need(struct reserve *r, const char *node);
-struct keeper_facts keeper_facts(const struct keeper *k, struct room_change *change);	/* `change` is to be freed */
+struct keeper_facts keeper_facts(const struct keeper *k, int64_t mono_ms, struct room_change *change);	/* `change` is to be freed */
 bool keeper_guarded(const struct keeper *k);
 /* The pod is a placeholder or guard: of this keeper, from now on. `shown`: by the watch. */
 void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role, bool shown);

@@ -68,6 +68,7 @@ static void forget(struct reserve *r, struct held *h)
 {
 	if (!h->used && h->gone_ms >= 0 && reserve_node_is_dead(r, h->cover.node))
 		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_EXPIRED, 1);
+	r->gone -= h->gone_ms >= 0;
 	untake(h);
 	detach(h);
 	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
@@ -92,14 +93,19 @@ void rights_free(struct reserve *r)
 }
 
 /* Is its pod where it was? */
-static void look_at_pod(const struct reserve *r, struct held *h, int64_t mono_ms)
+static void look_at_pod(struct reserve *r, struct held *h, int64_t mono_ms)
 {
 	const struct cached_pod *cached = cache_find_pod(r->cache, h->cover.uid);
 
-	if (cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node))
-		h->gone_ms = -1;
-	else if (h->gone_ms < 0)
-		h->gone_ms = mono_ms;
+	bool there = cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node);
+
+	if (there == (h->gone_ms < 0))
+		return;
+	h->gone_ms = there ? -1 : mono_ms;
+	if (there)
+		r->gone--;
+	else
+		r->gone++;
 }
 
 static int by_uid(const void *key, const void *cover)
@@ -268,6 +274,12 @@ static bool is_awaited(const struct held *h, int64_t mono_ms)
 	return failed_find(r, h->cover.node) || (reserve_node_is_dead(r, h->cover.node) && is_owed(h, mono_ms));
 }
 
+/* Its pod has still to go from there. */
+static bool is_on_dead_node(const struct held *h)
+{
+	return !h->used && h->gone_ms < 0 && reserve_node_is_dead(h->keeper->reserve, h->cover.node);
+}
+
 bool keeper_frozen(const struct keeper *k, int64_t mono_ms)
 {
 	size_t i;
@@ -275,7 +287,7 @@ bool keeper_frozen(const struct keeper *k, int64_t mono_ms)
 	if (k->open || keeper_guarded(k))
 		return k->open;
 	for (i = 0; i < k->held_count; i++)
-		if (!k->held[i]->used && (is_owed(k->held[i], mono_ms) || reserve_node_is_dead(k->reserve, k->held[i]->cover.node)))
+		if (is_owed(k->held[i], mono_ms) || is_on_dead_node(k->held[i]))
 			return true;
 	return false;
 }
@@ -332,6 +344,7 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 			untake(k->held[i]);
 		}
 	k->open = k->planned = false;
+	k->closed_ms = mono_ms;
 	k->plan_from = r->plan_serial + 1;
 	k->look_ms = 0;
 	r->dirty = true;
@@ -481,8 +494,8 @@ static struct held *cover_for(const struct reserve *r, const struct pod *pod, bo
 		for (j = 0; j < r->keepers[i]->held_count; j++) {
 			struct held *h = r->keepers[i]->held[j];
 
-			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || h->taken_by || !is_owed(h, mono_ms) ||
-			    reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
+			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || !STREQ(h->cover.namespace_, pod->namespace_) || h->taken_by ||
+			    !is_owed(h, mono_ms) || reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
 				continue;
 			if (!best || (h->keeper->open && !best->keeper->open))
 				best = h;
@@ -492,20 +505,21 @@ static struct held *cover_for(const struct reserve *r, const struct pod *pod, bo
 
 static struct held *take_cover(struct reserve *r, const struct pod *pod, bool lives, int64_t mono_ms)
 {
-	struct held *h = pod->owner_uid[0] && !is_denied(r, pod->uid) ? cover_for(r, pod, lives, mono_ms) : NULL;
+	struct held *h = r->gone && pod->owner_uid[0] && !is_denied(r, pod->uid) ? cover_for(r, pod, lives, mono_ms) : NULL;
 
 	if (!h)
 		return NULL;
 	h->taken_by = xstrdup(pod->uid);
 	r->taken++;
-	open_keeper(h->keeper, mono_ms);
+	if (!lives)
+		open_keeper(h->keeper, mono_ms);
 	return h;
 }
 
 static bool is_empty(const struct keeper *k)
 {
 	auto_room_change struct room_change change = {0};
-	struct keeper_facts facts = keeper_facts(k, &change);
+	struct keeper_facts facts = keeper_facts(k, clock_mono_ms(), &change);
 
 	return !k->calls && keeper_state_of(&facts) == KEEPER_OPEN;
 }
@@ -556,7 +570,7 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 	while (r->lifted_count)
 		cache_put_back(r->cache, &r->lifted[--r->lifted_count]);
 	if (placed) {
-		h->keeper->came_ms = clock_mono_ms();
+		open_keeper(h->keeper, clock_mono_ms());
 		return;
 	}
 	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);

@@ -165,7 +165,7 @@ static void sum_kept(const struct keeper *k, struct standing_node *out, struct r
 static void gather_node(struct gathering *g, const struct keeper *k)
 {
 	auto_room_change struct room_change change = {0};
-	struct keeper_facts facts = keeper_facts(k, &change);
+	struct keeper_facts facts = keeper_facts(k, g->mono_ms, &change);
 	struct standing_node n = {.node = k->node, .state = state_of(&facts), .room = keeper_wanted(k), .guard = facts.guard,
 				  .kept = &g->kept[g->node_count], .error = k->tries ? k->error : NULL};
 	char *why = why_not_held(k, &facts);

@@ -3,6 +3,7 @@
 # the same Deployment under kube-scheduler with tolerations of 30 s and with Kubernetes' own. The room stands against a tenant that fills the cluster, and kubelet never
 # refuses who comes into it. The node comes back: all is whole again.
 . "$(dirname "$0")/tap.sh"
+cpu=135					# of each pod, in thousandths: six of them and a probe are nearly all of a guest
 goal_s=40				# from the cut to the last replacement bound
 far_s=${FAR_S:-480}			# beside it: 50 until Kubernetes knows, and its 300
 contestants="ours k30 kdefault"
@@ -10,7 +11,7 @@ contestants="ours k30 kdefault"
 tap_cleanup() {
 	[ -z "${watch_pid:-}" ] || kill "$watch_pid"
 	kill -0 "$(cat "$E2E_OUT/uml-3/pid")" || power.sh on uml-3
-	kubectl uncordon uml-1 uml-2
+	kubectl uncordon uml-2
 	kubectl delete deployment,poddisruptionbudget -l suite=healing --wait=false
 	gone -l suite=healing
 	gone -l suite=cluster
@@ -29,7 +30,7 @@ release_with_healing() {
 		--set-string 'reserve.image.registry=localhost,reserve.image.tag=1,merge.nodeSelector.lab=stays,scheduler.nodeSelector.lab=stays'
 }
 
-# deployment NAME SCHEDULER TOLERATIONS [REPLICAS]: pods of a third of the room on uml-3
+# deployment NAME SCHEDULER TOLERATIONS [REPLICAS]
 deployment() {
 	cat <<-Y
 		apiVersion: apps/v1
@@ -45,10 +46,12 @@ deployment() {
 		    spec:
 		      schedulerName: $2
 		      tolerations: $3
+		      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
+		        {matchExpressions: [{key: kubernetes.io/hostname, operator: NotIn, values: [uml-1]}]}]}}}
 		      containers:
 		      - name: pause
 		        image: localhost/pause:1
-		        resources: {requests: {cpu: 150m, memory: 16Mi}}
+		        resources: {requests: {cpu: ${cpu}m, memory: 16Mi}}
 	Y
 }
 tolerates() { # SECONDS
@@ -60,9 +63,9 @@ tolerates() { # SECONDS
 budget() {
 	printf 'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: %s, labels: {suite: healing}}\nspec: {maxUnavailable: 0, selector: {matchLabels: {app: %s}}}\n---\n' "$1" "$1"
 }
-# All of them begin on uml-3
+# All of them begin on uml-3. Not on the node of redis: when that fails there is nothing to be near to.
 contestants_start() {
-	kubectl cordon uml-1 && kubectl cordon uml-2 && {
+	kubectl cordon uml-2 && {
 		budget k30
 		budget kdefault
 		deployment ours my-latency-scheduler '[]'
@@ -70,7 +73,7 @@ contestants_start() {
 		deployment k30 default-scheduler "$(tolerates 30)"
 		echo ---
 		deployment kdefault default-scheduler '[]'
-	} | kubectl apply -f - && eventually 120 all_on_uml_3 && kubectl uncordon uml-1 uml-2
+	} | kubectl apply -f - && eventually 120 all_on_uml_3 && kubectl uncordon uml-2
 }
 all_on_uml_3() { look && [ "$(awk '$3 == "uml-3" && $4 == "Running"' "$scratch/now" | wc -l)" = 6 ]; }
 
@@ -96,9 +99,9 @@ leader() { lm get lease my-latency-scheduler -o jsonpath='{.spec.holderIdentity}
 ask_leader() { timeout 10 kubectl get --raw "/api/v1/namespaces/$namespace/pods/$(leader):8080/proxy/$1"; }
 pods_are() { [ "$(ask_leader metrics | sed -n "s/^latency_sched_reserve_pods{state=\"$1\"} //p")" = "$2" ]; }
 
-# A tenant that wants all there is, of the same size: what it does not get is kept
+# A tenant that wants all there is, of the same size, on every node: what it does not get is kept
 tenant_fills() {
-	deployment tenant default-scheduler '[]' 12 | sed '/latency-mesh.io\/within/d' | kubectl apply -f - && eventually 120 tenant_waits
+	deployment tenant default-scheduler '[]' 16 | sed '/latency-mesh.io\/within/d; /affinity:/,/hostname/d' | kubectl apply -f - && eventually 120 tenant_waits
 }
 tenant_waits() {
 	look && local before && before=$(tenants_on '.*') && [ -n "$before" ] && [ "$(awk '$1 == "tenant" && $3 == "-"' "$scratch/now" | wc -l)" -gt 0 ] &&
@@ -128,7 +131,7 @@ race() {
 }
 elsewhere() { awk -v app="$1" -v phase="$2" '$1 == app && $3 != "-" && $3 != "uml-3" && (phase == "" || $4 == phase)' "$scratch/now" | wc -l; }
 tenant_leaves() {
-	tenants_after=$(tenants_on uml-1)
+	tenants_after=$(tenants_on uml-2)
 	cp "$scratch/now" "$scratch/at-ours"
 	kubectl scale deployment tenant --replicas=0 >/dev/null
 }
@@ -162,7 +165,7 @@ nobody_refused() { [ -s "$E2E_OUT/healing-pods.log" ] && ! grep -E '^ours .* Fai
 
 # --- the test --------------------------------------------------------------------------------------------------------
 
-check "redis is 5 ms from uml-3, and 250 ms from uml-2" set_delays 250 5 250
+check "redis is 5 ms from uml-3 and uml-2" set_delays 5 5 100
 begin=$(clock)
 check "helm with healing.enabled: true" release_with_healing
 check "all of it runs, the matrix has every link" settled
@@ -172,18 +175,18 @@ check "three Deployments of two pods each run on uml-3" contestants_start
 look
 old=$(of ours)
 begin=$(clock)
-check "room for ours is kept where the limit lets them go: on uml-1" eventually 60 room_is uml-1 300
-check "and nowhere else" eval 'room_is uml-2 0 && room_is uml-3 0'
+check "room for ours is kept where they may go: on uml-2" eventually 60 room_is uml-2 $((2 * cpu))
+check "and nowhere else" eval 'room_is uml-1 0 && room_is uml-3 0'
 note "$(since "$begin") s until it was"
-check "pods keep it that run" eventually 60 room_runs uml-1 "Running Running"
+check "pods keep it that run" eventually 60 room_runs uml-2 "Running Running"
 check "both are reported as covered" eventually 20 pods_are covered 2
 note "$(ask_leader reserve | cut -c 1-600)"
 kubectl get pods -l suite=healing --watch -o jsonpath='{.metadata.labels.app} {.metadata.name} {.spec.nodeName} {.status.phase} {.status.reason}{"\n"}' >"$E2E_OUT/healing-pods.log" 2>&1 &
 watch_pid=$!
 check "a tenant of kube-scheduler fills the cluster" tenant_fills
-tenants_before=$(tenants_on uml-1)
+tenants_before=$(tenants_on uml-2)
 note "$(awk '$1 == "tenant" { print $3 }' "$scratch/now" | sort | uniq -c | xargs) (-: waits)"
-check "and the room is not among what it got" room_is uml-1 300
+check "and the room is not among what it got" room_is uml-2 $((2 * cpu))
 
 check "the power of uml-3 is cut" power.sh off uml-3
 cut=$(clock)
@@ -192,8 +195,8 @@ table
 figure "bound" $goal_s "${bound_s[ours]:-}"
 check "sooner than with kube-scheduler and 30 s" before "${running_s[ours]:-}" "${running_s[k30]:-}"
 check "and that sooner than by default" before "${running_s[k30]:-}" "${running_s[kdefault]:-}"
-equal "ours are within their limit" "$(nodes_of ours)" "2 uml-1"
-equal "the tenant had on uml-1 what it had before" "${tenants_after:-}" "$tenants_before"
+equal "ours are in their room" "$(nodes_of ours)" "2 uml-2"
+equal "the tenant had there what it had before" "${tenants_after:-}" "$tenants_before"
 check "kubelet refused nobody" nobody_refused
 check "the guard is gone" eventually 60 no_guard
 check "what has nowhere to go now is reported as uncovered" eventually 60 pods_are uncovered 2
@@ -208,7 +211,7 @@ check "the Node is Ready" eventually 150 ready
 note "$(since "$begin") s until the Node was Ready"
 check "and in service" eventually 120 untainted
 check "every link is measured" eventually 240 matrix_full
-check "room for ours is kept there" eventually 120 room_is uml-3 300
+check "room for ours is kept there" eventually 120 room_is uml-3 $((2 * cpu))
 note "$(since "$begin") s until all was whole"
 check "by pods that run" eventually 90 room_runs uml-3 "Running Running"
 check "both are covered again" eventually 30 pods_are covered 2

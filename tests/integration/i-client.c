@@ -31,6 +31,7 @@ static char run[16];		/* makes names of nodes unique */
 #include "tests/integration/client/writes.c"
 #include "tests/integration/client/others.c"
 #include "tests/integration/client/storage.c"
+#include "tests/integration/client/evictions.c"
 
 static int begin(void **state)
 {
@@ -72,7 +73,7 @@ static int end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		OBJECT_TESTS, LIST_TESTS, WATCH_TESTS, BINDING_TESTS, WRITE_TESTS, OTHER_TESTS, STORAGE_TESTS,
+		OBJECT_TESTS, LIST_TESTS, WATCH_TESTS, BINDING_TESTS, WRITE_TESTS, OTHER_TESTS, STORAGE_TESTS, EVICTION_TESTS,
 	};
 
 	return cmocka_run_group_tests_name("client", tests, begin, end);

@@ -137,9 +137,10 @@ static void out_of_service(struct ward *w)
 	assert_string_equal(ward_taint(w, "a", "node.kubernetes.io/unreachable"), "NoExecute=");
 }
 
+/* Its probe does not: our taint ends one that does not tolerate it. */
 static void comes_back(struct ward *w)
 {
-	ward_ail(w, "a", 0);
+	ward_ail(w, "a", WARD_SILENT | WARD_LOST);
 	assert_int_equal(sched_events(&w->h.s, "a", "NodeBack", 1), 1);
 	usleep(500000);
 	assert_true(is_out(w)); /* Kubernetes does not have it back yet */

@@ -197,6 +197,23 @@ static void a_pod_that_went_alone_has_its_room_as_the_last_resort(void **state)
 	end(&h);
 }
 
+/* Who may make pods must not be able to close nodes, nor to have others' room taken away, with such that fit nowhere. */
+static void no_room_is_opened_for_who_does_not_fit(void **state)
+{
+	struct shelter h;
+
+	(void)state;
+	begin(&h);
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-0", "{\"gracePeriodSeconds\":0}");
+	shelter_pod(&h, "db-1", "db", "a", SHELTER_CPU + 1000);
+	assert_int_equal(sched_log_count(&h.s, "does not fit into its room", 1), 1);
+	assert_true(sched_log_count(&h.s, "no node fits", 1) >= 1);
+	assert_int_equal(sched_log_count(&h.s, "is opened", 0), 0);
+	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-1", "{\"gracePeriodSeconds\":0}");
+	shelter_whole(&h);
+	end(&h);
+}
+
 /* A kubelet refuses some (Failed), people and controllers delete others. */
 static void what_ends_or_goes_by_itself_is_made_anew(void **state)
 {
@@ -366,6 +383,7 @@ int main(void)
 		cmocka_unit_test(room_follows_pods_their_labels_latencies_and_nodes),
 		cmocka_unit_test(growing_needs_no_guard_and_shrinking_does),
 		cmocka_unit_test(a_pod_that_went_alone_has_its_room_as_the_last_resort),
+		cmocka_unit_test(no_room_is_opened_for_who_does_not_fit),
 		cmocka_unit_test(what_ends_or_goes_by_itself_is_made_anew),
 		cmocka_unit_test(pods_of_other_namespaces_have_no_role),
 		cmocka_unit_test(faults_of_the_server_delay_and_break_nothing),

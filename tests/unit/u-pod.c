@@ -6,7 +6,8 @@ static void a_pod_with_everything(void **state)
 {
 	struct pod *pod = pod_of(
 		"{'metadata':{'name':'web-0','namespace':'shop','uid':'u1','resourceVersion':'77','generation':3,"
-		"'creationTimestamp':'2026-11-21T21:00:00Z','deletionTimestamp':'2026-11-21T22:00:00Z','labels':{'app':'web'},"
+		"'creationTimestamp':'2026-11-21T21:00:00Z','deletionTimestamp':'2026-11-21T22:00:00Z','deletionGracePeriodSeconds':30,"
+		"'labels':{'app':'web'},'annotations':{'kubernetes.io/config.mirror':'x'},"
 		"'ownerReferences':[{'kind':'X','name':'x','uid':'ux'},{'controller':true,'kind':'StatefulSet','name':'web','uid':'uw'}]},"
 		"'spec':{'nodeName':'edge-1','schedulerName':'my-latency-scheduler','priority':-5,'schedulingGates':[{'name':'g'}],"
 		"'os':{'name':'linux'},'nodeSelector':{'disk':'ssd'},"
@@ -24,6 +25,8 @@ static void a_pod_with_everything(void **state)
 	assert_int_equal(pod->generation, 3);
 	assert_int_equal(pod->created_ms, INT64_C(1795294800000));
 	assert_true(pod->terminating);
+	assert_int_equal(pod->grace_s, 30);
+	assert_true(pod->mirror);
 	assert_true(pod->terminal);
 	assert_true(pod->gated);
 	assert_string_equal(pod->node, "edge-1");
@@ -64,7 +67,8 @@ static void a_pod_with_nothing(void **state)
 	assert_string_equal(pod->controller, "");
 	assert_string_equal(pod->os, "");
 	assert_null(pod->condition_reason);
-	assert_false(pod->terminal || pod->terminating || pod->gated || pod->node_affinity.present);
+	assert_int_equal(pod->grace_s, 0);
+	assert_false(pod->terminal || pod->terminating || pod->mirror || pod->gated || pod->node_affinity.present);
 	assert_int_equal(pod->priority, 0);
 	assert_null(pod->broken);
 	assert_null(pod->unsupported);

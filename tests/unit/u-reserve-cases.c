@@ -315,6 +315,23 @@ static void a_refuge_stays_where_nothing_better_is(void **state)
 	assert_string_equal(refuge_of("p"), "b");
 }
 
+/* q's room of its own is 4 % of all of it: that much is worth no move. */
+static void a_refuge_stays_where_that_costs_little(void **state)
+{
+	static const char small[] = "\"schedulerName\":\"ours\",\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"40m\"}}}]";
+	static const char large[] = "\"schedulerName\":\"ours\",\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]";
+
+	(void)state;
+	world_pod_of(&w, "p", "a", "\"latency-mesh.io/reserve\":\"true\"", "\"latency-mesh.io/within\":\"node/c<=0.1ms\"", OWNED, large);
+	world_pod_of(&w, "q", "b", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED, small);
+	make();
+	assert_string_equal(refuge_of("q"), "c");
+	free(plan.covers.items[1].refuge);
+	plan.covers.items[1].refuge = xstrdup("d");
+	make();
+	assert_string_equal(refuge_of("q"), "d");
+}
+
 static void frozen_rooms_stay_and_get_nothing_new(void **state)
 {
 	static const char *const names[] = {"b", "gone"};
@@ -465,6 +482,7 @@ int main(void)
 		CASE(a_pods_own_nomination_keeps_nobody_away),
 		CASE(pods_of_others_and_those_nobody_recreates),
 		CASE(a_refuge_stays_where_nothing_better_is),
+		CASE(a_refuge_stays_where_that_costs_little),
 		CASE(frozen_rooms_stay_and_get_nothing_new),
 		CASE(many_failures_share_the_node_that_all_can_use),
 		CASE(an_annotation_is_never_too_long),
