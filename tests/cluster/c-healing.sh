@@ -1,7 +1,7 @@
 #!/bin/bash
-# c-healing.sh: a node's power is cut: seconds until what ran there is bound and runs elsewhere, of a Deployment of ours with room kept and healing, and at the same time of
-# the same Deployment under kube-scheduler with tolerations of 30 s and with Kubernetes' own. The room stands against a tenant that fills the cluster, and kubelet never
-# refuses who comes into it. The node comes back: all is whole again.
+# c-healing.sh: a node's power is cut: seconds until what ran there is bound and runs elsewhere, of a Deployment of ours with room kept and healing, and at the
+# same time of the same Deployment under kube-scheduler with tolerations of 30 s and with Kubernetes' own. The room stands against a tenant that fills the
+# cluster, and kubelet never refuses who comes into it. The node comes back: all is whole again.
 . "$(dirname "$0")/tap.sh"
 cpu=135					# of each pod, in thousandths: six of them and a probe are nearly all of a guest
 goal_s=40				# from the cut to the last replacement bound
@@ -150,7 +150,11 @@ said() {
 	esac
 }
 # figure NAME LIMIT GOT: fails above three times the limit, or when there is none
-figure() { awk -v t="${3:-none}" -v l="$2" 'BEGIN { exit !(t != "none" && t + 0 <= 3 * l) }' && verdict 0 "$1 within $2 s (asserted at three times that): ${3:-never}" || verdict 1 "$1: ${3:-never}, goal $2 s"; }
+figure() {
+	local status=0
+	awk -v t="${3:-none}" -v l="$2" 'BEGIN { exit !(t != "none" && t + 0 <= 3 * l) }' || status=1
+	verdict $status "$1 after ${3:-never} s (goal $2, asserted at three times that)"
+}
 before() { awk -v a="${1:-999}" -v b="${2:-0}" 'BEGIN { exit !(a < b) }'; }
 
 taints() { kubectl get node uml-3 -o jsonpath='{range .spec.taints[*]}{.key}={.value}{"\n"}{end}'; }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# c-partition.sh: what looks like a node's death and is none, with healing: a node that drops all ICMP; and a network in two parts, one of which has the API server, a
-# scheduler and one node. Nothing is evicted.
+# c-partition.sh: what looks like a node's death and is none, with healing: a node that drops all ICMP; and a network in two parts, one of which has the API
+# server, a scheduler and one node. Nothing is evicted.
 . "$(dirname "$0")/tap.sh"
 silent_s=20				# healing.after
 started=$(date -u +%Y-%m-%dT%H:%M:%SZ)

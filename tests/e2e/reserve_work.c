@@ -125,8 +125,20 @@ static void three_nodes(const char *configuration)
 	merger_begin();
 }
 
+/* The namespace enforces Pod Security "restricted": who keeps room has to pass it. */
+static void restrict_namespace(void)
+{
+	int status;
+
+	standin_do(&s->api, 200, "PATCH", "/api/v1/namespaces/" E2E_NAMESPACE, "{\"metadata\":{\"labels\":{\"pod-security.kubernetes.io/enforce\":\"restricted\"}}}");
+	cJSON_Delete(standin_call(&s->api, "POST", "/api/v1/namespaces/" E2E_NAMESPACE "/pods",
+				  "{\"metadata\":{\"name\":\"any\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", &status));
+	assert_int_equal(status, 403);
+}
+
 static void three_nodes_and_reserve(void)
 {
+	restrict_namespace();
 	three_nodes("reserve: {enabled: true, namespace: " E2E_NAMESPACE "}\n");
 }
 

@@ -66,11 +66,17 @@ reserve={{ ternary "on" "off" (eq (include "latency.reserves" .) "true") }} heal
 
 {{- define "latency.checkReserve" -}}
 {{- $config := .Values.scheduler.config }}
-{{- if hasKey $config "reserve" }}{{ fail "scheduler.config.reserve: is made from the chart's own value reserve, which also makes the class and the rights" }}{{ end }}
-{{- if hasKey $config "healing" }}{{ fail "scheduler.config.healing: is made from the chart's own value healing, which also makes the rights and the pace of the mesh" }}{{ end }}
+{{- if hasKey $config "reserve" }}
+{{- fail "scheduler.config.reserve: is made from the chart's own value reserve, which also makes the class and the rights" }}
+{{- end }}
+{{- if hasKey $config "healing" }}
+{{- fail "scheduler.config.healing: is made from the chart's own value healing, which also makes the rights and the pace of the mesh" }}
+{{- end }}
 {{- $class := .Values.reserve.priorityClass }}
 {{- if not (or $class.create $class.name) }}{{ fail "reserve.priorityClass.name: wanted where reserve.priorityClass.create is false" }}{{ end }}
-{{- if hasPrefix "system-" $class.name }}{{- if $class.create }}{{ fail "reserve.priorityClass.name: names that begin with system- are Kubernetes' own" }}{{ end }}{{ end }}
+{{- if and $class.create (hasPrefix "system-" $class.name) }}
+{{- fail "reserve.priorityClass.name: names that begin with system- are Kubernetes' own" }}
+{{- end }}
 {{- if and (has "*" .Values.reserve.default) (gt (len .Values.reserve.default) 1) }}{{ fail "reserve.default: \"*\" is all namespaces; nothing else beside it" }}{{ end }}
 {{- if not (or .Values.reserve.image.tag .Values.reserve.image.digest) }}{{ fail "reserve.image.tag: wanted where reserve.image.digest is empty" }}{{ end }}
 {{- if and .Values.reserve.default (not .Values.reserve.enabled) }}{{ fail "reserve.default: nothing is kept; set reserve.enabled" }}{{ end }}
@@ -88,7 +94,8 @@ reserve={{ ternary "on" "off" (eq (include "latency.reserves" .) "true") }} heal
 {{- if eq .Values.merge.kind "CronJob" }}
 {{- fail "merge.kind: CronJob, but healing.enabled needs a merger that stays up; leave it empty, or Deployment" }}
 {{- end }}
-{{- range $name, $value := dict "merge.interval" (include "latency.mergeInterval" .) "probe.interval" (include "latency.probeInterval" .) "probe.publish" (include "latency.probePublish" .) }}
+{{- $pace := dict "merge.interval" (include "latency.mergeInterval" .) "probe.interval" (include "latency.probeInterval" .) "probe.publish" (include "latency.probePublish" .) }}
+{{- range $name, $value := $pace }}
 {{- if gt (include "latency.ms" $value | int64) 5000 }}
 {{- fail (printf "%s: %s, but healing.enabled needs 5s or less; leave it empty for 5s" $name $value) }}
 {{- end }}
