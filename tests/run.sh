@@ -21,22 +21,22 @@ valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-reserve|i-reserve-show|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
 
 # What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
-once='i-prometheus|i-merge-(names|prometheus)|i-reserve'
+once='i-prometheus|i-merge-(names|prometheus)|i-reserve|i-reserve-show|i-heal'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
-nightly_threads='i-(reserve-show|replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
+nightly_threads='i-(replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
-nightly_address='i-(replay|thousand|elect)'
+nightly_address='i-(replay|thousand|elect)|u-herding'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
-waiting='e-away|e-elect|e-extender-tls|e-ops|e-wait'
+waiting='e-away|e-elect|e-extender-tls|e-reserve|e-wait'
 
 # one PROGRAM [WORDS]: runs it, writes its log, prints one line, adds "passed failed skipped" to the results.
 one() {
@@ -91,6 +91,12 @@ suite() {
 	programs "$@" | BUILD=$1 xargs -P 3 -I{} "$0" one {}
 }
 
+# targets BUILD [NAMES [EXCEPT]]: what a suite of the same words runs, for make
+targets() {
+	printf '%s\n' all "$1/standin"
+	ls tests/unit/u-*.c tests/integration/i-*.c | sed "s|.*/\(.*\)\.c|$1/tests/\1|" | grep -E "/(${2:-.*})\$" | grep -vE "/(${3:-})\$"
+}
+
 headers_alone() {
 	for header in $(git ls-files '*.h'); do
 		$later gcc -std=gnu17 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only -x c "$header" || return 1
@@ -135,7 +141,12 @@ laboratory() {
 # beside WORDS: in the background, and behind all else that wants a processor; $! is its number
 beside() { { later="nice -n 10"; "$@"; } & }
 
-threads_build() { build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread tests; }
+address_build() {
+	build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined $(targets build/gcc-address-undefined '.*' "$once|$nightly_address")
+}
+threads_build() {
+	build "gcc, ThreadSanitizer" CC=gcc SANITIZE=thread $(targets build/gcc-thread "$threaded" "$once|$nightly_threads")
+}
 by_clang() {
 	build "clang, warning-free: programs, hardened, and the tests' sources" CC=clang all tests-checked
 	step "each header compiles alone" headers_alone
@@ -151,7 +162,7 @@ fuzzing() {
 all() {
 	build "gcc, hardened, warning-free" CC=gcc tests lab-tools || return 1
 	laboratory &
-	beside build "gcc, AddressSanitizer and UBSan" CC=gcc SANITIZE=address,undefined tests; address=$!
+	beside address_build; address=$!
 	suite build/gcc
 	wait $address; address=$?
 	beside threads_build; threads=$!
@@ -232,7 +243,7 @@ on_kubelets() {
 nightly() {
 	sanitized_rounds=100 once= nightly_address= nightly_threads=
 	all
-	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES CHAINS_ROUNDS=60 end_to_end; done
+	for KUBERNETES in 1.36.3 1.34.4; do LABEL=kubernetes-$KUBERNETES CHAINS_ROUNDS=60 RESERVE_CRASHES=100 TEST_TIMEOUT=3000 E2E_LIMIT=5000 end_to_end; done
 	step "10,000 pods decided as kube-scheduler decides" tests/conformance/run.sh --cases 10000
 	KUBERNETES=1.36.3 LABEL=cluster on_kubelets all
 	WRAPPER="valgrind -q --leak-check=full --error-exitcode=99" LABEL=valgrind TEST_TIMEOUT=1800 suite build/gcc "$valgrindable"

@@ -3,6 +3,7 @@
 # scheduler and one node. Nothing is evicted.
 . "$(dirname "$0")/tap.sh"
 silent_s=20				# healing.after
+started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
 tap_cleanup() {
 	join
@@ -59,8 +60,8 @@ metrics() { timeout 10 kubectl get --raw "/api/v1/namespaces/$namespace/pods/$(l
 # lives LIFE: how many nodes the leader takes for that
 lives() { metrics | sed -n "s/^latency_sched_heal_nodes{life=\"$1\"} //p"; }
 some_are() { local n; n=$(lives "$1"); [ "${n:-0}" -ge "${2:-1}" ]; }
-# nothing_evicted PODS: by their logs
-nothing_evicted() { lm logs "$@" --tail=-1 >"$scratch/log" && [ -s "$scratch/log" ] && ! grep -E 'node is dead|pod evicted|pod of a dead node' "$scratch/log"; }
+# nothing_evicted PODS: by their logs since this test began
+nothing_evicted() { lm logs "$@" --tail=-1 --since-time="$started" >"$scratch/log" && [ -s "$scratch/log" ] && ! grep -E 'node is dead|pod evicted|pod of a dead node' "$scratch/log"; }
 both=(-l app.kubernetes.io/component=scheduler)
 said_dead() { kubectl get events -A --field-selector reason=NodeDead -o name | grep .; }
 
@@ -72,6 +73,7 @@ part() { ip link add br1 type bridge && ip link set br1 up && ip link set port1 
 join() { ip link set port1 master br0 && ip link set port3 master br0 && ip link del br1; }
 not_ready() { [ "$(kubectl get nodes | grep -c ' NotReady ')" = "$1" ]; }
 
+kubectl delete events --all-namespaces --field-selector reason=NodeDead >/dev/null
 check "helm with healing.enabled: true" release_with_healing
 check "all of it runs, the matrix has every link" settled
 check "redis on uml-1" redis
