@@ -598,3 +598,14 @@ void reserve_node_failed(struct reserve *r, const char *node)
 			if (STREQ(r->keepers[i]->held[j]->cover.node, node) && !r->keepers[i]->held[j]->used && is_usable(r, r->keepers[i]->node))
 				open_keeper(r->keepers[i], mono_ms);
 }
+
+void reserve_node_back(struct reserve *r, const char *node)
+{
+	struct failed_node *f = r ? failed_find(r, node) : NULL;
+
+	if (!f)
+		return;
+	free(f->name);
+	*f = r->failed[--r->failed_count];
+	r->dirty = true;
+}

@@ -165,6 +165,22 @@ static void a_right_is_of_one_namespace(void **state)
 	end(&s);
 }
 
+static void a_node_that_is_back_has_not_failed(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, "placeholder");
+	reserve_node_failed(s.reserve, "a");
+	assert_true(reserve_node_is_dead(s.reserve, "a"));
+	assert_true(keeper(&s)->open);
+	reserve_node_back(s.reserve, "b");
+	assert_true(reserve_node_is_dead(s.reserve, "a"));
+	reserve_node_back(s.reserve, "a");
+	assert_false(reserve_node_is_dead(s.reserve, "a"));
+	end(&s);
+}
+
 /* --- how long a room waits ------------------------------------------------------------------------------------------------ */
 
 static void a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after(void **state)
@@ -285,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_right_is_of_one_namespace),
+		cmocka_unit_test(a_node_that_is_back_has_not_failed),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
