@@ -348,6 +348,8 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	k->plan_from = r->plan_serial + 1;
 	k->look_ms = 0;
 	r->dirty = true;
+	if (r->plan_next_ms > mono_ms + RESERVE_PLAN_MS) /* the guard keeps everybody off until then */
+		r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
 	r->hooks.wake(r->hooks.arg, WAKE_RESERVE);
 }
 

@@ -181,6 +181,26 @@ static void a_node_that_is_back_has_not_failed(void **state)
 	end(&s);
 }
 
+static void what_was_handed_over_is_planned_soon(void **state)
+{
+	struct stage s;
+	int64_t now = clock_mono_ms();
+
+	(void)state;
+	begin(&s, "guard");
+	reserve_node_failed(s.reserve, "a");
+	s.reserve->plan_next_ms = now + 500000;	/* the last plan took long */
+	rights_tick(s.reserve, now);
+	assert_true(keeper(&s)->open);
+	assert_int_equal(s.reserve->plan_next_ms, now + 500000);
+	now = clock_mono_ms() + RESERVE_OPEN_MS + 1;
+	rights_tick(s.reserve, now);
+	assert_false(keeper(&s)->open);
+	assert_true(keeper_closed(keeper(&s)));
+	assert_in_range(s.reserve->plan_next_ms, 0, now + RESERVE_PLAN_MS);
+	end(&s);
+}
+
 /* --- how long a room waits ------------------------------------------------------------------------------------------------ */
 
 static void a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after(void **state)
@@ -302,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_right_is_of_one_namespace),
 		cmocka_unit_test(a_node_that_is_back_has_not_failed),
+		cmocka_unit_test(what_was_handed_over_is_planned_soon),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
