@@ -231,6 +231,8 @@ static void visit(struct heal *h, const struct node_state *on, const struct find
 		if (p->said && (f->life == LIFE_ALIVE || f->life == LIFE_LEASE_LATE || f->life == LIFE_LOST)) {
 			p->said = false;
 			say_back(h, on->node, f->life);
+			if (h->hooks.node_back)
+				h->hooks.node_back(h->hooks.arg, on->node->name);
 		}
 		return;
 	}

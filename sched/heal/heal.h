@@ -39,6 +39,7 @@ struct heal_settings {
 /* None may call this module; only node_failed may change the cache. */
 struct heal_hooks {
 	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed. NULL: nobody wants to know */
+	void (*node_back)(void *arg, const char *node);		/* reserve_node_back. NULL: the same */
 	bool (*covered)(void *arg, const char *uid);		/* evicted first. NULL: none is */
 	void (*reopened)(void *arg);			/* heal_avoids has fewer nodes than before: WAKE_RESERVE. NULL: nobody waits */
 	/* A placeholder or guard: in the way of nothing. NULL: there are none. */
