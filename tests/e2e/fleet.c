@@ -331,7 +331,8 @@ int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s
 			auto_free char *reserve = sched_fetch(f->s, "/reserve", &status);
 
 			say_log_end(f);
-			fail_msg("not within %d s: %s\n%s", limit_s, what, reserve ? reserve : "");
+			printf("%s\n", reserve ? reserve : "");
+			fail_msg("not within %d s: %s", limit_s, what);
 		}
 		usleep(TURN_US);
 	}
