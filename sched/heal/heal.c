@@ -133,7 +133,7 @@ static struct patient *patient_of(struct heal *h, const char *name, const struct
 	return &h->patients[i];
 }
 
-/* --- whose pods are which --------------------------------------------------------------------------------------------- */
+/* --- whose pods are which -------------------------------------------------------------------------------------------- */
 
 enum kin { KIN_LEAVES, KIN_STAYS /* in the way of nothing */, KIN_ALONE /* nobody would make it anew */, KIN_SINGLE /* it might run twice */ };
 
