@@ -324,7 +324,7 @@ REFUSED = [                     # the value, what the message names
     ("reserve.priorityClass.name=Mine", "/reserve/priorityClass/name"), ("scheduler.config.reserve.enabled=true", "scheduler.config.reserve: is made from"),
     ("scheduler.config.healing.enabled=true", "scheduler.config.healing: is made from"),
     ("healing.enabled=yes", "/healing/enabled"), ("healing.after=20", "/healing/after"), ("healing.perMinute=5", "perMinute"), ("healing.evictionsPerMinute=0", "/healing/evictionsPerMinute"),
-    ("healing.evictionsPerHour=0", "/healing/evictionsPerHour"), ("healing.enabled=true,healing.after=14s", "healing.after: 14s is less"),
+    ("healing.evictionsPerHour=0", "/healing/evictionsPerHour"), ("healing.statefulSets=some", "/healing/statefulSets"), ("healing.enabled=true,healing.after=14s", "healing.after: 14s is less"),
     ("healing.enabled=true,merge.kind=CronJob", "merge.kind: CronJob, but healing.enabled"), ("healing.enabled=true,merge.interval=6s", "merge.interval: 6s, but healing.enabled"),
     ("healing.enabled=true,probe.interval=5001ms", "probe.interval: 5001ms, but"), ("healing.enabled=true,probe.publish=30s", "probe.publish: 30s, but"),
     ("mode=extender,healing.enabled=true", "healing.enabled: not with mode: extender"), ("mode=extender,reserve.default={a}", "reserve.default: not with mode: extender"),
@@ -416,7 +416,7 @@ def check_documented():
 OTHER = {
     "registry": "r.example", "image.tag": "9", "tag": "8", "digest": "sha256:" + "0" * 64, "repository": "mine/other", "pullPolicy": "Always",
     "imagePullSecrets": [{"name": "s"}], "global.imageRegistry": "g.example", "fullnameOverride": "other", "commonLabels": {"k": "v"},
-    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False, "default": ["shop"], "priorityClass.create": False, "value": 7, "after": "70s", "evictionsPerMinute": 7, "evictionsPerHour": 7,
+    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False, "default": ["shop"], "priorityClass.create": False, "value": 7, "after": "70s", "evictionsPerMinute": 7, "evictionsPerHour": 7, "statefulSets": True,
     "reserve.enabled": False,
     "clients": {"milan": ["10.0.0.1"]}, "existingClaim": "other", "server": "10.0.0.2", "path": "/other", "mountOptions": ["soft"], "storageClass": "other",
     "size": "9Gi", "accessModes": ["ReadWriteOnce"], "annotations": {"k": "v"}, "hostNetwork": False, "port": 3001, "probe.interval": "7s", "pings": 7,
@@ -440,7 +440,7 @@ BESIDE = {"merge.entry.query": PROMETHEUS, "merge.trafficQuery": PROMETHEUS, "me
           "persistence.nfs.path": NFS, "persistence.nfs.mountOptions": NFS, "merge.interval": {"merge": {"schedule": "7 * * * *"}},
           "metrics.podMonitor.interval": {"metrics": {"podMonitor": {"enabled": True}}}, "metrics.podMonitor.labels": {"metrics": {"podMonitor": {"enabled": True}}},
           "metrics.rules.labels": {"metrics": {"rules": {"enabled": True}}}, "reserve.priorityClass.create": {"reserve": {"priorityClass": {"name": "mine"}}}}
-BESIDE |= {"healing." + word: {"healing": {"enabled": True}} for word in ("after", "evictionsPerMinute", "evictionsPerHour")}
+BESIDE |= {"healing." + word: {"healing": {"enabled": True}} for word in ("after", "evictionsPerMinute", "evictionsPerHour", "statefulSets")}
 
 
 BESIDE |= {"extender." + path: {"mode": "extender"} for path in (
@@ -544,7 +544,7 @@ def check_reserve():
             problems.append(f"{more}: mergers apart")
         if not {f"--interval={interval}", "--watch"} <= set(words_of({"": merger}, "Deployment")) or not {f"--interval={interval}", f"--publish={interval}"} <= set(words_of(o, "DaemonSet")):
             problems.append(f"{more}: {words_of(o, 'DaemonSet', 'Deployment')}")
-        if config(o).get("healing") != {"enabled": True, "after": "20s", "perMinute": 60, "perHour": 300}:
+        if config(o).get("healing") != {"enabled": True, "after": "20s", "perMinute": 60, "perHour": 300, "statefulSets": False}:
             problems.append(f"{more}: {config(o)}")
     plain = objects()
     if "CronJob/latency-merge" not in plain or not {"--interval=10s", "--publish=30s"} <= set(words_of(plain, "DaemonSet")) or "--interval=60s" not in words_of(plain, "CronJob") or "healing" in config(plain):

@@ -47,6 +47,11 @@ static void on_node_failed(void *arg, const char *node)
 	reserve_node_failed(((struct scheduler *)arg)->reserve, node);
 }
 
+static void on_node_back(void *arg, const char *node)
+{
+	reserve_node_back(((struct scheduler *)arg)->reserve, node);
+}
+
 static bool is_covered(void *arg, const char *uid)
 {
 	return reserve_covers(((struct scheduler *)arg)->reserve, uid);
@@ -276,8 +281,8 @@ static int loop(struct scheduler *s, struct lm_err *err)
 static int start(struct scheduler *s, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {is_ours, on_seen, on_any_pod, s, s->archive};
-	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .covered = is_covered, .ours = keeps_room, .reopened = on_reopened,
-				       .acts = acts, .arg = s};
+	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .node_back = on_node_back, .covered = is_covered, .ours = keeps_room,
+				       .reopened = on_reopened, .acts = acts, .arg = s};
 	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 

@@ -116,6 +116,8 @@ static const struct option_spec specs[] = {
 	 .help = "how long both must have been without it"},
 	{"healing.perMinute", OPT_INTEGER, AT(healing.per_minute), "N", "60", OPT_FILE_ONLY, 1, 100000, .help = "evictions a minute at most"},
 	{"healing.perHour", OPT_INTEGER, AT(healing.per_hour), "N", "300", OPT_FILE_ONLY, 1, 1000000, .help = "evictions an hour at most"},
+	{"healing.statefulSets", OPT_FLAG, AT(healing.stateful_sets), NULL, "false", OPT_FILE_ONLY,
+	 .help = "pods of StatefulSets too, which may still run on a node that is only cut off"},
 };
 
 static const char *const sections[] = {"profiles", NULL};

@@ -133,6 +133,33 @@ static struct patient *patient_of(struct heal *h, const char *name, const struct
 	return &h->patients[i];
 }
 
+/* --- whose pods are which -------------------------------------------------------------------------------------------- */
+
+enum kin { KIN_LEAVES, KIN_STAYS /* in the way of nothing */, KIN_ALONE /* nobody would make it anew */, KIN_SINGLE /* it might run twice */ };
+
+static enum kin kin_of(const struct heal *h, const struct cached_pod *cached)
+{
+	const struct pod *pod = cached->pod;
+
+	if (pod->mirror || STREQ(pod->owner_kind, "Node") || STREQ(pod->owner_kind, "DaemonSet"))
+		return KIN_STAYS;
+	if (h->hooks.ours && h->hooks.ours(h->hooks.arg, pod))
+		return KIN_STAYS;
+	if (STREQ(pod->owner_kind, "StatefulSet") && !h->settings.stateful_sets)
+		return KIN_SINGLE;
+	return *pod->owner_uid ? KIN_LEAVES : KIN_ALONE;
+}
+
+static int64_t count_single(const struct heal *h, const struct node_state *on)
+{
+	int64_t count = 0;
+	uint32_t i;
+
+	for (i = 0; i < on->pod_count; i++)
+		count += !on->pods[i]->pod->terminal && kin_of(h, on->pods[i]) == KIN_SINGLE;
+	return count;
+}
+
 /* --- what is said ---------------------------------------------------------------------------------------------------- */
 
 static void tell(struct heal *h, const struct node *node, bool dead, const char *note)
@@ -141,15 +168,20 @@ static void tell(struct heal *h, const struct node *node, bool dead, const char 
 		       .reason = dead ? "NodeDead" : "NodeBack", .action = dead ? "Evicting" : "Healing", .note = note});
 }
 
-static void say_dead(struct heal *h, const struct node *node, const struct finding *f)
+static void say_dead(struct heal *h, const struct node_state *on, const struct finding *f)
 {
+	const struct node *node = on->node;
+	int64_t single = count_single(h, on);
+	const char *why = single ? "they may still run there, and healing.statefulSets is false" : "";
+	auto_free char *left = single ? xasprintf("; %" PRId64 " of StatefulSets left: %s", single, why) : xstrdup("");
 	auto_free char *probe = f->silent_s >= 0 ? xasprintf("its probe said nothing for %.0f s", f->silent_s) : xstrdup("its probe says nothing");
 	auto_free char *note = xasprintf("node is dead: its Lease was not renewed for %.0f s, %s, and none of the %" PRIu32 " probes that report "
-					 "and once heard it had an answer from it for %.0f s; its pods with a controller are evicted",
-					 f->lease_age_s, probe, f->witnesses, f->lost_s);
+					 "and once heard it had an answer from it for %.0f s; its pods with a controller are evicted%s",
+					 f->lease_age_s, probe, f->witnesses, f->lost_s, left);
 
 	log_warn("node is dead", FIELDS(LS("node", node->name), LF("lease_age_s", f->lease_age_s), LF("probe_silent_s", f->silent_s),
-		 LF("lost_s", f->lost_s), LI("witnesses", f->witnesses)));
+		 LF("lost_s", f->lost_s), LI("witnesses", f->witnesses),
+		 LI("stateful_left", single), LS("left_because", why)));
 	tell(h, node, true, note);
 }
 
@@ -166,19 +198,6 @@ static void say_back(struct heal *h, const struct node *node, enum life life)
 }
 
 /* --- what is done ---------------------------------------------------------------------------------------------------- */
-
-enum kin { KIN_LEAVES, KIN_STAYS /* in the way of nothing */, KIN_ALONE /* nobody would make it anew */ };
-
-static enum kin kin_of(const struct heal *h, const struct cached_pod *cached)
-{
-	const struct pod *pod = cached->pod;
-
-	if (pod->mirror || STREQ(pod->owner_kind, "Node") || STREQ(pod->owner_kind, "DaemonSet"))
-		return KIN_STAYS;
-	if (h->hooks.ours && h->hooks.ours(h->hooks.arg, pod))
-		return KIN_STAYS;
-	return *pod->owner_uid ? KIN_LEAVES : KIN_ALONE;
-}
 
 /* A pod that we have only assumed there may be on its way to it: it is left to its binding, and nothing is said that would end it unasked. */
 static void treat(struct heal *h, const struct node_state *on, int64_t mono_ms)
@@ -231,6 +250,8 @@ static void visit(struct heal *h, const struct node_state *on, const struct find
 		if (p->said && (f->life == LIFE_ALIVE || f->life == LIFE_LEASE_LATE || f->life == LIFE_LOST)) {
 			p->said = false;
 			say_back(h, on->node, f->life);
+			if (h->hooks.node_back)
+				h->hooks.node_back(h->hooks.arg, on->node->name);
 		}
 		return;
 	}
@@ -239,7 +260,7 @@ static void visit(struct heal *h, const struct node_state *on, const struct find
 	if (mono_ms - p->since_ms < HEAL_SURE_MS)
 		return;
 	if (!p->said) {
-		say_dead(h, on->node, f);
+		say_dead(h, on, f);
 		p->said = p->fresh = true;
 	}
 	treat(h, on, mono_ms);

@@ -3,12 +3,15 @@
  * for them (../reserve). Off by default.
  *
  *	1. reserve_node_failed: their refuges are opened.
- *	2. Each pod on the node that has a controller (no DaemonSet's, no static pod, none that is ending or ended), covered ones first: POST
+ *	2. Each pod on the node that has a controller (no DaemonSet's or StatefulSet's, no static pod, none that is ending or ended), covered ones first: POST
  *	   .../eviction with its uid. 429, a PodDisruptionBudget: again later. At most `per_minute` and `per_hour` in all; what is beyond waits, and is said.
  *	3. The kubelet does not answer, so nothing ends them. By the rules for nodes that are out of service (Kubernetes' taint
  *	   node.kubernetes.io/out-of-service): when Kubernetes too says that the node is unreachable (its taint), a pod that is ending there, by our
  *	   eviction or another's, and is past its grace period is deleted with grace 0, by uid. Only when nothing is left there but pods of DaemonSets,
  *	   static ones and placeholders is the taint itself set, so that volumes are detached: it would delete all. The taint is ours by its value, and is taken away when the node is alive again.
+ *
+ * A StatefulSet promises that at most one pod of a name runs. A dead node may only be cut off, and what is deleted there by force may run on beside its
+ * successor. So the pods of StatefulSets are left, and keep the taint off, as pods without a controller are and do, unless `stateful_sets` says otherwise.
  *
  * A node that comes back in the middle: what was evicted stays evicted, nothing more is done. Nothing is kept over a restart: the next leader judges anew
  * (and a node has to be silent for `after` again under its eyes). The budget of an hour begins anew too.
@@ -34,11 +37,13 @@ struct heal_settings {
 	bool enabled;
 	int64_t after_ms;		/* 20 s */
 	int64_t per_minute, per_hour;	/* evictions */
+	bool stateful_sets;		/* false: their pods are left */
 };
 
 /* None may call this module; only node_failed may change the cache. */
 struct heal_hooks {
 	void (*node_failed)(void *arg, const char *node);	/* reserve_node_failed. NULL: nobody wants to know */
+	void (*node_back)(void *arg, const char *node);		/* reserve_node_back. NULL: the same */
 	bool (*covered)(void *arg, const char *uid);		/* evicted first. NULL: none is */
 	void (*reopened)(void *arg);			/* heal_avoids has fewer nodes than before: WAKE_RESERVE. NULL: nobody waits */
 	/* A placeholder or guard: in the way of nothing. NULL: there are none. */
@@ -53,7 +58,7 @@ struct heal;
 struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_settings *settings, struct limit *limit, struct events *events,
 		      struct metrics *stats, const struct heal_hooks *hooks);
 void heal_free(struct heal *h);				/* before the client and the events */
-void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* rates and `after`; enabled needs a restart */
+void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* enabled needs a restart */
 /*
  * Looks, and sends what is due. Call each turn once nodes and pods are listed, standing by too: a standby keeps its eyes open. `mesh` NULL: none.
  * Returns milliseconds until it is needed again, at most `most`.

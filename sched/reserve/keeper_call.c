@@ -176,7 +176,7 @@ static void clear_name(struct keeper *k, const struct pod *pod)
 }
 
 /* The server does not have it: what the cache has was never shown. */
-static void unmake(struct keeper *k, const char *name)
+static bool unmake(struct keeper *k, const char *name)
 {
 	struct reserve *r = k->reserve;
 	struct kept *kept = NULL;
@@ -186,10 +186,11 @@ static void unmake(struct keeper *k, const char *name)
 		if (STREQ(k->kept[i]->name, name) && kept_pod(k->kept[i]))
 			kept = k->kept[i];
 	if (!kept)
-		return;
+		return false;
 	r->hooks.wake(r->hooks.arg, cache_delete_pod(r->cache, kept->uid));
 	kept->lost = true;
 	kept_gone(kept);
+	return true;
 }
 
 static void on_asked(void *arg, const struct kube_response *response)
@@ -203,10 +204,8 @@ static void on_asked(void *arg, const struct kube_response *response)
 	} else if (pod) {
 		clear_name(k, pod);
 		pod_free(pod);
-	} else if (response->status == 404) {
-		unmake(k, c->name);
-	} else {
-		failed(c, response, "GET");
+	} else if (response->status != 404 || !unmake(k, c->name)) {
+		failed(c, response, "GET"); /* also where a 409 was a quota's, which somebody else wrote just then */
 	}
 }
 

@@ -207,6 +207,17 @@ static void begin_plan(struct reserve *r, const struct mesh *mesh, int64_t mono_
 		log_warn("no plan of the reserve can be made", FIELDS(LS("error", err.msg)));
 }
 
+/* A guard keeps everybody off its node until a plan says what is to be there: no time for a pause. */
+static bool is_any_waiting(const struct reserve *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->keeper_count; i++)
+		if (!r->keepers[i]->open && !r->keepers[i]->planned && keeper_guarded(r->keepers[i]))
+			return true;
+	return false;
+}
+
 static void poll_plan(struct reserve *r, int64_t mono_ms)
 {
 	struct plan plan = {0};
@@ -217,7 +228,7 @@ static void poll_plan(struct reserve *r, int64_t mono_ms)
 	case PLANNER_DONE:
 		take_plan(r, &plan, planner_took_ms(r->planner), mono_ms);
 		rest_ms = PLAN_TIMES * planner_took_ms(r->planner);
-		if (r->plan_next_ms < mono_ms + rest_ms)
+		if (r->plan_next_ms < mono_ms + rest_ms && !is_any_waiting(r))
 			r->plan_next_ms = mono_ms + rest_ms;
 		break;
 	case PLANNER_FAILED:

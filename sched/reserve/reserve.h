@@ -92,6 +92,8 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed);
 
 /* Healing knows that this node is dead, before Kubernetes says so: its covers are owed, and the refuges are opened at once. */
 void reserve_node_failed(struct reserve *r, const char *node);
+/* It hears of the node again. Else that would be known by the end of Kubernetes' taint, and where there was none after RESERVE_OWED_MS. */
+void reserve_node_back(struct reserve *r, const char *node);
 
 /* JSON for people and programs: covers, uncovered with reasons, rooms, overhead. Any thread. */
 void reserve_print(struct reserve *r, struct buf *out);

@@ -348,6 +348,8 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	k->plan_from = r->plan_serial + 1;
 	k->look_ms = 0;
 	r->dirty = true;
+	if (r->plan_next_ms > mono_ms + RESERVE_PLAN_MS) /* the guard keeps everybody off until then */
+		r->plan_next_ms = mono_ms + RESERVE_PLAN_MS;
 	r->hooks.wake(r->hooks.arg, WAKE_RESERVE);
 }
 
@@ -597,4 +599,15 @@ void reserve_node_failed(struct reserve *r, const char *node)
 		for (j = 0; j < r->keepers[i]->held_count; j++)
 			if (STREQ(r->keepers[i]->held[j]->cover.node, node) && !r->keepers[i]->held[j]->used && is_usable(r, r->keepers[i]->node))
 				open_keeper(r->keepers[i], mono_ms);
+}
+
+void reserve_node_back(struct reserve *r, const char *node)
+{
+	struct failed_node *f = r ? failed_find(r, node) : NULL;
+
+	if (!f)
+		return;
+	free(f->name);
+	*f = r->failed[--r->failed_count];
+	r->dirty = true;
 }

@@ -125,5 +125,6 @@ int main(void)
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	cmocka_set_test_filter(getenv("RESERVE_ONLY"));
 	return cmocka_run_group_tests_name("reserve", tests, NULL, NULL);
 }

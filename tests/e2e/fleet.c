@@ -318,6 +318,15 @@ static void say_log_end(struct fleet *f)
 	printf("%s\n", at ? at : "");
 }
 
+static void say_pods(const struct fleet *f)
+{
+	const cJSON *pod;
+
+	cJSON_ArrayForEach(pod, item_at(f->pods, "items"))
+		printf("# %s/%s on \"%s\", %.3f cpu%s%s\n", text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name"), text_at(pod, "spec.nodeName"),
+		       fit_request(pod, "cpu"), item_at(pod, "metadata.deletionTimestamp") ? ", ending" : "", is_over(pod) ? ", ended" : "");
+}
+
 int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s)
 {
 	int64_t from_ms = clock_mono_ms();
@@ -331,7 +340,9 @@ int64_t fleet_until(struct fleet *f, fleet_is *is, const char *what, int limit_s
 			auto_free char *reserve = sched_fetch(f->s, "/reserve", &status);
 
 			say_log_end(f);
-			fail_msg("not within %d s: %s\n%s", limit_s, what, reserve ? reserve : "");
+			say_pods(f);
+			printf("%s\n", reserve ? reserve : "");
+			fail_msg("not within %d s: %s", limit_s, what);
 		}
 		usleep(TURN_US);
 	}

@@ -180,6 +180,68 @@ static void a_node_dies_and_comes_back(void **state)
 	end(&w);
 }
 
+/* --- StatefulSets ---------------------------------------------------------------------------------------------------- */
+
+#define UNREACHABLE "{\"spec\":{\"taints\":[{\"key\":\"node.kubernetes.io/unreachable\",\"effect\":\"NoExecute\"}]}}"
+#define PODS "/api/v1/namespaces/default/pods/"
+
+static bool replica_is_gone(void *arg)
+{
+	return ward_writes(arg, "DELETE", "/pods/plain-0", NULL) > 0;
+}
+
+/* Events NodeDead whose note has this. */
+static int noted(struct ward *w, const char *text)
+{
+	auto_json cJSON *list = NULL;
+	const cJSON *event;
+	int count = 0;
+
+	sched_events(&w->h.s, "a", "NodeDead", 1);
+	list = standin_want(&w->h.s.api, 200, "GET", "/apis/events.k8s.io/v1/namespaces/default/events", NULL);
+	cJSON_ArrayForEach(event, item_at(list, "items"))
+		count += STREQ(text_at(event, "reason"), "NodeDead") && strstr(text_at(event, "note"), text);
+	return count;
+}
+
+/* The replica has gone the whole way; set-1, which somebody else has deleted, is past its grace period, too. */
+static void set_is_untouched(struct ward *w)
+{
+	assert_int_equal(ward_evicted(w, 1, 0), 1);
+	standin_do(&w->h.s.api, 200, "PATCH", "/api/v1/nodes/a", UNREACHABLE);
+	assert_true(test_wait(replica_is_gone, w, WAIT_MS));
+	usleep(2500000);
+	assert_int_equal(ward_evictions(w), 1);
+	assert_false(ward_is_ending(w, "set-0"));
+	assert_int_equal(ward_writes(w, "DELETE", "/pods/set-1", NULL), 1);
+	assert_string_equal(ward_taint(w, "a", OUT), "");
+	assert_string_equal(sched_log_field(&w->h.s, "\"msg\":\"node is dead\"", "stateful_left"), "2");
+	assert_int_equal(noted(w, "2 of StatefulSets left: they may still run there"), 1);
+}
+
+static void pods_of_stateful_sets_are_left_unless_it_is_allowed(void **state)
+{
+	struct ward w;
+
+	(void)state;
+	ward_begin(&w, "a b c d");
+	sched_start(&w.h.s, w.h.options);
+	ward_pod(&w, "plain-0", "a", WARD_REPLICA, "");
+	ward_pod(&w, "set-0", "a", WARD_STATEFUL, "");
+	ward_pod(&w, "set-1", "a", WARD_STATEFUL, "");
+	standin_do(&w.h.s.api, 200, "DELETE", PODS "set-1", "{}");
+	ward_ail(&w, "a", WARD_DEAD);
+	set_is_untouched(&w);
+	w.stateful_sets = true;
+	ward_rates(&w, 1000, 10000);
+	assert_true(test_wait(is_out, &w, WAIT_MS));
+	assert_int_equal(ward_evictions(&w), 2);
+	assert_int_equal(ward_writes(&w, "DELETE", "/pods/set-0", NULL), 1);
+	assert_int_equal(ward_writes(&w, "DELETE", "/pods/set-1", NULL), 2);
+	assert_int_equal(sched_events(&w.h.s, "a", "NodeDead", 1), 1);
+	end(&w);
+}
+
 /* --- what seems so --------------------------------------------------------------------------------------------------- */
 
 static void ail(struct ward *w, const char *nodes, int how)
@@ -278,7 +340,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
-		T(a_node_dies_and_comes_back), T(nothing_is_evicted_for_what_is_no_death), T(every_pod_is_evicted_once_whatever_is_lost_on_the_way),
+		T(a_node_dies_and_comes_back), T(pods_of_stateful_sets_are_left_unless_it_is_allowed), T(nothing_is_evicted_for_what_is_no_death),
+		T(every_pod_is_evicted_once_whatever_is_lost_on_the_way),
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -317,7 +317,7 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 struct victim {
 	struct shelter h;
 	char dead[64];
-	int64_t from;
+	int64_t from, until;		/* versions between which the room was owed */
 };
 
 static void victim_begin(struct victim *v)
@@ -340,14 +340,15 @@ static void victim_fails(struct victim *v, struct rng *r)
 
 static void victim_recovers(struct victim *v)
 {
-	come(&v->h, v->from, v->dead);
+	shelter_placed(&v->h);
+	v->until = shelter_version(&v->h);
 	shelter_revive(&v->h, v->dead);
 }
 
 static void victim_is_whole(struct victim *v)
 {
 	shelter_whole(&v->h);
-	shelter_judge(&v->h, 0, 0, 0, v->dead);
+	shelter_judge(&v->h, v->from, v->until, TENANT, v->dead);
 	shelter_mark(&v->h);
 }
 

@@ -118,7 +118,8 @@ void ward_ail(struct ward *w, const char *node, int how)
 void ward_rates(struct ward *w, int per_minute, int per_hour)
 {
 	auto_free char *text = xasprintf("reserve:\n  enabled: true\n  namespace: " SHELTER_NAMESPACE "\nhealing:\n  enabled: true\n  after: %dms\n"
-					 "  perMinute: %d\n  perHour: %d\n", WARD_AFTER_MS, per_minute, per_hour);
+					 "  perMinute: %d\n  perHour: %d\n%s", WARD_AFTER_MS, per_minute, per_hour,
+					 w->stateful_sets ? "  statefulSets: true\n" : "");
 
 	test_write(w->h.config, text);
 }

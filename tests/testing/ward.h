@@ -35,6 +35,7 @@ struct ward {
 	atomic_int witnesses;		/* of each node; -1: all others */
 	atomic_llong since_ms[WARD_NODES][3];	/* 0: it is well */
 	int64_t generation;
+	bool stateful_sets;		/* healing.statefulSets, from the next ward_rates on */
 };
 
 void ward_begin(struct ward *w, const char *nodes);
@@ -44,6 +45,7 @@ void ward_ail(struct ward *w, const char *node, int how);
 
 /* Members of metadata and spec of a pod on a node, in the namespace default: ward_pod(w, "x", "a", WARD_REPLICA, "\"app\":\"x\""). */
 #define WARD_REPLICA ",\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"rs\",\"uid\":\"rs-1\",\"controller\":true}]"
+#define WARD_STATEFUL ",\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"name\":\"set\",\"uid\":\"set-1\",\"controller\":true}]"
 #define WARD_DAEMON ",\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"name\":\"ds\",\"uid\":\"ds-1\",\"controller\":true}]"
 #define WARD_STATIC ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"a\",\"uid\":\"n-1\",\"controller\":true}]"
 void ward_pod(struct ward *w, const char *name, const char *node, const char *owner, const char *labels);

@@ -45,7 +45,7 @@ static void note_end(struct kube *k, struct kube_call *call)
 	(void)call;
 }
 
-/* All that were sent are answered so; how many there were of a method. */
+/* All that were sent are answered so; how many there were of a method. What is sent because of that waits for the next answer. */
 static size_t answer(const char *method, int status)
 {
 	size_t count = 0, i, all = request_count;
@@ -54,8 +54,8 @@ static size_t answer(const char *method, int status)
 		count += STREQ(requests[i].method, method);
 	for (i = 0; i < all; i++)
 		requests[i].done(requests[i].arg, &(struct kube_response){.status = status, .sent = true, .body = "", .retry_after_ms = -1});
-	assert_int_equal(request_count, all);
-	request_count = 0;
+	request_count -= all;
+	memmove(requests, requests + all, request_count * sizeof(*requests));
 	return count;
 }
 
@@ -165,6 +165,42 @@ static void a_right_is_of_one_namespace(void **state)
 	end(&s);
 }
 
+static void a_node_that_is_back_has_not_failed(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, "placeholder");
+	reserve_node_failed(s.reserve, "a");
+	assert_true(reserve_node_is_dead(s.reserve, "a"));
+	assert_true(keeper(&s)->open);
+	reserve_node_back(s.reserve, "b");
+	assert_true(reserve_node_is_dead(s.reserve, "a"));
+	reserve_node_back(s.reserve, "a");
+	assert_false(reserve_node_is_dead(s.reserve, "a"));
+	end(&s);
+}
+
+static void what_was_handed_over_is_planned_soon(void **state)
+{
+	struct stage s;
+	int64_t now = clock_mono_ms();
+
+	(void)state;
+	begin(&s, "guard");
+	reserve_node_failed(s.reserve, "a");
+	s.reserve->plan_next_ms = now + 500000;	/* the last plan took long */
+	rights_tick(s.reserve, now);
+	assert_true(keeper(&s)->open);
+	assert_int_equal(s.reserve->plan_next_ms, now + 500000);
+	now = clock_mono_ms() + RESERVE_OPEN_MS + 1;
+	rights_tick(s.reserve, now);
+	assert_false(keeper(&s)->open);
+	assert_true(keeper_closed(keeper(&s)));
+	assert_in_range(s.reserve->plan_next_ms, 0, now + RESERVE_PLAN_MS);
+	end(&s);
+}
+
 /* --- how long a room waits ------------------------------------------------------------------------------------------------ */
 
 static void a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after(void **state)
@@ -234,6 +270,31 @@ static void a_guard_whose_room_cannot_be_made_goes(void **state)
 	end(&s);
 }
 
+/* 409 is what a quota says, too, when somebody else has just written it: the name is free then. */
+static void a_conflict_without_a_pod_is_not_sent_again_at_once(void **state)
+{
+	static char node[] = "b";
+	struct plan_room room = {.node = node, .need = {.cpu_milli = 1500}, .pods = 1};
+	struct stage s;
+	int64_t now;
+
+	(void)state;
+	begin(&s, "placeholder");
+	s.reserve->plan = (struct plan){.rooms = &room, .room_count = 1};
+	keeper(&s)->planned = true;
+	now = clock_mono_ms();
+	keeper_tick(keeper(&s), now);
+	assert_int_equal(answer("POST", 409), 1);
+	assert_int_equal(answer("GET", 404), 1);
+	assert_true(keeper(&s)->tries > 0);
+	keeper_tick(keeper(&s), now);
+	assert_int_equal(request_count, 0);
+	keeper_tick(keeper(&s), now + 20000);
+	assert_int_equal(answer("POST", 403), 1);
+	s.reserve->plan = (struct plan){0};
+	end(&s);
+}
+
 /* Placeholders that a LimitRange or a webhook makes larger than what was asked for are too much as soon as they are there. */
 static void no_new_guard_comes_at_once_for_what_did_not_help(void **state)
 {
@@ -260,9 +321,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_right_is_of_one_namespace),
+		cmocka_unit_test(a_node_that_is_back_has_not_failed),
+		cmocka_unit_test(what_was_handed_over_is_planned_soon),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
+		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
 		cmocka_unit_test(no_new_guard_comes_at_once_for_what_did_not_help),
 	};
 

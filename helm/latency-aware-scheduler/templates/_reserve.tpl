@@ -41,7 +41,7 @@ A class is cluster-wide, and its value can never change, so one that is not the 
 {{- end }}
 {{- with .Values.healing }}
 {{- if .enabled }}
-{{- $_ := set $config "healing" (dict "enabled" true "after" .after "perMinute" (int64 .evictionsPerMinute) "perHour" (int64 .evictionsPerHour)) }}
+{{- $_ := set $config "healing" (dict "enabled" true "after" .after "perMinute" (int64 .evictionsPerMinute) "perHour" (int64 .evictionsPerHour) "statefulSets" .statefulSets) }}
 {{- end }}
 {{- end }}
 {{- toYaml $config }}
