@@ -247,6 +247,21 @@ static void make_pod(struct fleet *f, int i)
 	standin_do(&f->s->api, 201, "POST", "/api/v1/namespaces/default/pods", body);
 }
 
+/* The kubelets' part: where a node lives, what is to end does. */
+static void end_pods(struct fleet *f)
+{
+	const cJSON *pod;
+
+	cJSON_ArrayForEach(pod, item_at(f->pods, "items")) {
+		auto_free char *path = xasprintf("/api/v1/namespaces/%s/pods/%s?gracePeriodSeconds=0", text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name"));
+		auto_free char *body = xasprintf("{\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
+		int status;
+
+		if (item_at(pod, "metadata.deletionTimestamp") && node_of(pod) >= 0 && f->alive[node_of(pod)])
+			cJSON_Delete(standin_call(&f->s->api, "DELETE", path, body, &status));
+	}
+}
+
 static void make_missing(struct fleet *f)
 {
 	int have[FLEET_OWNERS] = {0}, i;
@@ -303,6 +318,7 @@ void fleet_turn(struct fleet *f)
 	cJSON_Delete(f->pods);
 	f->pods = standin_want(&f->s->api, 200, "GET", "/api/v1/pods", NULL);
 	judge(f, now_ms);
+	end_pods(f);
 	make_missing(f);
 }
 
