@@ -1,6 +1,7 @@
 /*
  * fleet.h - a small edge against a real control plane: nodes with Leases and a latency file that tell who is alive, and workloads whose pods have a latency
- * limit and opt in to the reserve. The test is what is not there: the ReplicaSet controller, the kubelets (their Leases, and the ends of pods), the merger, and the node controller.
+ * limit and opt in to the reserve. The test is what is not there: the ReplicaSet controller, the kubelets (their Leases, and the ends of pods), the merger, and
+ * the node controller.
  *
  *	struct fleet f;
  *	fleet_begin(&f, &s, seed);			nodes edge-0 .. and priorityClass; nothing runs yet
