@@ -253,8 +253,8 @@ static void end_pods(struct fleet *f)
 	const cJSON *pod;
 
 	cJSON_ArrayForEach(pod, item_at(f->pods, "items")) {
-		auto_free char *path = xasprintf("/api/v1/namespaces/%s/pods/%s?gracePeriodSeconds=0", text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name"));
-		auto_free char *body = xasprintf("{\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
+		auto_free char *path = xasprintf("/api/v1/namespaces/%s/pods/%s", text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name"));
+		auto_free char *body = xasprintf("{\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
 		int status;
 
 		if (item_at(pod, "metadata.deletionTimestamp") && node_of(pod) >= 0 && f->alive[node_of(pod)])

@@ -320,9 +320,10 @@ static double matrix_ms(const char *node, const char *client)
 	return column == NAMES_NONE ? -1 : (double)snap.client.rtt_us[names_find(&snap.nodes, node) * snap.clients.count + column] / 1e3;
 }
 
+/* A busy machine answers later, but never by so much that the nearest would be another. */
 static void is_about(double ms, double wanted)
 {
-	if (!(ms >= wanted && ms < wanted + 10))
+	if (!(ms >= wanted && ms < wanted + 30))
 		fail_msg("%g ms, wanted %g", ms, wanted);
 }
 

@@ -1,5 +1,6 @@
 #include "tests/testing/shelter.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,13 +141,29 @@ static const char *near_of(const cJSON *pod)
 	return annotation_of(pod, "latency-mesh.io/near") + strlen("node/");
 }
 
+static double node_events(struct shelter *h)
+{
+	return h->s.pid ? sched_metric(&h->s, "latency_sched_watch_events_total{resource=\"nodes\"}") : NAN;
+}
+
+/* Watches of nodes and of pods are two: a scheduler that knew of the new pods first would send them where the old ones were. */
+static void taint_and_tell(struct shelter *h, const char *node)
+{
+	double before = node_events(h);
+	int64_t until = clock_mono_ms() + 2000;
+
+	taint(h, node, true);
+	while (node_events(h) <= before && clock_mono_ms() < until)
+		usleep(5000);
+}
+
 int shelter_kill(struct shelter *h, const char *node)
 {
 	auto_json cJSON *list = all_pods(h);
 	const cJSON *pod;
 	int count = 0;
 
-	taint(h, node, true);
+	taint_and_tell(h, node);
 	cJSON_ArrayForEach(pod, item_at(list, "items")) {
 		auto_free char *name = NULL;
 
