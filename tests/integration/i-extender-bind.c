@@ -400,7 +400,8 @@ static void e15_open_bindings_are_answered_before_the_end(void **state)
 	(void)state;
 	begin(&a, options);
 	post_pod(&a, "web");
-	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":400,\"count\":1"));
+	assert_true(test_wait(has_one_pod, &a.s, 5000));
+	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1"));
 	send_bind_of(&a, "web", "b");
 	until_one_is_assumed(&a);
 	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
@@ -415,6 +416,7 @@ static void e15_told_twice_it_ends_at_once_and_says_what_it_left(void **state)
 	(void)state;
 	begin(&a, options);
 	post_pod(&a, "web");
+	assert_true(test_wait(has_one_pod, &a.s, 5000));
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000,\"count\":1"));
 	send_bind_of(&a, "web", "b");
 	until_one_is_assumed(&a);
