@@ -37,10 +37,19 @@ static void write_by_rename(const struct sched *s, const char *text)
 	assert_int_equal(rename(beside, s->file), 0);
 }
 
-/* Write, make the pod, look where it went: ROUNDS times, the best node alternating. */
+static double waits_expired(struct sched *s)
+{
+	return sched_metric(s, "latency_sched_reload_waits_expired_total");
+}
+
+/*
+ * Write, make the pod, look where it went: ROUNDS times, the best node alternating. On a machine that is too busy to read the file within the 100 ms that a
+ * decision waits for it (INTAKE_SETTLE_MS), the old one is used, and that is counted: so it may go a few times, and no other way.
+ */
 static void follow_the_file(struct sched *s, void (*write_file)(const struct sched *s, const char *text), bool new_generation)
 {
-	int i;
+	double expired = waits_expired(s);
+	int i, late = 0;
 
 	for (i = 0; i < ROUNDS; i++) {
 		const char *best = i % 2 ? "a" : "b";
@@ -50,8 +59,12 @@ static void follow_the_file(struct sched *s, void (*write_file)(const struct sch
 		snprintf(name, sizeof(name), "pod-%d", i);
 		write_file(s, text);
 		sched_pod(s, name, NEAR_T);
-		if (!STREQ(sched_where(s, name), best))
+		if (STREQ(sched_where(s, name), best))
+			continue;
+		if (!(waits_expired(s) > expired) || ++late > ROUNDS / 10)
 			fail_msg("round %d: on %s, not on %s", i, s->where, best);
+		expired = waits_expired(s);
+		printf("# round %d: the machine was too slow for the 100 ms that a decision waits\n", i);
 	}
 }
 
