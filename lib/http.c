@@ -374,6 +374,22 @@ static void set_defaults(struct http_settings *s)
 	s->threads = s->threads ? s->threads : THREADS;
 }
 
+/*
+ * MHD_quiesce_daemon would do the same, but in 0.9.75 it and a worker may both take the socket out of epoll, and the second one ends the process.
+ */
+static enum MHD_Result accept_unless_stopping(void *arg, const struct sockaddr *address, socklen_t len)
+{
+	struct http_server *server = arg;
+	bool stopping;
+
+	(void)address;
+	(void)len;
+	pthread_mutex_lock(&server->lock);
+	stopping = server->stopping;
+	pthread_mutex_unlock(&server->lock);
+	return stopping ? MHD_NO : MHD_YES;
+}
+
 /* On the socket that we hold: another one can follow it there. NULL: it does not start. */
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
@@ -383,7 +399,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 
 	if (s->tls)
 		http_tls_options(tls);
-	return MHD_start_daemon(flags | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+	return MHD_start_daemon(flags | MHD_ALLOW_SUSPEND_RESUME, 0, accept_unless_stopping, server, on_request, server, MHD_OPTION_LISTEN_SOCKET,
 				server->listen_fd, MHD_OPTION_ARRAY, tls, MHD_OPTION_THREAD_POOL_SIZE, s->threads, MHD_OPTION_CONNECTION_LIMIT, s->connections,
 				MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->per_address, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
@@ -443,7 +459,6 @@ void http_stop(struct http_server *server)
 {
 	if (!server)
 		return;
-	MHD_quiesce_daemon(server->daemon);
 	wait_for_deferred(server);
 	MHD_stop_daemon(server->daemon);
 	free_server(server);
