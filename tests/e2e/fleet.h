@@ -55,7 +55,7 @@ const char *const *fleet_options(struct fleet *f);
 
 /*
  * One turn: Leases and the latency file as the nodes that are alive would have them, unreachable taints, a list of all pods, and the pods that controllers
- * make anew. Fails the test where two pods of the fleet have one name, or one is on a node that is farther than its limit.
+ * make anew. Fails the test where an owner has more pods than it wants, or one of them is on a node that is farther than its limit.
  */
 void fleet_turn(struct fleet *f);
 typedef bool fleet_is(struct fleet *f);
