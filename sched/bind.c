@@ -149,11 +149,11 @@ static void on_posted(void *arg, const struct kube_response *response)
 	int status = response->status;
 
 	answered(o);
-	if (status < 200 || status > 299)
+	if (!kube_success(response))
 		kube_status_text(response, o->reason, sizeof(o->reason));
 	o->answered = status != 0;
 	o->refused = status == 409;
-	if (status >= 200 && status <= 299) {
+	if (kube_success(response)) {
 		end(o, BIND_BOUND);
 	} else if (seen_on_a_node(o)) {
 		return;

@@ -158,7 +158,7 @@ static void note_problem(struct elect *e, enum step_verb verb, const struct kube
 {
 	char text[300];
 
-	if (response->status >= 200 && response->status <= 299) {
+	if (kube_success(response)) {
 		if (verb != STEP_GET)
 			e->said_problem[0] = '\0';
 	} else if (response->status != 409 && response->status != 404) {
@@ -171,7 +171,7 @@ static void on_answer(void *arg, const struct kube_response *response)
 {
 	struct elect *e = arg;
 	struct lease lease = {0};
-	bool success = response->status >= 200 && response->status <= 299;
+	bool success = kube_success(response);
 	bool readable = false;
 	struct lm_err err;
 

@@ -179,7 +179,7 @@ static void on_answer(void *arg, const struct kube_response *response)
 {
 	struct entry *e = arg;
 	struct outbox *o = e->box;
-	bool fine = (response->status >= 200 && response->status <= 299) || (response->status == 409 && !e->letter.prepare);
+	bool fine = kube_success(response) || (response->status == 409 && !e->letter.prepare);
 	int64_t base_ms = is_refusal(response) ? BACKOFF_REFUSED_MS : BACKOFF_MS;
 
 	e->line->flight--;

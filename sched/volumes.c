@@ -193,7 +193,7 @@ static void on_patched(void *arg, const struct kube_response *response)
 	o->call = NULL;
 	o->volumes->flight--;
 	o->answered = response->status != 0;
-	if (response->status >= 200 && response->status <= 299) {
+	if (kube_success(response)) {
 		step_done(o);
 		return;
 	}

@@ -57,6 +57,11 @@ struct kube_response {
 	struct lm_err error;		/* when status is 0: LM_UNAVAILABLE with the reason, TLS reasons exact */
 };
 
+static inline bool kube_success(const struct kube_response *response)
+{
+	return response->status >= 200 && response->status <= 299;
+}
+
 typedef void kube_done(void *arg, const struct kube_response *response);
 /* For streams: called with bytes as they come when the status is 200; false ends the call (then kube_done with status 0). */
 typedef bool kube_chunk(void *arg, const char *bytes, size_t len);

@@ -116,6 +116,16 @@ struct node *node_parse(const cJSON *object, struct lm_err *err)
 	return node;
 }
 
+int64_t node_find_taint(const struct node *node, const char *key)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->taint_count; i++)
+		if (STREQ(node->taints[i].key, key))
+			return i;
+	return -1;
+}
+
 void node_free(struct node *node)
 {
 	uint32_t i;

@@ -52,5 +52,6 @@ struct node {
 
 struct node *node_parse(const cJSON *object, struct lm_err *err);
 void node_free(struct node *node);
+int64_t node_find_taint(const struct node *node, const char *key);	/* its place in the list; -1: it has none */
 
 #endif

@@ -121,11 +121,6 @@ static void later(struct leaver *l, const struct kube_response *r)
 	l->next_ms = clock_mono_ms() + kube_backoff_ms(l->tries++, BACKOFF_MS, BACKOFF_MAX_MS, r->retry_after_ms);
 }
 
-static bool is_fine(const struct kube_response *r)
-{
-	return r->status >= 200 && r->status <= 299;
-}
-
 static bool is_unknown(const struct kube_response *r)
 {
 	return r->status == 0 ? r->sent : r->status == 408 || r->status >= 500;
@@ -167,7 +162,7 @@ static void on_evicted(void *arg, const struct kube_response *r)
 	struct leaver *l = arg;
 
 	answered(l);
-	if (is_fine(r)) {
+	if (kube_success(r)) {
 		count(l, EVICT_EVICTED);
 		say(l, "pod evicted");
 		l->taken_ms = clock_mono_ms();
@@ -197,10 +192,10 @@ static void on_deleted(void *arg, const struct kube_response *r)
 
 	answered(l);
 	later(l, r);
-	if (is_fine(r) || status == 404 || status == 409) {
-		count(l, is_fine(r) ? EVICT_DELETED : EVICT_GONE);
+	if (kube_success(r) || status == 404 || status == 409) {
+		count(l, kube_success(r) ? EVICT_DELETED : EVICT_GONE);
 		l->next_ms = clock_mono_ms() + GONE_MS;
-		if (is_fine(r))
+		if (kube_success(r))
 			say(l, "pod of a dead node deleted: its grace period is over and nobody is there to end it");
 		return;
 	}

@@ -63,32 +63,21 @@ void outofservice_free(struct outofservice *o)
 
 /* --- what a node has ------------------------------------------------------------------------------------------------- */
 
-/* Its place in the list; -1: it has none. */
-static int64_t find_taint(const struct node *node, const char *key)
-{
-	uint32_t i;
-
-	for (i = 0; i < node->taint_count; i++)
-		if (STREQ(node->taints[i].key, key))
-			return i;
-	return -1;
-}
-
 bool outofservice_is_set(const struct node *node)
 {
-	return find_taint(node, OUTOFSERVICE_KEY) >= 0;
+	return node_find_taint(node, OUTOFSERVICE_KEY) >= 0;
 }
 
 bool outofservice_is_ours(const struct node *node)
 {
-	int64_t at = find_taint(node, OUTOFSERVICE_KEY);
+	int64_t at = node_find_taint(node, OUTOFSERVICE_KEY);
 
 	return at >= 0 && STREQ(node->taints[at].value, OUTOFSERVICE_VALUE);
 }
 
 bool node_is_unreachable(const struct node *node)
 {
-	return find_taint(node, UNREACHABLE_KEY) >= 0;
+	return node_find_taint(node, UNREACHABLE_KEY) >= 0;
 }
 
 /* --- patches --------------------------------------------------------------------------------------------------------- */
@@ -126,7 +115,7 @@ static void on_patched(void *arg, const struct kube_response *r)
 	char text[300];
 
 	p->call = NULL;
-	if (r->status >= 200 && r->status <= 299) {
+	if (kube_success(r)) {
 		p->tries = 0;
 		p->next_ms = now + SEEN_MS;
 		log_info(p->set ? "node is out of service: its volumes can be detached" : "node is back in service", FIELDS(LS("node", p->node)));
@@ -163,7 +152,7 @@ static void set_body(const struct node *node, struct buf *b)
 /* The tests of key and value are for a list that has taints which node_parse does not know. */
 static void clear_body(const struct node *node, struct buf *b)
 {
-	int64_t at = find_taint(node, OUTOFSERVICE_KEY);
+	int64_t at = node_find_taint(node, OUTOFSERVICE_KEY);
 	auto_free char *path = xasprintf("/spec/taints/%lld", (long long)at);
 	auto_free char *key = xasprintf("%s/key", path), *value = xasprintf("%s/value", path);
 

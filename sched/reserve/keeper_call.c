@@ -99,11 +99,6 @@ void calls_free(struct reserve *r)
 
 /* --- answers ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_fine(const struct kube_response *response)
-{
-	return response->status >= 200 && response->status <= 299;
-}
-
 static void failed(const struct call *c, const struct kube_response *response, const char *what)
 {
 	struct keeper *k = c->keeper;
@@ -197,7 +192,7 @@ static void on_asked(void *arg, const struct kube_response *response)
 {
 	auto_call struct call *c = ended(arg);
 	struct keeper *k = c->keeper;
-	struct pod *pod = is_fine(response) ? pod_of(response) : NULL;
+	struct pod *pod = kube_success(response) ? pod_of(response) : NULL;
 
 	if (pod && is_good(k, pod)) {
 		take(k, pod, true);
@@ -220,7 +215,7 @@ static void on_posted(void *arg, const struct kube_response *response)
 {
 	auto_call struct call *c = ended(arg);
 	struct keeper *k = c->keeper;
-	struct pod *pod = is_fine(response) ? pod_of(response) : NULL;
+	struct pod *pod = kube_success(response) ? pod_of(response) : NULL;
 
 	if (pod && is_good(k, pod)) {
 		take(k, pod, false);
@@ -240,7 +235,7 @@ static void on_deleted(void *arg, const struct kube_response *response)
 	struct keeper *k = c->keeper;
 	struct kept *kept = kept_find(k->reserve, c->uid);
 
-	if (!is_fine(response) && response->status != 404 && response->status != 409) {
+	if (!kube_success(response) && response->status != 404 && response->status != 409) {
 		failed(c, response, "DELETE");
 		return;
 	}
@@ -255,13 +250,13 @@ static void on_patched(void *arg, const struct kube_response *response)
 	auto_call struct call *c = ended(arg);
 	struct keeper *k = c->keeper;
 	struct kept *kept = kept_find(k->reserve, c->uid);
-	struct pod *pod = is_fine(response) ? pod_of(response) : NULL;
+	struct pod *pod = kube_success(response) ? pod_of(response) : NULL;
 
 	if (pod && kept && !kept->gone && !kept->lost)
 		take(k, steal(&pod), false);
 	else if ((response->status == 404 || response->status == 422) && kept)
 		kept_gone(kept);
-	else if (!is_fine(response))
+	else if (!kube_success(response))
 		failed(c, response, "PATCH");
 	pod_free(pod);
 }

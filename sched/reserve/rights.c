@@ -194,15 +194,8 @@ void held_print(const struct keeper *k, struct buf *out)
 
 static bool is_tainted(const struct node *node)
 {
-	static const char *const keys[] = {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready", "node.kubernetes.io/out-of-service"};
-	uint32_t i;
-	size_t j;
-
-	for (i = 0; i < node->taint_count; i++)
-		for (j = 0; j < ARRAY_SIZE(keys); j++)
-			if (STREQ(node->taints[i].key, keys[j]))
-				return true;
-	return false;
+	return node_find_taint(node, "node.kubernetes.io/unreachable") >= 0 || node_find_taint(node, "node.kubernetes.io/not-ready") >= 0 ||
+	       node_find_taint(node, "node.kubernetes.io/out-of-service") >= 0;
 }
 
 static const struct node *node_of(const struct reserve *r, const char *name)
