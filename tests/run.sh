@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh quick|all|e2e|cluster|nightly: builds and runs the tests, a line for each program, the end of the log of each that failed, and as its last
-# line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in TEST_LOGS (build/logs).
+# line `N passed, N failed`. Exit status 0 when none failed. Logs are kept in TEST_LOGS (build/logs). What fails while others run beside it is LATER: it runs once
+# more when they have ended (see put_off), and the last line but one names it.
 #   quick     what $BUILD holds: units, properties, integration
 #   all       the same with gcc, AddressSanitizer and UBSan, ThreadSanitizer (what takes longest with a sanitizer runs every night alone); clang, warning-free;
 #             headers alone; a short fuzzing; the laboratory
@@ -27,7 +28,7 @@ slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prome
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
 once='i-prometheus|i-merge-(names|prometheus)|i-reserve|i-reserve-show|i-heal'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
-nightly_threads='i-(replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
+nightly_threads='i-(heal-many|replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
 nightly_address='i-(replay|thousand|elect)|u-herding'
 
@@ -54,12 +55,42 @@ one() {
 	[ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
 	[ $((passed + failed + skipped)) -gt 0 ] || failed=1
 	[ $status -ne 124 ] && [ $status -ne 137 ] || echo "# still running after $limit_s s" >>"$log"
-	echo "$passed $failed $skipped" >>"$logs/results"
-	printf '%-6s %-14s %-26s %4d passed  %3d s\n' "$([ "$failed" = 0 ] && echo ok || echo FAILED)" "$variant" "$name" "$passed" $(($(date +%s) - begin))
+	if [ "$failed" != 0 ] && put_off "$log" $status "$@"; then verdict=LATER; else
+		echo "$passed $failed $skipped" >>"$logs/results"
+		verdict=$([ "$failed" = 0 ] && echo ok || echo FAILED)
+	fi
+	printf '%-6s %-14s %-26s %4d passed  %3d s\n' "$verdict" "$variant" "$name" "$passed" $(($(date +%s) - begin))
 	if [ "$failed" != 0 ]; then
 		echo "       $failed failed (exit status $status), $log:"
 		{ grep -E '^not ok|ERROR|error:|WARNING: ThreadSanitizer|runtime error' "$log" | head -n 15; tail -n 25 "$log"; } | sed 's/^/       | /'
 	fi
+}
+
+# put_off LOG STATUS PROGRAM...: a test that failed beside others is run once more by `again`, with the same seed, where AGAIN names the list. What no load
+# explains is a failure at once: a finding of a sanitizer or of valgrind, and a crash.
+put_off() {
+	[ -n "${AGAIN:-}" ] || return 1
+	[ "$2" -le 128 ] || [ "$2" -eq 137 ] || return 1
+	! grep -qE 'Sanitizer|runtime error|^==[0-9]+==' "$1" || return 1
+	kept=${1%.log}-first.log seed=$(sed -n 's/^# seed \([0-9][0-9]*\)$/\1/p' "$1" | head -n 1)
+	shift 2
+	mv "$log" "$kept" && log=$kept
+	echo "${BUILD:-build/gcc} ${LABEL:--} ${TEST_ROUNDS:-100} $limit_s ${seed:--} $*" >>"$AGAIN"
+}
+
+# again: what was put off, alone and in turn; it passes now or has failed. More than a few at once are no accident: they are failures unseen.
+again() {
+	[ -s "${AGAIN:-}" ] || return 0
+	list=$AGAIN AGAIN=
+	few=$(($(wc -l <"$list") <= 4))
+	[ $few = 1 ] || echo "too many programs failed for accidents of a busy machine: none is run again"
+	while read -r build label rounds limit seed program; do
+		[ $few = 1 ] || { echo "0 1 0" >>"$logs/results"; continue; }
+		[ "$label" != - ] || label=
+		[ "$seed" != - ] || seed=
+		echo "$program" >>"$logs/repeated"
+		env BUILD="$build" LABEL="$label" TEST_ROUNDS="$rounds" TEST_TIMEOUT="$limit" ${seed:+TEST_SEED="$seed"} tests/run.sh one $program </dev/null
+	done <"$list"
 }
 
 # A build step counts as a test: that it is free of warnings is one.
@@ -164,6 +195,7 @@ fuzzing() {
 all() {
 	build "gcc, hardened, warning-free" CC=gcc tests lab-tools || return 1
 	laboratory &
+	export AGAIN="$logs/again"
 	beside address_build; address=$!
 	suite build/gcc
 	wait $address; address=$?
@@ -174,14 +206,18 @@ all() {
 	beside fuzzing
 	[ $threads -ne 0 ] || suite build/gcc-thread "$threaded" "$once|$nightly_threads"
 	wait
+	again
+	unset AGAIN
 }
 
 # lane NAME PROGRAMS: one after the other in a control plane of their own
 lane() {
-	out=build/e2e/$1; shift
+	out=build/e2e/$1 again=$logs/again-$1; shift
 	[ $# -gt 0 ] || return 0
-	tests/e2e/cluster.sh --out "$out" --kubernetes "$KUBERNETES" --limit "${E2E_LIMIT:-1200}" \
-		sh -c 'for program; do TEST_TIMEOUT=${TEST_TIMEOUT:-600} LATENCY_API=$KUBECONFIG tests/run.sh one "build/gcc/tests/$program"; done' lane "$@" || echo "0 1 0" >>"$logs/results"
+	AGAIN=$again TEST_TIMEOUT=${TEST_TIMEOUT:-600} tests/e2e/cluster.sh --out "$out" --kubernetes "$KUBERNETES" --limit "${E2E_LIMIT:-1200}" sh -c '
+		export LATENCY_API=$KUBECONFIG
+		for program; do tests/run.sh one "build/gcc/tests/$program"; done
+		tests/run.sh again' lane "$@" || echo "0 1 0" >>"$logs/results"
 }
 
 # end_to_end [NAMES]: the client's suite and the programs in three control planes at once, two of which have what mostly waits
@@ -266,7 +302,11 @@ if [ "$mode" = one ]; then
 	one "$@"
 	exit 0
 fi
-case $mode in quick | all | e2e | cluster | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 11 >&2; exit 64 ;; esac
+if [ "$mode" = again ]; then
+	again
+	exit 0
+fi
+case $mode in quick | all | e2e | cluster | nightly) ;; *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 12 >&2; exit 64 ;; esac
 mkdir -p "$logs"
 rm -f "$logs"/*
 : >"$logs/results"
@@ -278,5 +318,6 @@ quick) suite "${BUILD:-build/gcc}" ;;
 all) tests/deps.sh && all ;;
 nightly) tests/deps.sh && nightly ;;
 esac
+[ ! -s "$logs/repeated" ] || echo "run again after all others, with the same seed: $(tr '\n' ' ' <"$logs/repeated")"
 [ -s "$logs/results" ] || { echo "0 passed, 1 failed"; exit 1; }
 awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed", p, f; if (s) printf ", %d skipped", s; print ""; exit f > 0 }' "$logs/results"
