@@ -161,7 +161,7 @@ static void on_posted(void *arg, const struct kube_response *response)
 		o->next_ms = clock_mono_ms(); /* why is asked at once */
 	} else if (status == 404) {
 		end(o, BIND_LOST);
-	} else if (status == 0 ? response->sent : status == 408 || status == 429 || status >= 500) {
+	} else if (kube_fate_unknown(response) || status == 429) {
 		o->unknown_ms = clock_mono_ms();
 		ask_later(o, response->retry_after_ms);
 	} else if (!certain(o)) {

@@ -171,8 +171,7 @@ static bool later(const struct entry *e, const struct kube_response *r)
 		return e->tries < OUTBOX_TRIES_REFUSED;
 	if (e->tries >= OUTBOX_TRIES)
 		return false;
-	return r->status == 0 || r->status == 408 || r->status == 429 || r->status >= 500 ||
-		((r->status == 409 || r->status == 422) && e->letter.prepare);
+	return kube_may_pass(r) || ((r->status == 409 || r->status == 422) && e->letter.prepare);
 }
 
 static void on_answer(void *arg, const struct kube_response *response)

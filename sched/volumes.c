@@ -178,13 +178,6 @@ static void take_reason(struct open_pod *o, const struct kube_response *response
 		kube_status_text(response, o->reason, sizeof(o->reason));
 }
 
-static bool is_unknown(const struct kube_response *response)
-{
-	int status = response->status;
-
-	return status == 0 ? response->sent : status == 408 || status == 429 || status >= 500;
-}
-
 static void on_patched(void *arg, const struct kube_response *response)
 {
 	struct open_pod *o = arg;
@@ -202,7 +195,7 @@ static void on_patched(void *arg, const struct kube_response *response)
 		o->phase = SETTLING;
 		o->settle_by_ms = now + VOLUMES_SEEN_MS;
 		o->next_ms = 0;
-	} else if (is_unknown(response)) {
+	} else if (kube_fate_unknown(response) || response->status == 429) {
 		o->next_ms = now + kube_backoff_ms(o->tries++, BACKOFF_MS, BACKOFF_MAX_MS, response->retry_after_ms);
 	} else {
 		end(o, VOLUMES_FAILED);

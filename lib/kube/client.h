@@ -62,6 +62,18 @@ static inline bool kube_success(const struct kube_response *response)
 	return response->status >= 200 && response->status <= 299;
 }
 
+/* Of a write: the server may have carried it out. (A 429 comes before anything is done.) */
+static inline bool kube_fate_unknown(const struct kube_response *response)
+{
+	return response->status == 0 ? response->sent : response->status == 408 || response->status >= 500;
+}
+
+/* The same request may well be answered otherwise in a while: nobody answered, or a server without time or in trouble. */
+static inline bool kube_may_pass(const struct kube_response *response)
+{
+	return response->status == 0 || response->status == 408 || response->status == 429 || response->status >= 500;
+}
+
 typedef void kube_done(void *arg, const struct kube_response *response);
 /* For streams: called with bytes as they come when the status is 200; false ends the call (then kube_done with status 0). */
 typedef bool kube_chunk(void *arg, const char *bytes, size_t len);

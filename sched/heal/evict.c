@@ -121,11 +121,6 @@ static void later(struct leaver *l, const struct kube_response *r)
 	l->next_ms = clock_mono_ms() + kube_backoff_ms(l->tries++, BACKOFF_MS, BACKOFF_MAX_MS, r->retry_after_ms);
 }
 
-static bool is_unknown(const struct kube_response *r)
-{
-	return r->status == 0 ? r->sent : r->status == 408 || r->status >= 500;
-}
-
 /* Of a 429: is it the pod's PodDisruptionBudget, or has the server no time? */
 static bool is_budget_of_pod(const struct kube_response *r)
 {
@@ -169,7 +164,7 @@ static void on_evicted(void *arg, const struct kube_response *r)
 		l->tries = 0;
 		return;
 	}
-	l->unknown |= is_unknown(r);
+	l->unknown |= kube_fate_unknown(r);
 	give_back(l);
 	later(l, r);
 	if (r->status == 404 || r->status == 409) {
@@ -180,7 +175,7 @@ static void on_evicted(void *arg, const struct kube_response *r)
 	} else {
 		count(l, EVICT_FAILED);
 		say_refused(l, "a pod of a dead node cannot be evicted", r);
-		if (r->status >= 400 && r->status != 408 && r->status != 429 && r->status < 500)
+		if (!kube_may_pass(r))
 			l->next_ms = clock_mono_ms() + REFUSED_MS;
 	}
 }
@@ -201,7 +196,7 @@ static void on_deleted(void *arg, const struct kube_response *r)
 	}
 	count(l, EVICT_FAILED);
 	say_refused(l, "a pod of a dead node cannot be deleted", r);
-	if (status >= 400 && status != 408 && status != 429 && status < 500)
+	if (!kube_may_pass(r))
 		l->next_ms = clock_mono_ms() + REFUSED_MS;
 }
 

@@ -1,6 +1,6 @@
 /*
  * keeper.h - one node's room as the API has it: which placeholders and guard are there, and the requests that bring them to what keeper_step.h says.
- * Private to the reserve: keeper.c (what is there, what is due) and keeper_call.c (requests and their answers).
+ * Private to the reserve: kept.c (what is there), keeper.c (what is due) and keeper_call.c (requests and their answers).
  *
  * One round of requests at a time for a node; what is next follows from what is there after it. So nothing has to be known of a request whose answer
  * was lost: what it was for is found undone, and sent again. A name that is there already (409) is looked at: it is ours, ended, or somebody else's.
@@ -10,7 +10,7 @@
 
 #include "sched/reserve/reserve_private.h"
 
-/* --- keeper.c --- */
+/* --- kept.c --- */
 struct kept *kept_find(const struct reserve *r, const char *uid);
 const struct pod *kept_pod(const struct kept *kept);	/* NULL: it is not there any more */
 void kept_gone(struct kept *kept);			/* the server said so; may free it */

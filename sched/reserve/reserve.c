@@ -51,6 +51,8 @@ void reserve_free(struct reserve *r)
 	planner_free(r->planner);
 	standing_close(r);
 	calls_free(r);
+	held_free(r);
+	failed_free(r);
 	rights_free(r);
 	keepers_free(r);
 	plan_free(&r->plan);
@@ -339,7 +341,7 @@ void reserve_seen(struct reserve *r, const char *uid)
 	else if (kept)
 		keeper_lost(kept);
 	else
-		held_seen(r, uid);
+		rights_seen(r, uid);
 }
 
 bool reserve_covers(const struct reserve *r, const char *uid)

@@ -1,6 +1,6 @@
 /*
- * reserve_private.h - the reserve's own state. Private to reserve.c (plans, the loop's side), rights.c (covers, who may go where) and keeper.c (the API's
- * objects of one node), and to what reports it.
+ * reserve_private.h - the reserve's own state. Private to reserve.c (plans, the loop's side), held.c, failed.c and rights.c (covers, dead nodes, who may go
+ * where) and kept.c and keeper.c (the API's objects of one node), and to what reports it.
  */
 #ifndef SCHED_RESERVE_RESERVE_PRIVATE_H
 #define SCHED_RESERVE_RESERVE_PRIVATE_H
@@ -127,18 +127,20 @@ struct reserve {
 	size_t lifted_count, lifted_room;
 };
 
-/* --- keeper.c --- */
+/* --- kept.c --- */
 struct keeper *keeper_find(const struct reserve *r, const char *node);	/* NULL: none */
 struct keeper *keeper_need(struct reserve *r, const char *node);
-struct keeper_facts keeper_facts(const struct keeper *k, int64_t mono_ms, struct room_change *change);	/* `change` is to be freed */
-bool keeper_guarded(const struct keeper *k);
 /* The pod is a placeholder or guard: of this keeper, from now on. `shown`: by the watch. */
 void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role, bool shown);
 void keeper_lost(struct kept *kept);				/* the cache does not have it any more */
+void keepers_free(struct reserve *r);
+
+/* --- keeper.c --- */
+struct keeper_facts keeper_facts(const struct keeper *k, int64_t mono_ms, struct room_change *change);	/* `change` is to be freed */
+bool keeper_guarded(const struct keeper *k);
 bool keeper_closed(const struct keeper *k);			/* for our own decisions */
 /* Begins what is due. Returns when it has to be looked at again. */
 int64_t keeper_tick(struct keeper *k, int64_t mono_ms);
-void keepers_free(struct reserve *r);
 
 const struct plan_room *keeper_wanted(const struct keeper *k);	/* by the newest plan; NULL: nothing */
 
@@ -151,14 +153,27 @@ int64_t standing_tick(struct reserve *r, int64_t mono_ms);	/* about once a secon
 /* --- reserve.c --- */
 void reserve_opened(struct keeper *k);				/* who waits for it may come */
 
-/* --- rights.c --- */
+/* --- held.c: the covers that stand in the cluster --- */
 struct held *held_find(const struct reserve *r, const char *uid);
 void held_read(struct keeper *k);				/* the annotations of its pods, anew */
 void held_print(const struct keeper *k, struct buf *out);	/* an annotation of what is held there and not used */
-void held_seen(struct reserve *r, const char *uid);
+void held_look(struct reserve *r, struct held *h, int64_t mono_ms);	/* is its pod where it was? */
+void held_untake(struct held *h);				/* whoever was to go there does not */
+void held_free(struct reserve *r);				/* before the keepers */
+
+/* --- failed.c: nodes that are dead --- */
+bool reserve_node_is_dead(const struct reserve *r, const char *name);	/* gone, tainted as such by Kubernetes, or said so by healing */
+bool reserve_node_is_usable(const struct reserve *r, const char *name);	/* by who comes for room there */
+struct failed_node *failed_find(const struct reserve *r, const char *name);	/* said so by healing; NULL: not */
+bool failed_add(struct reserve *r, const char *name, int64_t mono_ms);	/* false: it was said before, and now again */
+bool failed_remove(struct reserve *r, const char *name);	/* false: it was not said */
+void failed_tick(struct reserve *r, int64_t mono_ms);		/* those that are back are forgotten */
+void failed_free(struct reserve *r);
+
+/* --- rights.c: who comes for room --- */
+void rights_seen(struct reserve *r, const char *uid);		/* the pod was added, changed or removed */
 /* Its room stays as it is: it is handed over, or somebody may come for it. */
 bool keeper_frozen(const struct keeper *k, int64_t mono_ms);
-bool reserve_node_is_dead(const struct reserve *r, const char *node);	/* gone, tainted as such by Kubernetes, or said so by healing */
 void rights_adopt(struct reserve *r, int64_t mono_ms);		/* once, when everything was listed */
 void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over */
 void rights_free(struct reserve *r);

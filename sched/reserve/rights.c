@@ -1,4 +1,4 @@
-/* What is promised, as annotations say it, and which pod may go where. */
+/* Which pod may go where: who comes for a room, when it is opened, and when it is closed again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,245 +7,7 @@
 #include "lib/mem.h"
 #include "sched/reserve/keeper.h"
 
-#define SAY_AGAIN_MS 60000
 #define YOUNG_MS 10000		/* rights_adopt: a second of the API's times, and what controllers and watches take */
-
-/* --- covers as they stand in the cluster ------------------------------------------------------------------------------ */
-
-static bool same_uid(const void *item, const void *key)
-{
-	return STREQ(((const struct held *)item)->cover.uid, key);
-}
-
-struct held *held_find(const struct reserve *r, const char *uid)
-{
-	return table_find(&r->held, hash_text(HASH_START, uid), same_uid, uid);
-}
-
-static void release_cover(struct cover *c)
-{
-	free(c->uid);
-	free(c->namespace_);
-	free(c->name);
-	free(c->owner_uid);
-	free(c->node);
-	free(c->refuge);
-}
-
-static void copy_cover(const struct cover *from, struct cover *to)
-{
-	*to = (struct cover){.uid = xstrdup(from->uid), .namespace_ = xstrdup(from->namespace_), .name = xstrdup(from->name),
-			     .owner_uid = xstrdup(from->owner_uid), .node = xstrdup(from->node), .refuge = xstrdup(from->refuge)};
-}
-
-static void attach(struct keeper *k, struct held *h)
-{
-	grow(&k->held, &k->held_room, k->held_count + 1, sizeof(struct held *));
-	k->held[k->held_count++] = h;
-	h->keeper = k;
-}
-
-static void detach(struct held *h)
-{
-	struct keeper *k = h->keeper;
-	size_t i;
-
-	for (i = 0; k->held[i] != h; i++)
-		;
-	k->held[i] = k->held[--k->held_count];
-}
-
-static void untake(struct held *h)
-{
-	if (!h->taken_by)
-		return;
-	h->keeper->reserve->taken -= !h->used;
-	free(h->taken_by);
-	h->taken_by = NULL;
-}
-
-static void forget(struct reserve *r, struct held *h)
-{
-	if (!h->used && h->gone_ms >= 0 && reserve_node_is_dead(r, h->cover.node))
-		metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_EXPIRED, 1);
-	r->gone -= h->gone_ms >= 0;
-	untake(h);
-	detach(h);
-	table_remove(&r->held, hash_text(HASH_START, h->cover.uid), h);
-	release_cover(&h->cover);
-	free(h);
-}
-
-void rights_free(struct reserve *r)
-{
-	size_t i;
-
-	for (i = 0; i < r->keeper_count; i++)
-		while (r->keepers[i]->held_count)
-			forget(r, r->keepers[i]->held[0]);
-	table_free(&r->held);
-	for (i = 0; i < r->denied_count; i++)
-		free(r->denied[i]);
-	free(r->denied);
-	for (i = 0; i < r->failed_count; i++)
-		free(r->failed[i].name);
-	free(r->failed);
-}
-
-/* Is its pod where it was? */
-static void look_at_pod(struct reserve *r, struct held *h, int64_t mono_ms)
-{
-	const struct cached_pod *cached = cache_find_pod(r->cache, h->cover.uid);
-
-	bool there = cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node);
-
-	if (there == (h->gone_ms < 0))
-		return;
-	h->gone_ms = there ? -1 : mono_ms;
-	if (there)
-		r->gone--;
-	else
-		r->gone++;
-}
-
-static int by_uid(const void *key, const void *cover)
-{
-	return strcmp(key, ((const struct cover *)cover)->uid);
-}
-
-static bool plan_says(const struct reserve *r, const struct cover *c)
-{
-	const struct covers *all = &r->plan.covers;
-	const struct cover *found = all->count ? bsearch(c->uid, all->items, all->count, sizeof(*all->items), by_uid) : NULL;
-
-	return found && STREQ(found->refuge, c->refuge);
-}
-
-/* A pod whose refuge changes stands in two annotations for a while: the plan knows which is the newer one. */
-static void note(struct keeper *k, const struct cover *c)
-{
-	struct reserve *r = k->reserve;
-	struct held *h = held_find(r, c->uid);
-
-	if (h && h->keeper != k && !plan_says(r, c)) {
-		r->torn = true;
-		return;
-	}
-	if (!h) {
-		h = xcalloc(1, sizeof(*h));
-		h->gone_ms = -1;
-		copy_cover(c, &h->cover);
-		table_put(&r->held, hash_text(HASH_START, c->uid), h);
-		attach(k, h);
-	} else {
-		detach(h);
-		release_cover(&h->cover);
-		copy_cover(c, &h->cover);
-		attach(k, h);
-	}
-	h->read = true;
-	look_at_pod(r, h, clock_mono_ms());
-}
-
-static void read_text(struct keeper *k, const struct pod *pod)
-{
-	auto_covers struct covers covers = {0};
-	struct lm_err err;
-	size_t i;
-
-	if (!pod || !pod->covers || !*pod->covers)
-		return;
-	if (covers_parse(pod->covers, k->node, &covers, &err) < 0) {
-		if (log_gate_open(&k->reserve->text_gate, SAY_AGAIN_MS, NULL))
-			log_warn("an annotation " RESERVE_COVERS " cannot be read", FIELDS(LS("pod", pod->name), LS("error", err.msg)));
-		return;
-	}
-	for (i = 0; i < covers.count; i++)
-		note(k, &covers.items[i]);
-}
-
-void held_read(struct keeper *k)
-{
-	size_t i;
-
-	for (i = 0; i < k->held_count; i++)
-		k->held[i]->read = false;
-	for (i = 0; i < k->count; i++)
-		read_text(k, kept_pod(k->kept[i]));
-	for (i = k->held_count; i-- > 0;)
-		if (!k->held[i]->read)
-			forget(k->reserve, k->held[i]);
-	k->look_ms = 0;
-}
-
-void held_print(const struct keeper *k, struct buf *out)
-{
-	auto_free struct cover *items = xcalloc(k->held_count + 1, sizeof(*items));
-	struct covers covers = {.items = items};
-	size_t i;
-
-	for (i = 0; i < k->held_count; i++)
-		if (!k->held[i]->used)
-			items[covers.count++] = k->held[i]->cover;
-	covers_print(&covers, k->node, out);
-}
-
-/* --- nodes ------------------------------------------------------------------------------------------------------------ */
-
-static bool is_tainted(const struct node *node)
-{
-	return node_find_taint(node, "node.kubernetes.io/unreachable") >= 0 || node_find_taint(node, "node.kubernetes.io/not-ready") >= 0 ||
-	       node_find_taint(node, "node.kubernetes.io/out-of-service") >= 0;
-}
-
-static const struct node *node_of(const struct reserve *r, const char *name)
-{
-	int32_t at = cache_find_node(r->cache, name);
-
-	return at < 0 ? NULL : cache_view(r->cache)->nodes[at].node;
-}
-
-static struct failed_node *failed_find(const struct reserve *r, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < r->failed_count; i++)
-		if (STREQ(r->failed[i].name, name))
-			return &r->failed[i];
-	return NULL;
-}
-
-bool reserve_node_is_dead(const struct reserve *r, const char *name)
-{
-	const struct node *node = node_of(r, name);
-
-	return !node || is_tainted(node) || failed_find(r, name);
-}
-
-/* A node that was tainted and is not any more is back; one that never was is back when nobody spoke of it for long. */
-static void look_at_failed(struct reserve *r, int64_t mono_ms)
-{
-	size_t i = r->failed_count;
-
-	while (i-- > 0) {
-		struct failed_node *f = &r->failed[i];
-		const struct node *node = node_of(r, f->name);
-		bool tainted = !node || is_tainted(node);
-
-		f->tainted = f->tainted || tainted;
-		if (f->tainted ? tainted : mono_ms - f->since_ms < RESERVE_OWED_MS)
-			continue;
-		free(f->name);
-		*f = r->failed[--r->failed_count];
-	}
-}
-
-static bool is_usable(const struct reserve *r, const char *name)
-{
-	const struct node *node = node_of(r, name);
-
-	return node && !node->unschedulable && !reserve_node_is_dead(r, name);
-}
 
 /* --- who may still come ----------------------------------------------------------------------------------------------- */
 
@@ -334,7 +96,7 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	for (i = 0; i < k->held_count; i++)
 		if (k->held[i]->taken_by && !k->held[i]->used) {
 			deny(r, k->held[i]->taken_by);
-			untake(k->held[i]);
+			held_untake(k->held[i]);
 		}
 	k->open = k->planned = false;
 	k->closed_ms = mono_ms;
@@ -360,11 +122,11 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 {
 	size_t i;
 
-	look_at_failed(r, mono_ms);
+	failed_tick(r, mono_ms);
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 
-		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms) || !is_usable(r, k->node)))
+		if (k->open && (mono_ms - k->came_ms > RESERVE_OPEN_MS || !is_any_awaited(k, mono_ms) || !reserve_node_is_usable(r, k->node)))
 			close_keeper(k, mono_ms);
 		if (k->frozen && !r->dirty)
 			r->dirty = !keeper_frozen(k, mono_ms);
@@ -464,16 +226,16 @@ static void look_at_taker(struct reserve *r, const char *uid)
 		h->keeper->look_ms = 0;
 		h->keeper->came_ms = clock_mono_ms();
 	} else {
-		untake(h);
+		held_untake(h);
 	}
 }
 
-void held_seen(struct reserve *r, const char *uid)
+void rights_seen(struct reserve *r, const char *uid)
 {
 	struct held *h = held_find(r, uid);
 
 	if (h) {
-		look_at_pod(r, h, clock_mono_ms());
+		held_look(r, h, clock_mono_ms());
 		h->keeper->look_ms = 0;
 	}
 	look_at_taker(r, uid);
@@ -490,7 +252,7 @@ static struct held *cover_for(const struct reserve *r, const struct pod *pod, bo
 			struct held *h = r->keepers[i]->held[j];
 
 			if (!STREQ(h->cover.owner_uid, pod->owner_uid) || !STREQ(h->cover.namespace_, pod->namespace_) || h->taken_by ||
-			    !is_owed(h, mono_ms) || reserve_node_is_dead(r, h->cover.node) == lives || !is_usable(r, h->keeper->node))
+			    !is_owed(h, mono_ms) || reserve_node_is_dead(r, h->cover.node) == lives || !reserve_node_is_usable(r, h->keeper->node))
 				continue;
 			if (!best || (h->keeper->open && !best->keeper->open))
 				best = h;
@@ -528,8 +290,8 @@ enum reserve_answer reserve_refuge(struct reserve *r, const struct pod *pod, int
 	h = taken_by(r, pod->uid);
 	if (!h)
 		h = take_cover(r, pod, false, mono_ms);
-	if (h && (!h->keeper->open || !is_usable(r, h->keeper->node))) {
-		untake(h);
+	if (h && (!h->keeper->open || !reserve_node_is_usable(r, h->keeper->node))) {
+		held_untake(h);
 		h = NULL;
 	}
 	if (!h)
@@ -570,37 +332,43 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 	}
 	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);
 	log_info("a pod does not fit into its room", FIELDS(LS("pod", pod->name), LS("node", h->keeper->node)));
-	untake(h);
+	held_untake(h);
 	deny(r, pod->uid);
+}
+
+/* --- what healing says ------------------------------------------------------------------------------------------------ */
+
+static void open_rooms_of(struct keeper *k, const char *node, int64_t mono_ms)
+{
+	size_t i;
+
+	for (i = 0; i < k->held_count; i++)
+		if (STREQ(k->held[i]->cover.node, node) && !k->held[i]->used && reserve_node_is_usable(k->reserve, k->node))
+			open_keeper(k, mono_ms);
 }
 
 void reserve_node_failed(struct reserve *r, const char *node)
 {
 	int64_t mono_ms = clock_mono_ms();
-	struct failed_node *f = r ? failed_find(r, node) : NULL;
-	size_t i, j;
+	size_t i;
 
-	if (!r)
+	if (!r || !failed_add(r, node, mono_ms))
 		return;
-	if (f) {
-		f->since_ms = mono_ms;
-		return;
-	}
-	grow(&r->failed, &r->failed_room, r->failed_count + 1, sizeof(*r->failed));
-	r->failed[r->failed_count++] = (struct failed_node){xstrdup(node), mono_ms, false};
 	for (i = 0; i < r->keeper_count; i++)
-		for (j = 0; j < r->keepers[i]->held_count; j++)
-			if (STREQ(r->keepers[i]->held[j]->cover.node, node) && !r->keepers[i]->held[j]->used && is_usable(r, r->keepers[i]->node))
-				open_keeper(r->keepers[i], mono_ms);
+		open_rooms_of(r->keepers[i], node, mono_ms);
 }
 
 void reserve_node_back(struct reserve *r, const char *node)
 {
-	struct failed_node *f = r ? failed_find(r, node) : NULL;
+	if (r && failed_remove(r, node))
+		r->dirty = true;
+}
 
-	if (!f)
-		return;
-	free(f->name);
-	*f = r->failed[--r->failed_count];
-	r->dirty = true;
+void rights_free(struct reserve *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->denied_count; i++)
+		free(r->denied[i]);
+	free(r->denied);
 }
