@@ -70,7 +70,7 @@ void ledger_set_rates(struct ledger *l, int64_t per_minute, int64_t per_hour)
 /* --- what is read ---------------------------------------------------------------------------------------------------- */
 
 /* `text` is what is wrong; NULL: the answer says it. */
-static void fail(struct ledger *l, const char *what, const char *text, const struct kube_response *r)
+static void misfire(struct ledger *l, const char *what, const char *text, const struct kube_response *r)
 {
 	auto_free char *key = xasprintf("%s/%s", l->namespace_, l->name);
 	char answer[300];
@@ -134,10 +134,10 @@ static void on_read(void *arg, const struct kube_response *r)
 	if (r->status == 404) {
 		lose(l);
 	} else if (!kube_success(r)) {
-		fail(l, "no pod is evicted: the record of evictions cannot be read", NULL, r);
+		misfire(l, "no pod is evicted: the record of evictions cannot be read", NULL, r);
 		return;
 	} else if (record_parse(r->body, r->len, &seen, l->version, &err) < 0) {
-		fail(l, "no pod is evicted: the record of evictions is not understood; deleting it begins anew", err.msg, r);
+		misfire(l, "no pod is evicted: the record of evictions is not understood; deleting it begins anew", err.msg, r);
 		return;
 	} else {
 		take_up(l, &seen);
@@ -175,9 +175,9 @@ static void on_written(void *arg, const struct kube_response *r)
 
 	l->call = NULL;
 	if (r->status == 409 || r->status == 404) { /* somebody else wrote it, or made it, or took it away */
-		fail(l, NULL, NULL, r);
+		misfire(l, NULL, NULL, r);
 	} else if (!kube_success(r) || record_parse(r->body, r->len, &stored, l->version, &ignored) < 0) {
-		fail(l, "no pod is evicted: the record of evictions cannot be written", NULL, r);
+		misfire(l, "no pod is evicted: the record of evictions cannot be written", NULL, r);
 	} else {
 		l->record = l->pending;
 		l->tries = 0;
