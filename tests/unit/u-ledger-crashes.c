@@ -25,7 +25,7 @@ static struct life {
 	int sent_count;
 	double crash;			/* probability, at each place where one may be */
 	int64_t done_ms[EVICTIONS];
-	int done, crashes, full_minutes, full_hours;
+	int done, crashes, rivals, full_minutes, full_hours;
 } s;
 
 static int since(int64_t from_ms)
@@ -37,16 +37,24 @@ static int since(int64_t from_ms)
 	return s.done - i;
 }
 
-static int64_t written(void)
+static struct record stored(void)
 {
-	auto_free char *json = object();
-	struct record r;
+	auto_free char *json = w.there ? object() : NULL;
+	struct record r = {0};
 	char version[RECORD_VERSION];
 	struct lm_err err;
+
+	if (json)
+		assert_int_equal(record_parse(json, strlen(json), &r, version, &err), 0);
+	return r;
+}
+
+static int64_t written(void)
+{
+	struct record r = stored();
 	int64_t count = 0;
 	size_t i;
 
-	assert_int_equal(record_parse(json, strlen(json), &r, version, &err), 0);
 	for (i = 0; i < r.count; i++)
 		count += r.lines[i].count;
 	return count;
@@ -106,6 +114,21 @@ static void evict_one(void)
 	}
 }
 
+/* An old leader that does not know yet that it is one. */
+static void rival_evicts(void)
+{
+	struct record r = stored();
+	auto_buf struct buf data = {0};
+
+	if (written() >= s.per_minute || written() >= s.per_hour)
+		return;
+	record_charge(&r, 1, world_wall(), 0);
+	snprintf(r.by, sizeof(r.by), "rival-%d", s.rivals++);
+	record_print(&r, &data);
+	server_put(data.data);
+	note_done();
+}
+
 static void take_refusals(void)
 {
 	int i, kept = 0;
@@ -144,6 +167,8 @@ static void happen(void)
 		s.back_ms += rng_below(&s.rng, 5000000);
 	if (w.there && rng_chance(&s.rng, 0.003)) /* somebody labels it */
 		w.version++;
+	if (rng_chance(&s.rng, 0.03))
+		rival_evicts();
 	if (rng_chance(&s.rng, 0.001))
 		s.crash = rng_chance(&s.rng, 0.5) ? 0.0002 : rng_chance(&s.rng, 0.5) ? 0.01 : 0.1;
 	if (!s.ledger && w.now_ms >= s.begins_ms)
@@ -186,11 +211,11 @@ static void no_window_has_more_than_the_settings_say(void **state)
 		done += s.done;
 		lost += w.lost;
 	}
-	printf("# %d runs of %lld h: %d evictions, %d crashes, %d answers lost; a minute was full %d times, an hour %d times\n", runs, RUN_MS / 3600000, done,
-	       s.crashes, lost, s.full_minutes, s.full_hours);
+	printf("# %d runs of %lld h: %d evictions, %d of them a rival's, %d crashes, %d answers lost; a minute was full %d times, an hour %d times\n", runs, RUN_MS / 3600000, done,
+	       s.rivals, s.crashes, lost, s.full_minutes, s.full_hours);
 	assert_true(s.crashes > 20 * runs);
 	assert_true(done > 30 * runs);
-	assert_true(runs < 5 || (s.full_minutes > runs && s.full_hours > runs));
+	assert_true(runs < 5 || (s.full_minutes > runs && s.full_hours > runs / 4));
 }
 
 int main(void)
