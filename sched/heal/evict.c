@@ -46,6 +46,7 @@ struct evict {
 	struct ledger *ledger;
 	struct leaver **items;
 	size_t count, room, flight;
+	size_t unpaid;			/* of this tick: wanted, nothing spent */
 	struct table uids;		/* of the items */
 	struct log_gate budget_gate, refusal_gate;
 };
@@ -224,8 +225,10 @@ static void send_eviction(struct leaver *l, int64_t mono_ms)
 {
 	auto_buf struct buf body = {0};
 
-	if (!l->spent.at_ms)
+	if (!l->spent.at_ms) {
 		l->spent = ledger_spend(l->evict->ledger, mono_ms);
+		l->evict->unpaid--;
+	}
 	buf_str(&body, "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"namespace\":");
 	buf_json_string(&body, l->namespace_);
 	buf_str(&body, ",\"name\":");
@@ -383,7 +386,7 @@ static int64_t go_on(struct leaver *l, int64_t mono_ms)
 	}
 	if (e->flight >= EVICT_FLIGHT || !e->settings.may_send(e->settings.arg))
 		return 10;
-	wait = spends ? ledger_cover_ms(e->ledger, unpaid(e), mono_ms) : 0;
+	wait = spends ? ledger_cover_ms(e->ledger, e->unpaid, mono_ms) : 0;
 	if (wait > 0)
 		return wait;
 	if (!limit_take(e->limit, 0, mono_ms))
@@ -400,6 +403,7 @@ int64_t evict_tick(struct evict *e, int64_t mono_ms, int64_t most)
 	int64_t wait = ledger_tick(e->ledger, mono_ms, most), left;
 	size_t i;
 
+	e->unpaid = unpaid(e);
 	for (i = 0; i < e->count; i++) {
 		int64_t due = due_ms(e->items[i], mono_ms);
 

@@ -4,7 +4,7 @@
  */
 #include "tests/unit/ledger_world.h"
 
-#define RUNS 60
+#define RUNS 30
 #define RUN_MS (5 * 3600000LL)
 #define EVICTIONS 20000
 #define SKEW_MS 14000			/* two clocks: less than half a minute from each other */

@@ -189,35 +189,6 @@ static void what_cannot_be_understood_stops_all_until_it_is_deleted(void **state
 	}
 }
 
-static void limits_of_size(void **state)
-{
-	auto_buf struct buf data = {0};
-	struct record r = {.by = "x"}, again;
-	char version[RECORD_VERSION];
-	auto_free char *whole = NULL, *longer = NULL;
-	struct lm_err err;
-	int i;
-
-	(void)state;
-	world_begin();
-	for (i = 0; i < RECORD_LINES; i++)
-		r.lines[r.count++] = (struct record_line){.until_ms = 60000 * (int64_t)(i + 1), .count = RECORD_TOTAL / RECORD_LINES};
-	record_print(&r, &data);
-	server_put(data.data);
-	whole = object();
-	assert_int_equal(record_parse(whole, strlen(whole), &again, version, &err), 0);
-	assert_true(record_same(&r, &again));
-	assert_string_equal(again.by, "x");
-	assert_string_equal(version, "1");
-	longer = xasprintf("{\"metadata\":{\"resourceVersion\":\"1\"},\"data\":{\"evictions\":\"%.*s2040-01-01T00:00:00Z 1\\n\"}}",
-			   (int)(strlen(data.data) - strlen("{\"by\":\"x\",\"evictions\":\"\"}")), strstr(data.data, "1970"));
-	assert_int_equal(record_parse(longer, strlen(longer), &again, version, &err), -1);
-	assert_non_null(strstr(err.msg, "more than 128 lines"));
-	record_charge(&r, 1, 60000, 0);			/* all within the hour, for that clock */
-	assert_true(r.count <= RECORD_LINES);
-	world_end();
-}
-
 /* --- rights and trouble ---------------------------------------------------------------------------------------------- */
 
 /* Each request of a method is answered so. */
@@ -417,7 +388,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(absent_nothing_was_spent_and_one_write_covers_many), T(the_next_leader_has_what_the_last_one_left),
-		T(times_to_come_are_now_and_old_ones_are_left_out), T(what_cannot_be_understood_stops_all_until_it_is_deleted), T(limits_of_size),
+		T(times_to_come_are_now_and_old_ones_are_left_out), T(what_cannot_be_understood_stops_all_until_it_is_deleted),
 		T(without_rights_or_with_a_server_in_trouble_nothing_is_evicted), T(it_waits_for_the_limit_of_requests),
 		T(a_write_of_unknown_fate_is_known_again_by_its_name), T(what_another_leader_wrote_counts_too),
 		T(deleted_it_is_written_anew_with_all_that_is_known), T(it_is_used_first_and_charged_again_in_place_of_the_old_charge),
