@@ -150,17 +150,22 @@ static char *path_of(const struct ledger *l, bool named)
 	return xasprintf("/api/v1/namespaces/%s/configmaps%s%s", l->namespace_, named ? "/" : "", named ? l->name : "");
 }
 
-int64_t ledger_tick(struct ledger *l, int64_t mono_ms, int64_t most)
+static void read_it(struct ledger *l)
 {
 	auto_free char *path = path_of(l, true);
 
+	l->call = kube_send(l->kube, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = TIMEOUT_MS, .max_bytes = BYTES_MAX}, on_read, l);
+}
+
+int64_t ledger_tick(struct ledger *l, int64_t mono_ms, int64_t most)
+{
 	if (l->read || l->call || !l->may_send(l->arg))
 		return most;
 	if (mono_ms < l->next_ms)
 		return l->next_ms - mono_ms < most ? l->next_ms - mono_ms : most;
 	if (!limit_take(l->limit, 0, mono_ms))
 		return limit_wait_ms(l->limit, 0, mono_ms);
-	l->call = kube_send(l->kube, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = TIMEOUT_MS, .max_bytes = BYTES_MAX}, on_read, l);
+	read_it(l);
 	return most;
 }
 
