@@ -9,6 +9,7 @@
 #include "lib/mem.h"
 
 #define TEXT_MAX 8192
+#define VALUES_MAX 20000		/* of the whole object, where people may keep other things */
 #define DIGITS_MAX 7			/* of RECORD_MOST */
 
 /* --- text in --------------------------------------------------------------------------------------------------------- */
@@ -69,7 +70,7 @@ static int copy_text(const char *from, char *to, size_t size, const char *what, 
 
 int record_parse(const char *json, size_t len, struct record *out, char version[static RECORD_VERSION], struct lm_err *err)
 {
-	auto_json cJSON *object = json_parse(json, len, JSON_DEPTH_API, err);
+	auto_json cJSON *object = json_parse_api(json, len, VALUES_MAX, err);
 	const cJSON *metadata, *data;
 	const char *text, *by = "", *at;
 

@@ -67,6 +67,23 @@ static void a_full_one_has_room_for_a_charge(void **state)
 	assert_int_equal(r.lines[0].count, RECORD_TOTAL / RECORD_LINES * RECORD_LINES + 1);
 }
 
+/* Anybody who may write it may write that, and it is no record. */
+static void deep_managed_fields_are_passed_over(void **state)
+{
+	struct record r = filled(3), again;
+	auto_free char *whole = object(&r), *text = NULL;
+	char deep[2001];
+	struct lm_err err;
+
+	(void)state;
+	memset(deep, '[', 1000);
+	memset(deep + 1000, ']', 1000);
+	deep[2000] = '\0';
+	text = xasprintf("{\"metadata\":{\"managedFields\":%s,%s", deep, whole + strlen("{\"metadata\":{"));
+	assert_int_equal(parse(text, &again, &err), 0);
+	assert_true(record_same(&r, &again));
+}
+
 static char *changed(const char *text, struct rng *r)
 {
 	static const char bytes[] = "0123456789-:.TZ \\\"nutx{}[],+eE\x01\xff";
@@ -116,7 +133,7 @@ static void what_is_read_of_any_text_is_within_the_limits_and_prints_again(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(limits_of_size), cmocka_unit_test(a_full_one_has_room_for_a_charge),
+		cmocka_unit_test(limits_of_size), cmocka_unit_test(a_full_one_has_room_for_a_charge), cmocka_unit_test(deep_managed_fields_are_passed_over),
 		cmocka_unit_test(what_is_read_of_any_text_is_within_the_limits_and_prints_again),
 	};
 
