@@ -199,6 +199,12 @@ does "upgrade with the same names" helm upgrade "$release" "$chart" --reuse-valu
 [ "$(field jobs '{.items[*].metadata.name}' | wc -w)" = 1 ]; report "and the first merge of before is gone, one with the new clients is there" $?
 does "upgrade to a merger that stays, and other images" helm upgrade "$release" "$chart" --reuse-values --set merge.kind=Deployment,image.tag=v9
 [ "$(field cronjobs,jobs '{.items[*].metadata.name}')" = "" ]; report "the CronJob is gone" $?
+does "upgrade to healing" helm upgrade "$release" "$chart" --reuse-values --set healing.enabled=true
+scheduler_may() { kubectl --namespace "$namespace" auth can-i "$@" --as "system:serviceaccount:$namespace:latency-sched" >"$work/log" 2>&1; }
+scheduler_may create configmaps && scheduler_may get configmaps/my-latency-scheduler-evictions && scheduler_may patch configmaps/my-latency-scheduler-evictions
+report "it may make, read and change the record of evictions" $?
+! scheduler_may get configmaps/other && ! scheduler_may patch configmaps/latency-sched && ! scheduler_may delete configmaps/my-latency-scheduler-evictions
+report "and no other ConfigMap" $?
 does "rollback" helm rollback "$release" 1
 [ "$(field deployment/my-latency-scheduler '{.spec.replicas}')" = 2 ] && [ "$(field cronjobs '{.items[*].metadata.name}')" = latency-merge ]
 report "all is as it was" $?

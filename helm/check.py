@@ -200,6 +200,8 @@ def check_scheduler_account():
                                                                   not k.startswith("Role"))] + [k for k in alone if alone[k] != files.get(k)])
     lease = [o for o in template("--set", "scheduler.names={b,a}") if o["kind"] == "Role" and o["metadata"]["name"] == "latency-sched"]
     report("the Lease's rule names the first scheduler name", [] if lease[0]["rules"][1]["resourceNames"] == ["b"] else [str(lease)])
+    record = [o for o in template("--set", "scheduler.names={b,a}", *HEALING) if o["kind"] == "Role" and o["metadata"]["name"] == "latency-evictions"]
+    report("and so does that of the record of evictions", [] if record[0]["rules"][1]["resourceNames"] == ["b-evictions"] else [str(record)])
 
 
 def check_clients_and_entry():

@@ -284,6 +284,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	struct heal_hooks heal_hooks = {.node_failed = on_node_failed, .node_back = on_node_back, .covered = is_covered, .ours = keeps_room,
 				       .reopened = on_reopened, .acts = acts, .arg = s};
 	struct reserve_hooks reserve_hooks = {on_reserve_wake, acts, s};
+	struct elect_settings election = settings_election(s->settings, api->namespace_);
 	struct volumes_hooks volumes_hooks = {scheduler_may_bind, scheduler_volumes_ended, s};
 
 	conffile_open(&s->conffile, s->settings->options.config_path, clock_mono_ms());
@@ -309,7 +310,7 @@ static int start(struct scheduler *s, const struct kube_config *api, struct lm_e
 	apply_rates(s);
 	s->reserve = reserve_new(s->kube, s->cache, s->settings, api->namespace_, &s->limit, s->events, s->stats, &reserve_hooks);
 	status_show(&s->status, s->reserve);
-	s->heal = heal_new(s->kube, s->cache, &s->settings->healing, &s->limit, s->events, s->stats, &heal_hooks);
+	s->heal = heal_new(s->kube, s->cache, &s->settings->healing, &s->limit, s->events, s->stats, &heal_hooks, &election);
 	s->feed = feed_new(s->kube, s->cache, s->queue, s->stats, &hooks);
 	s->gauges = (struct gauges){.stats = s->stats, .queue = s->queue, .cache = s->cache, .binder = s->binder, .volumes = s->volumes,
 				    .events = s->events, .feed = s->feed};

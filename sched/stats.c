@@ -120,7 +120,7 @@ static const struct metric_spec specs[STAT_COUNT] = {
 	[STAT_HEAL_EVICTIONS] = COUNTERS("heal_evictions_total", "result", evict_result_names,
 					 "requests to take a pod off a dead node; pdb: a PodDisruptionBudget forbids it for now, deleted: with grace 0"),
 	[STAT_HEAL_WAITING] = GAUGE("heal_waiting_pods", "pods on dead nodes that are to be evicted and are not yet"),
-	[STAT_HEAL_LEFT] = GAUGE("heal_budget_left", "evictions that may still be made in this hour"),
+	[STAT_HEAL_LEFT] = GAUGE("heal_budget_left", "evictions that may still be made in this hour; only of a leader, which has read what was made"),
 };
 
 static void set_all(struct metrics *m, int which, const char *const *values, double to)

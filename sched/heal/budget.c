@@ -47,10 +47,40 @@ int64_t budget_wait_ms(struct budget *b, int64_t mono_ms)
 	return minute > hour ? minute : hour;
 }
 
+static int64_t room_within(const struct budget *b, int64_t most, int64_t within_ms, int64_t mono_ms)
+{
+	size_t old = 0;
+	int64_t room;
+
+	while (old < b->count && b->spent_ms[old] <= mono_ms - within_ms)
+		old++;
+	room = most - (int64_t)(b->count - old);
+	return room > 0 ? room : 0;
+}
+
+int64_t budget_room(struct budget *b, int64_t mono_ms)
+{
+	int64_t minute = room_within(b, b->per_minute, MINUTE_MS, mono_ms), hour = room_within(b, b->per_hour, HOUR_MS, mono_ms);
+
+	return minute < hour ? minute : hour;
+}
+
 void budget_spend(struct budget *b, int64_t mono_ms)
 {
-	grow(&b->spent_ms, &b->room, b->count + 1, sizeof(*b->spent_ms));
-	b->spent_ms[b->count++] = mono_ms;
+	budget_add(b, mono_ms, 1);
+}
+
+void budget_add(struct budget *b, int64_t spent_ms, int64_t count)
+{
+	size_t at = b->count, many = (size_t)count, i;
+
+	grow(&b->spent_ms, &b->room, b->count + many, sizeof(*b->spent_ms));
+	while (at > 0 && b->spent_ms[at - 1] > spent_ms)
+		at--;
+	memmove(b->spent_ms + at + many, b->spent_ms + at, (b->count - at) * sizeof(*b->spent_ms));
+	for (i = 0; i < many; i++)
+		b->spent_ms[at + i] = spent_ms;
+	b->count += many;
 }
 
 void budget_return(struct budget *b, int64_t spent_ms)

@@ -17,7 +17,9 @@ struct budget {
 void budget_free(struct budget *b);
 /* Milliseconds until one more may be spent; 0: now. */
 int64_t budget_wait_ms(struct budget *b, int64_t mono_ms);
+int64_t budget_room(struct budget *b, int64_t mono_ms);		/* so many may be spent now */
 void budget_spend(struct budget *b, int64_t mono_ms);
+void budget_add(struct budget *b, int64_t spent_ms, int64_t count);	/* so many were spent then */
 void budget_return(struct budget *b, int64_t spent_ms);		/* what was spent at that time did not happen */
 int64_t budget_left(struct budget *b, int64_t mono_ms);		/* of the hour */
 

@@ -9,7 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/cache/table.h"
-#include "sched/heal/budget.h"
+#include "sched/heal/ledger.h"
 #include "sched/stats.h"
 
 #define TIMEOUT_MS 10000
@@ -30,7 +30,7 @@ struct leaver {
 	bool wanted;			/* since evict_begin */
 	struct kube_call *call;
 	int64_t sent_ms;		/* of the call */
-	int64_t spent_ms;		/* of the budget; 0: nothing */
+	struct ledger_spent spent;
 	bool unknown;			/* an eviction was sent whose fate nobody knows */
 	int64_t taken_ms;		/* an eviction was answered with 201; 0: none */
 	int64_t ending_ms, grace_ms;	/* since when it was seen terminating; 0: it was not */
@@ -43,9 +43,10 @@ struct evict {
 	struct limit *limit;
 	struct metrics *stats;
 	struct evict_settings settings;
-	struct budget budget;
+	struct ledger *ledger;
 	struct leaver **items;
 	size_t count, room, flight;
+	size_t unpaid;			/* of this tick: wanted, nothing spent */
 	struct table uids;		/* of the items */
 	struct log_gate budget_gate, refusal_gate;
 };
@@ -55,7 +56,8 @@ struct evict *evict_new(struct kube *k, struct limit *limit, struct metrics *sta
 	struct evict *e = xcalloc(1, sizeof(*e));
 
 	*e = (struct evict){.kube = k, .limit = limit, .stats = stats, .settings = *settings};
-	evict_set_rates(e, settings->per_minute, settings->per_hour);
+	e->ledger = ledger_new(k, limit, &(struct ledger_settings){settings->namespace_, settings->lease, settings->per_minute, settings->per_hour,
+			       settings->may_send, settings->arg});
 	return e;
 }
 
@@ -79,14 +81,15 @@ void evict_free(struct evict *e)
 		release(e->items[i]);
 	free(e->items);
 	table_free(&e->uids);
-	budget_free(&e->budget);
+	ledger_free(e->ledger);
 	free(e);
 }
 
 void evict_set_rates(struct evict *e, int64_t per_minute, int64_t per_hour)
 {
-	e->budget.per_minute = per_minute;
-	e->budget.per_hour = per_hour;
+	e->settings.per_minute = per_minute;
+	e->settings.per_hour = per_hour;
+	ledger_set_rates(e->ledger, per_minute, per_hour);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------- */
@@ -146,10 +149,8 @@ static void answered(struct leaver *l)
 /* Nothing was done, by this one and by none before. */
 static void give_back(struct leaver *l)
 {
-	if (l->unknown || !l->spent_ms)
-		return;
-	budget_return(&l->evict->budget, l->spent_ms);
-	l->spent_ms = 0;
+	if (!l->unknown)
+		ledger_return(l->evict->ledger, &l->spent);
 }
 
 static void on_evicted(void *arg, const struct kube_response *r)
@@ -224,9 +225,9 @@ static void send_eviction(struct leaver *l, int64_t mono_ms)
 {
 	auto_buf struct buf body = {0};
 
-	if (!l->spent_ms) {
-		budget_spend(&l->evict->budget, mono_ms);
-		l->spent_ms = mono_ms;
+	if (!l->spent.at_ms) {
+		l->spent = ledger_spend(l->evict->ledger, mono_ms);
+		l->evict->unpaid--;
 	}
 	buf_str(&body, "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"namespace\":");
 	buf_json_string(&body, l->namespace_);
@@ -360,15 +361,24 @@ static void say_waiting(struct evict *e, int64_t wait_ms)
 
 	if (log_gate_open(&e->budget_gate, SAY_AGAIN_MS, &held_back))
 		log_warn("as many pods were evicted as may be: the others wait", FIELDS(LI("waiting", evict_waiting(e)),
-			 LI("per_minute", e->budget.per_minute), LI("per_hour", e->budget.per_hour), LF("next_in_s", (double)wait_ms / 1e3)));
+			 LI("per_minute", e->settings.per_minute), LI("per_hour", e->settings.per_hour), LF("next_in_s", (double)wait_ms / 1e3)));
+}
+
+static size_t unpaid(const struct evict *e)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < e->count; i++)
+		count += e->items[i]->wanted && !e->items[i]->ending_ms && !e->items[i]->spent.at_ms;
+	return count;
 }
 
 /* Sends, or says how long it is not to be. */
 static int64_t go_on(struct leaver *l, int64_t mono_ms)
 {
 	struct evict *e = l->evict;
-	bool spends = !l->ending_ms && !l->spent_ms;
-	int64_t wait = spends ? budget_wait_ms(&e->budget, mono_ms) : 0;
+	bool spends = !l->ending_ms && !l->spent.at_ms;
+	int64_t wait = spends ? ledger_wait_ms(e->ledger, mono_ms) : 0;
 
 	if (wait > 0) {
 		say_waiting(e, wait);
@@ -376,6 +386,9 @@ static int64_t go_on(struct leaver *l, int64_t mono_ms)
 	}
 	if (e->flight >= EVICT_FLIGHT || !e->settings.may_send(e->settings.arg))
 		return 10;
+	wait = spends ? ledger_cover_ms(e->ledger, e->unpaid, mono_ms) : 0;
+	if (wait > 0)
+		return wait;
 	if (!limit_take(e->limit, 0, mono_ms))
 		return limit_wait_ms(e->limit, 0, mono_ms);
 	if (l->ending_ms)
@@ -387,9 +400,10 @@ static int64_t go_on(struct leaver *l, int64_t mono_ms)
 
 int64_t evict_tick(struct evict *e, int64_t mono_ms, int64_t most)
 {
-	int64_t wait = most, left;
+	int64_t wait = ledger_tick(e->ledger, mono_ms, most), left;
 	size_t i;
 
+	e->unpaid = unpaid(e);
 	for (i = 0; i < e->count; i++) {
 		int64_t due = due_ms(e->items[i], mono_ms);
 
@@ -410,7 +424,7 @@ size_t evict_waiting(const struct evict *e)
 	return waiting;
 }
 
-int64_t evict_left(struct evict *e, int64_t mono_ms)
+double evict_left(struct evict *e, int64_t mono_ms)
 {
-	return budget_left(&e->budget, mono_ms);
+	return ledger_left(e->ledger, mono_ms);
 }

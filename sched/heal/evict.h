@@ -7,8 +7,8 @@
  *	     |   |  5xx, timeout, connection lost: unknown, again later, unless the watch shows it terminating
  *	     +---+  not terminating 30 s after a 201: again
  *
- * The eviction names the pod's uid, so that it cannot hit a successor. It is within the budget (budget.h): spent when it is sent, given back when the
- * server says that nothing was done. One pod spends once, whatever it takes. Deletions are of pods that were evicted, and spend nothing. The grace
+ * The eviction names the pod's uid, so that it cannot hit a successor. It is within the budget, which outlives the leader (ledger.h): spent when it is sent,
+ * after the record of it is written; given back when the server says that nothing was done. One pod spends once, whatever it takes. Deletions are of pods that were evicted, and spend nothing. The grace
  * period is counted by our own clock from when the pod was first seen terminating on a dead node.
  *
  * The owner says anew at each look which pods are to go: what it does not name is let alone from then on.
@@ -41,6 +41,7 @@ struct evict;
 
 struct evict_settings {
 	int64_t per_minute, per_hour;
+	const char *namespace_, *lease;	/* of the election: where the record is (ledger.h) */
 	bool (*may_send)(void *arg);	/* asked right before each request goes out */
 	void *arg;
 };
@@ -61,6 +62,6 @@ void evict_end(struct evict *e);
 /* Sends what is due. Returns milliseconds until it is needed again, at most `most`. */
 int64_t evict_tick(struct evict *e, int64_t mono_ms, int64_t most);
 size_t evict_waiting(const struct evict *e);		/* wanted, and not seen terminating */
-int64_t evict_left(struct evict *e, int64_t mono_ms);	/* of the budget of the hour */
+double evict_left(struct evict *e, int64_t mono_ms);	/* of the budget of the hour; NaN: its record was not read yet */
 
 #endif

@@ -50,7 +50,7 @@ static bool acts(void *arg)
 }
 
 struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_settings *settings, struct limit *limit, struct events *events,
-		      struct metrics *stats, const struct heal_hooks *hooks)
+		      struct metrics *stats, const struct heal_hooks *hooks, const struct elect_settings *election)
 {
 	struct heal *h;
 
@@ -59,7 +59,8 @@ struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_set
 	h = xcalloc(1, sizeof(*h));
 	*h = (struct heal){.cache = cache, .settings = *settings, .hooks = *hooks, .events = events, .stats = stats};
 	h->leases = leases_new(k);
-	h->evict = evict_new(k, limit, stats, &(struct evict_settings){settings->per_minute, settings->per_hour, acts, h});
+	h->evict = evict_new(k, limit, stats, &(struct evict_settings){settings->per_minute, settings->per_hour,
+			     election->namespace_, election->name, acts, h});
 	h->outofservice = outofservice_new(k, limit, acts, h);
 	stats_show_heal(stats);
 	return h;
@@ -115,7 +116,7 @@ static void set_gauges(struct heal *h, const struct finding *findings, uint32_t 
 	for (i = 0; i < LIVES; i++)
 		metrics_set(h->stats, STAT_HEAL_NODES, (int)i, of[i]);
 	metrics_set(h->stats, STAT_HEAL_WAITING, 0, (double)evict_waiting(h->evict));
-	metrics_set(h->stats, STAT_HEAL_LEFT, 0, (double)evict_left(h->evict, mono_ms));
+	metrics_set(h->stats, STAT_HEAL_LEFT, 0, evict_left(h->evict, mono_ms));
 }
 
 /* NULL: it was never dead or doubted, and is not now. */

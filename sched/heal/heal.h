@@ -13,8 +13,8 @@
  * A StatefulSet promises that at most one pod of a name runs. A dead node may only be cut off, and what is deleted there by force may run on beside its
  * successor. So the pods of StatefulSets are left, and keep the taint off, as pods without a controller are and do, unless `stateful_sets` says otherwise.
  *
- * A node that comes back in the middle: what was evicted stays evicted, nothing more is done. Nothing is kept over a restart: the next leader judges anew
- * (and a node has to be silent for `after` again under its eyes). The budget of an hour begins anew too.
+ * A node that comes back in the middle: what was evicted stays evicted, nothing more is done. The next leader judges anew (and a node has to be silent for
+ * `after` again under its eyes). Only what was evicted in the last hour is kept over a restart (ledger.h).
  *
  * One thread; acts only while leading.
  */
@@ -25,6 +25,7 @@
 #include "lib/kube/client.h"
 #include "lib/metrics.h"
 #include "sched/cache/cache.h"
+#include "sched/elect.h"
 #include "sched/events.h"
 #include "sched/limit.h"
 #include "sched/mesh.h"
@@ -54,9 +55,12 @@ struct heal_hooks {
 
 struct heal;
 
-/* Begins to watch Leases. NULL when it is not enabled: everything below is fine with that. */
+/*
+ * Begins to watch Leases. `election` says, by namespace and name of its Lease, where the record of evictions is; held or not. NULL when it is not enabled:
+ * everything below is fine with that.
+ */
 struct heal *heal_new(struct kube *k, struct cache *cache, const struct heal_settings *settings, struct limit *limit, struct events *events,
-		      struct metrics *stats, const struct heal_hooks *hooks);
+		      struct metrics *stats, const struct heal_hooks *hooks, const struct elect_settings *election);
 void heal_free(struct heal *h);				/* before the client and the events */
 void heal_set_settings(struct heal *h, const struct heal_settings *settings);	/* enabled needs a restart */
 /*

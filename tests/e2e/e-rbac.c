@@ -276,6 +276,9 @@ static const struct rule_case {
 	{HEALING_RULES, "", "pods/eviction", "create", &work_evict, 200, 0},
 	{HEALING_RULES, "", "pods", "delete", &work_delete, 200, 0},
 	{HEALING_RULES, "", "nodes", "patch", &work_detach, 200, 0},
+	{HEALING_RULES, "", "configmaps", "create", &work_evict, 200, 0},
+	{HEALING_RULES, "", "configmaps", "get", &work_evict, 200, 0},
+	{HEALING_RULES, "", "configmaps", "patch", &work_evict_after_another, 200, 0},
 	{HEALING_RULES, "coordination.k8s.io", "leases", "list", &work_evict, 200, 0},
 	{HEALING_RULES, "coordination.k8s.io", "leases", "watch", &work_evict, 200, 0},
 };
@@ -408,7 +411,7 @@ static void with_exactly_these_rules_room_is_kept(void **state)
 
 static void with_exactly_these_rules_a_dead_node_is_emptied(void **state)
 {
-	static const struct work *const all[] = {&work_detach};		/* evicted and deleted before it */
+	static const struct work *const all[] = {&work_evict_after_another, &work_detach};	/* evicted and deleted before it */
 
 	do_all(state, HEALING_RULES, all, ARRAY_SIZE(all));
 }

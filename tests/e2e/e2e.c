@@ -248,6 +248,7 @@ void e2e_clean(struct sched *s)
 	}
 	clean_storage(s);
 	delete_all(s, "/apis/coordination.k8s.io/v1/namespaces/" E2E_NAMESPACE "/leases", "");
+	delete_all(s, "/api/v1/namespaces/" E2E_NAMESPACE "/configmaps", "");
 	delete_all(s, "/api/v1/nodes", "");
 }
 

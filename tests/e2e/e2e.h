@@ -23,7 +23,7 @@ void e2e_begin(struct sched *s);
 void e2e_end(struct sched *s);
 const char *e2e_out(void);			/* cluster.sh's folder; fails the test outside of it */
 
-/* Deletes pods, events, nodes, all of storage, and Leases of E2E_NAMESPACE, and waits until they are gone. */
+/* Deletes pods, events, nodes, all of storage, and Leases and ConfigMaps of E2E_NAMESPACE, and waits until they are gone. */
 void e2e_clean(struct sched *s);
 /* Applies the documents of a YAML file (created, or replaced where they exist). Path from the top of the tree. */
 void e2e_apply(struct sched *s, const char *path);

@@ -227,6 +227,16 @@ static void three_nodes_and_healing(void)
 	make_covered("lone", "a", 100);
 }
 
+#define RECORDS "/api/v1/namespaces/" E2E_NAMESPACE "/configmaps"
+
+/* The record is there, of a leader before this one. */
+static void three_nodes_and_a_record(void)
+{
+	three_nodes_and_healing();
+	standin_do(&s->api, 201, "POST", RECORDS, "{\"metadata\":{\"name\":\"my-latency-scheduler-evictions\"},"
+		   "\"data\":{\"evictions\":\"2026-01-01T00:00:00Z 1\\n\"}}");
+}
+
 static bool is_known(void *unused)
 {
 	(void)unused;
@@ -287,6 +297,8 @@ static bool is_out_of_service(void *unused)
 
 const struct work work_evict = {"a dead node's pod is evicted", .rules = HEALING_RULES, .options = with_config, .before = three_nodes_and_healing, .act = die,
 				.done = lone_is_ending};
+const struct work work_evict_after_another = {"and by the next leader, too", .rules = HEALING_RULES, .options = with_config,
+					      .before = three_nodes_and_a_record, .act = die, .done = lone_is_ending};
 const struct work work_delete = {"and deleted, for nobody ends it", .rules = HEALING_RULES, .options = with_config, .before = three_nodes_and_healing,
 				 .act = die, .done = lone_is_gone};
 const struct work work_detach = {"and the node is out of service", .rules = HEALING_RULES, .options = with_config, .before = three_nodes_and_healing,

@@ -31,6 +31,8 @@ static const char faults[] =
 	"{\"rules\":[{\"path\":\"*/leases\",\"verb\":\"watch\",\"action\":\"delay\",\"delay_ms\":20,\"probability\":0.2},"
 	"{\"path\":\"*/leases\",\"action\":\"status\",\"status\":500,\"probability\":0.1},"
 	"{\"path\":\"*/leases\",\"action\":\"reset\",\"probability\":0.1},"
+	"{\"path\":\"*/configmaps*\",\"action\":\"status\",\"status\":500,\"probability\":0.1},"
+	"{\"path\":\"*/configmaps*\",\"action\":\"drop\",\"when\":\"after\",\"probability\":0.1},"
 	"{\"path\":\"*/eviction\",\"action\":\"status\",\"status\":429,\"retryAfter\":\"1\",\"probability\":0.15},"
 	"{\"path\":\"*/eviction\",\"action\":\"status\",\"status\":500,\"probability\":0.15},"
 	"{\"path\":\"*/eviction\",\"action\":\"drop\",\"when\":\"after\",\"probability\":0.2},"
@@ -99,6 +101,8 @@ static void begin_one(struct many *m, int which)
 {
 	struct heal_settings settings = {.enabled = true, .after_ms = AFTER_MS, .per_minute = 1000, .per_hour = 10000};
 	struct heal_hooks hooks = {.acts = acts};
+	auto_free char *lease = xasprintf("heal-%d", which);
+	struct elect_settings election = {.namespace_ = "default", .name = lease}; /* each has a record of its own */
 	struct one *o = &m->of[which];
 	int i;
 
@@ -107,7 +111,7 @@ static void begin_one(struct many *m, int which)
 	for (i = 0; i <= PODS; i++)
 		add_pod(m, o, which, i);
 	o->events = events_new(m->api.kube, o->cache, &m->limit);
-	o->heal = heal_new(m->api.kube, o->cache, &settings, &m->limit, o->events, m->stats, &hooks);
+	o->heal = heal_new(m->api.kube, o->cache, &settings, &m->limit, o->events, m->stats, &hooks, &election);
 }
 
 static void end_one(struct one *o)

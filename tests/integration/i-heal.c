@@ -336,12 +336,51 @@ static void every_pod_is_evicted_once_whatever_is_lost_on_the_way(void **state)
 	end(&w);
 }
 
+/* --- the next leader ------------------------------------------------------------------------------------------------- */
+
+#define RECORD "/api/v1/namespaces/kube-system/configmaps/my-latency-scheduler-evictions"
+
+static bool all_wait(void *arg)
+{
+	return metric_of(arg, "latency_sched_heal_waiting_pods") > 5.5;
+}
+
+static void crash(struct ward *w)
+{
+	sched_stop(&w->h.s, SIGKILL);
+	sched_start(&w->h.s, w->h.options);
+	assert_true(test_wait(all_wait, w, WAIT_MS));
+}
+
+static void the_two_numbers_outlive_the_leader(void **state)
+{
+	struct ward w;
+
+	(void)state;
+	ward_begin(&w, "a b c d");
+	ward_rates(&w, 3, 100);
+	sched_start(&w.h.s, w.h.options);
+	plain_pods(&w, 9);
+	ward_ail(&w, "a", WARD_DEAD);
+	assert_int_equal(ward_evicted(&w, 3, 300), 3);
+	crash(&w);
+	assert_int_equal(ward_evicted(&w, 3, 700), 3);
+	assert_float_equal(metric_of(&w, "latency_sched_heal_budget_left"), 97, 0.1);
+	standin_do(&w.h.s.api, 200, "PATCH", RECORD, "{\"data\":{\"evictions\":\"some\"}}");
+	crash(&w);
+	assert_int_equal(ward_evicted(&w, 3, 700), 3);
+	assert_true(sched_log_count(&w.h.s, "deleting it begins anew", 1) >= 1);
+	standin_do(&w.h.s.api, 200, "DELETE", RECORD, "{}");
+	assert_int_equal(ward_evicted(&w, 6, 300), 6);
+	end(&w);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(a_node_dies_and_comes_back), T(pods_of_stateful_sets_are_left_unless_it_is_allowed), T(nothing_is_evicted_for_what_is_no_death),
-		T(every_pod_is_evicted_once_whatever_is_lost_on_the_way),
+		T(every_pod_is_evicted_once_whatever_is_lost_on_the_way), T(the_two_numbers_outlive_the_leader),
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

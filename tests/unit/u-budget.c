@@ -22,6 +22,11 @@ static int64_t left_of(int64_t per_hour, int64_t used)
 	return per_hour > used ? per_hour - used : 0;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void no_more_than_the_settings_say(void **state)
 {
 	struct rng r = rng_make(test_seed());
@@ -45,6 +50,7 @@ static void no_more_than_the_settings_say(void **state)
 		hour = within(spent_ms, count, now_ms - 3600000);
 		assert_int_equal(wait_ms == 0, minute < b.per_minute && hour < b.per_hour);
 		assert_int_equal(budget_left(&b, now_ms), left_of(b.per_hour, hour));
+		assert_int_equal(budget_room(&b, now_ms), least(left_of(b.per_minute, minute), left_of(b.per_hour, hour)));
 		if (wait_ms > 0) {
 			refused++;
 			assert_true(budget_wait_ms(&b, now_ms + wait_ms - 1) > 0);
@@ -75,9 +81,27 @@ static void all_may_come_at_once(void **state)
 	budget_free(&b);
 }
 
+static void what_was_spent_before_is_put_in_its_place(void **state)
+{
+	struct budget b = {.per_minute = 10, .per_hour = 12};
+
+	(void)state;
+	budget_spend(&b, 4000000);
+	budget_add(&b, 3000000, 4);
+	budget_add(&b, 3950000, 5);
+	budget_add(&b, 2000000, 2);
+	assert_int_equal(budget_room(&b, 4000000), 0);
+	assert_int_equal(budget_wait_ms(&b, 4000000), 1600000);	/* the oldest two are over an hour old then */
+	assert_int_equal(budget_room(&b, 5600000), 2);
+	assert_int_equal(budget_room(&b, 6600000), 6);
+	assert_int_equal(budget_left(&b, 7550000), 11);
+	budget_free(&b);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(no_more_than_the_settings_say), cmocka_unit_test(all_may_come_at_once)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(no_more_than_the_settings_say), cmocka_unit_test(all_may_come_at_once),
+					   cmocka_unit_test(what_was_spent_before_is_put_in_its_place)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
