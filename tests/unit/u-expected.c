@@ -30,9 +30,7 @@ static int begin(void **state)
 
 	(void)state;
 	world_begin(&w, "a b c", "");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 1000);
-	world_rtt(&w, "b", "c", 1000);
+	world_rtts(&w, "a-b 1000, a-c 1000, b-c 1000");
 	for (; *name; name++)
 		world_cpu(&w, (char[]){*name, '\0'}, 0.30);
 	cache_set_time(w.cache, 0);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/mem.h"
 #include "sched/filter/filter.h"
 #include "tests/testing/world.h"
 
@@ -23,9 +22,7 @@ static int begin(void **state)
 {
 	(void)state;
 	world_begin(&w, "a b c d", "milan");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 3000);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 3000");
 	judge = judge_new();
 	return 0;
 }
@@ -58,7 +55,7 @@ static void ask(enum judge_verb verb, const char *metadata, const char *spec, co
 		 *metadata ? "," : "", metadata, spec, nodes);
 	if (wire_parse(text, strlen(text), &request, &err) < 0)
 		fail_msg("%s", err.msg);
-	in = (struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
+	in = world_judge_input(&w, alone);
 	answer = judge_request(judge, &in, verb, &request);
 }
 

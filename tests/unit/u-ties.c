@@ -44,8 +44,7 @@ static int end(void **state)
 
 static void ask_again(bool alone)
 {
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms,
-				 .alone = alone};
+	struct judge_input in = world_judge_input(&w, alone);
 
 	wire_answer_free(&answer);
 	answer = judge_request(judge, &in, JUDGE_PRIORITIZE, &request);
