@@ -362,15 +362,7 @@ static char *output;
 
 static int lines_with(const char *words)
 {
-	auto_free char *said = test_read(output);
-	const char *at = said;
-	int count = 0;
-
-	while (at && (at = strstr(at, words))) {
-		count++;
-		at++;
-	}
-	return count;
+	return test_count(output, words);
 }
 
 static int wanted_merges;

@@ -1,10 +1,8 @@
 /* latency-merge as a program: what it writes, what stops it, what does not; its words and exit codes. */
 #include <curl/curl.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -360,7 +358,7 @@ static void m8_a_huge_file_costs_no_memory(void **state)
 	says(said, "node=edge-1 reason=too_large");
 	says(said, "node=edge-3 reason=too_large");
 	says(said, "the limit of 67072");
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef TEST_SANITIZED
 	assert_true(usage.ru_maxrss < 64 * 1024);
 #endif
 }
@@ -382,7 +380,7 @@ static void m8_a_huge_edit_costs_no_memory(void **state)
 	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(generation(), 2);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef TEST_SANITIZED
 	assert_true(usage.ru_maxrss < 64 * 1024);
 #endif
 }

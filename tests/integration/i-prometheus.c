@@ -28,7 +28,7 @@
 #define MERGE_MS 1000
 #define QUERY "sum by (node) (rate(traefik_entrypoint_requests_total[1s]))"
 #define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TEST_SANITIZED
 #define ROUNDS 20			/* the build without sanitizers has them all */
 #else
 #define ROUNDS 100
@@ -240,15 +240,7 @@ static bool is_placed(void *node)
 
 static int lines_with(const char *words)
 {
-	auto_free char *said = test_read(output);
-	const char *at = said;
-	int count = 0;
-
-	while (at && (at = strstr(at, words))) {
-		count++;
-		at++;
-	}
-	return count;
+	return test_count(output, words);
 }
 
 static int begin(void **state)

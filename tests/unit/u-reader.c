@@ -1,6 +1,5 @@
 /* The process that owns the latency file. This program is its own reader: see main(). */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
@@ -19,14 +18,6 @@
 #include "sched/reader.h"
 #include "sched/reader_wire.h"
 #include "tests/testing/testing.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 /* The process itself, with a memory that can be short: while FILE.full is there. */
 static char full_path[512];
@@ -552,18 +543,6 @@ static void start_harm(struct place *p, const char *what)
 	start(p, 1000);
 }
 
-static int open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void one_that_sends_too_many_files_leaves_none_here(void **state)
 {
 	struct place p;
@@ -572,11 +551,11 @@ static void one_that_sends_too_many_files_leaves_none_here(void **state)
 
 	(void)state;
 	start_harm(&p, "harm-fds");
-	before = open_files();
+	before = test_open_files();
 	while (!reader_looked(p.reader) && clock_mono_ms() < until)
 		reader_take(p.reader, &p.news);
 	assert_true(reader_looked(p.reader));
-	assert_int_equal(open_files(), before);
+	assert_int_equal(test_open_files(), before);
 	end(&p);
 }
 
@@ -626,7 +605,7 @@ static void it_has_no_environment_no_file_but_its_own_and_goes_first(void **stat
 	end(&p);
 }
 
-#ifndef SANITIZED
+#ifndef TEST_SANITIZED
 static void fill(struct snapshot *s, struct rng *r)
 {
 	uint32_t i, j, n = s->nodes.count;
@@ -699,7 +678,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_sends_too_many_files_leaves_none_here),
 		cmocka_unit_test(a_matrix_that_did_not_arrive_is_asked_for_again),
 		cmocka_unit_test(it_has_no_environment_no_file_but_its_own_and_goes_first),
-#ifndef SANITIZED
+#ifndef TEST_SANITIZED
 		cmocka_unit_test(a_thousand_nodes_need_at_most_64_mib),
 #endif
 	};
