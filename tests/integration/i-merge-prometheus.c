@@ -13,10 +13,10 @@
 
 #include "lib/buf.h"
 #include "lib/clock.h"
-#include "lib/kube/client.h"
 #include "lib/mem.h"
 #include "lib/snapshot.h"
 #include "merge/prometheus.h"
+#include "tests/testing/fetch.h"
 #include "tests/testing/scripted.h"
 #include "tests/testing/testing.h"
 
@@ -382,22 +382,9 @@ static void merges_more(int count)
 /* What /metrics says of one line; NaN: no such line. */
 static double metric(const char *line)
 {
-	auto_free char *said = test_read(output), *url = NULL, *body = NULL;
-	const char *at = said ? strstr(said, " port=") : NULL;
-	struct kube_config config = {0};
-	struct kube *k;
-	struct lm_err err;
-	int status;
+	auto_free char *body = fetch_ok(fetch_port(output), "/metrics");
+	const char *at = strstr(body, line);
 
-	assert_non_null(at);
-	url = xasprintf("http://127.0.0.1:%d", atoi(at + strlen(" port=")));
-	config.server = url;
-	k = kube_new(&config, "test", &err);
-	assert_non_null(k);
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = "/metrics"}, &status, &body, &err) < 0)
-		fail_msg("%s", err.msg);
-	kube_free(k);
-	at = strstr(body, line);
 	return at ? atof(at + strlen(line)) : (double)NAN;
 }
 

@@ -1,12 +1,11 @@
 /* latency-merge as a program: what it writes, what an operator may do by hand; its words and exit codes; staying up. */
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/clock.h"
 #include "tests/integration/merge_volume.h"
+#include "tests/testing/fetch.h"
 
 /* --- what it writes ------------------------------------------------------------------------------------------------ */
 
@@ -281,34 +280,8 @@ static char *output_path;
 
 static bool listens(void *port)
 {
-	auto_free char *text = test_read(output_path);
-	const char *found = text ? strstr(text, " port=") : NULL;
-
-	if (found)
-		*(int *)port = atoi(found + 6);
-	return found != NULL;
-}
-
-static size_t keep(char *bytes, size_t size, size_t count, void *body)
-{
-	buf_add(body, bytes, size * count);
-	return size * count;
-}
-
-static char *fetch(int port, const char *path)
-{
-	auto_free char *url = xasprintf("http://127.0.0.1:%d%s", port, path);
-	CURL *curl = curl_easy_init();
-	struct buf body = {0};
-
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-	assert_int_equal(curl_easy_perform(curl), CURLE_OK);
-	curl_easy_cleanup(curl);
-	return body.data;
+	*(int *)port = fetch_port(output_path);
+	return *(int *)port > 0;
 }
 
 static void watch_merges_serves_and_ends_at_sigterm(void **state)
@@ -326,8 +299,8 @@ static void watch_merges_serves_and_ends_at_sigterm(void **state)
 	pid = test_spawn(argv, NULL, output_path);
 	assert_true(test_wait(has_generation_3, NULL, 30000));
 	assert_true(test_wait(listens, &port, 30000));
-	metrics = fetch(port, "/metrics");
-	health = fetch(port, "/healthz");
+	metrics = fetch_ok(port, "/metrics");
+	health = fetch_ok(port, "/healthz");
 	assert_string_equal(health, "ok\n");
 	says(metrics, "latency_merge_rows{state=\"fresh\"} 1");
 	says(metrics, "latency_merge_reports_rejected_total{reason=\"syntax\"} ");

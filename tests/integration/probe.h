@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/testing/testing.h"
-#include "tests/testing/wire.h"
-
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/report.h"
+#include "tests/testing/fetch.h"
+#include "tests/testing/testing.h"
+#include "tests/testing/wire.h"
 
 #define ARGS_MAX 40
 
@@ -134,10 +134,7 @@ static inline bool has_report(void *arg)
 
 static inline int port_of(const struct probe *p)
 {
-	auto_free char *text = test_read(p->log);
-	const char *at = text ? strstr(text, " port=") : NULL;
-
-	return at ? (int)strtol(at + 6, NULL, 10) : 0;
+	return fetch_port(p->log);
 }
 
 static inline bool is_listening(void *arg)

@@ -1,6 +1,5 @@
 #include "tests/testing/sched.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "tests/testing/fetch.h"
 
 #define WAIT_MS 10000
 #define LINE_MS 2000
@@ -337,10 +337,6 @@ int sched_bindings(struct sched *s, const char *pod)
 char *sched_fetch(struct sched *s, const char *path, int *status)
 {
 	auto_free char *url = NULL;
-	struct kube_config config = {0};
-	char *body = NULL;
-	struct kube *k;
-	struct lm_err err;
 
 	*status = 0;
 	if (!s->port && sched_log_count(s, "\"msg\":\"listening\"", 1))
@@ -348,13 +344,7 @@ char *sched_fetch(struct sched *s, const char *path, int *status)
 	if (!s->port)
 		return NULL;
 	url = xasprintf("http://127.0.0.1:%d", s->port);
-	config.server = url;
-	k = kube_new(&config, "test", &err);
-	assert_non_null(k);
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = 5000}, status, &body, &err) < 0)
-		*status = 0;
-	kube_free(k);
-	return body;
+	return fetch(url, path, status);
 }
 
 int sched_http(struct sched *s, const char *path)
