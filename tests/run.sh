@@ -17,7 +17,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect(-.*)?|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-.*)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|awaited|base|bind(-events)?|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect(-.*)?|estimate|explain(-dump)?|extender-(bind|scan|scores|wire)|filter-.*|fold(-.*)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http(-.*)?|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
@@ -289,7 +289,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-.*)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected(-sums)?|u-fold(-.*)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot(-random)?|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
