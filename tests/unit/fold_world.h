@@ -122,6 +122,14 @@ static inline void run(struct world *w, double elapsed_s)
 	w->has_last = true;
 }
 
+/* Nodes that have reported once, and a first run of it. */
+static inline void world_begin(struct world *w, uint32_t nodes)
+{
+	world_init(w, nodes);
+	all_report(w, 1);
+	run(w, 0);
+}
+
 /* Of the last result, by names; NaN also when a node is not in it. */
 static inline float rtt(const struct world *w, uint32_t from, uint32_t to)
 {

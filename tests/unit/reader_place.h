@@ -136,4 +136,13 @@ static inline void write_file(struct place *p, int rtt_us, bool by_rename)
 		assert_int_equal(rename(beside, p->file), 0);
 }
 
+/* A whole file, and a reader that has read it. */
+static inline void begin_reading(struct place *p, int rtt_us, int64_t poll_ms)
+{
+	begin(p);
+	write_file(p, rtt_us, true);
+	start(p, poll_ms);
+	expect(p, READER_NEWS_MATRIX);
+}
+
 #endif

@@ -85,9 +85,7 @@ static void m32_clock_jumps(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, 2);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 2);
 	w.age_s[0] = -3600;
 	w.age_s[1] = -1; /* within the granularity of one clock */
 	run(&w, 60);
@@ -109,9 +107,7 @@ static void a_row_ages_and_becomes_unknown_at_ten_periods(void **state)
 	int round;
 
 	(void)state;
-	world_init(&w, 4);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 4);
 	for (round = 1; round <= 12; round++) {
 		all_report(&w, 1 + round);
 		w.there[0] = false;
@@ -133,9 +129,7 @@ static void an_unchanged_report_is_fresh_for_three_periods(void **state)
 	int round;
 
 	(void)state;
-	world_init(&w, 4);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 4);
 	for (round = 1; round <= 11; round++) {
 		all_report(&w, 1 + round);
 		reports(&w, 0, "boot", 1, 100);
@@ -154,9 +148,7 @@ static void m18_no_valid_report_at_all(void **state)
 	uint32_t i;
 
 	(void)state;
-	world_init(&w, 5);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 5);
 	memset(w.there, 0, sizeof(w.there));
 	run(&w, 300); /* not yet anything to hold back: they are 5 periods old */
 	assert_int_equal(w.last.degraded_runs, 0);
@@ -178,9 +170,7 @@ static void m19_more_than_half_of_the_rows_vanish(void **state)
 	int round;
 
 	(void)state;
-	world_init(&w, 6);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 6);
 	names_free(&w.nodes);
 	names_add(&w.nodes, "n0");
 	names_add(&w.nodes, "n1");
@@ -203,17 +193,13 @@ static void half_of_the_rows_may_go_at_once(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, 6);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 6);
 	w.there[0] = w.there[1] = w.there[2] = false;
 	w.age_s[3] = w.age_s[4] = w.age_s[5] = 100;
 	run(&w, 600);
 	assert_true(!w.summary.held_back && w.summary.lost == 3 && w.summary.unknown == 3);
 	world_free(&w);
-	world_init(&w, 6);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 6);
 	memset(w.there, 0, sizeof(w.there));
 	run(&w, 600);
 	assert_int_equal(w.last.degraded_runs, 1);
@@ -228,9 +214,7 @@ static void a_node_gone_from_the_api_loses_row_and_column(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, 4);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 4);
 	names_free(&w.nodes);
 	names_add(&w.nodes, "n3");
 	names_add(&w.nodes, "n0");
@@ -270,9 +254,7 @@ static void the_period_is_the_longer_of_probe_and_merge_interval(void **state)
 	uint32_t i;
 
 	(void)state;
-	world_init(&w, 2);
-	all_report(&w, 1);
-	run(&w, 0);
+	world_begin(&w, 2);
 	assert_true(w.last.period_s == 60);
 	for (i = 0; i < 2; i++)
 		w.reports[i].interval_s = 90;

@@ -55,10 +55,7 @@ static void a_killed_reader_is_started_again(void **state)
 	int i;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 1000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 1000);
 	for (i = 0; i < 3; i++) {
 		kill(reader_pid(p.reader), SIGKILL);
 		expect(&p, READER_NEWS_DIED);
@@ -138,10 +135,7 @@ static void a_death_is_seen_where_children_are_not_kept(void **state)
 
 	(void)state;
 	signal(SIGCHLD, SIG_IGN);
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 1000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 1000);
 	kill(reader_pid(p.reader), SIGKILL);
 	expect(&p, READER_NEWS_DIED);
 	expect(&p, READER_NEWS_MATRIX);
@@ -236,10 +230,7 @@ static void it_has_no_environment_no_file_but_its_own_and_goes_first(void **stat
 	int fds = 0;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 1000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 1000);
 	environment = xasprintf("/proc/%d/environ", reader_pid(p.reader));
 	folder = xasprintf("/proc/%d/fd", reader_pid(p.reader));
 	text = test_read(environment);

@@ -10,10 +10,7 @@ static void the_file_is_handed_over(void **state)
 	struct place p;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 412, true);
-	start(&p, 1000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 412, 1000);
 	assert_int_equal(matrix_nodes(p.news.matrix), 2);
 	assert_true(rtt_of(&p) == 412);
 	assert_false(p.news.hold);
@@ -30,10 +27,7 @@ static void what_changed_before_settle_is_there_after_it(void **state)
 	int i;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 60000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 60000);
 	for (i = 2; i < 300; i++) {
 		auto_free char *other = xasprintf("%s/other-%d", p.folder, i);
 
@@ -60,10 +54,7 @@ static void settle_costs_nothing_when_nothing_happened(void **state)
 	int i;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 60000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 60000);
 	begun = clock_mono_us();
 	for (i = 0; i < 1000; i++)
 		assert_true(reader_settle(p.reader, PATIENCE_MS));
@@ -77,10 +68,7 @@ static void hold_is_seen_at_once(void **state)
 	int i;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 60000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 60000);
 	for (i = 0; i < 20; i++) {
 		if (i % 2)
 			assert_int_equal(unlink(p.hold), 0);
@@ -105,10 +93,7 @@ static void s2_an_unfinished_file_is_never_used_and_seen_when_it_is_whole(void *
 	int fd;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 1000);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 1000);
 	fd = open(p.file, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	assert_int_equal(write(fd, text, half), half);
 	usleep(30000);
@@ -134,10 +119,7 @@ static void a_bad_file_is_named_and_a_good_one_used_again(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1, true);
-	start(&p, 50);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1, 50);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		test_write(p.file, cases[i].text);
 		expect(&p, READER_NEWS_FAILED);
@@ -214,10 +196,7 @@ static void s6_a_change_without_events_is_found_by_the_poll(void **state)
 	int fd;
 
 	(void)state;
-	begin(&p);
-	write_file(&p, 1234, true);
-	start(&p, 50);
-	expect(&p, READER_NEWS_MATRIX);
+	begin_reading(&p, 1234, 50);
 	fd = open(p.file, O_RDWR | O_CLOEXEC);
 	assert_int_equal(fstat(fd, &st), 0);
 	text = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
