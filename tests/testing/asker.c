@@ -19,9 +19,7 @@ void asker_find(struct asker *a)
 void asker_begin(struct asker *a, const char *const *options)
 {
 	*a = (struct asker){0};
-	sched_begin(&a->s, NULL);
-	sched_nodes(&a->s, "a b c");
-	sched_matrix(&a->s, 1, "0 5 9  5 0 9  9 9 0");
+	sched_begin_abc(&a->s);
 	sched_start(&a->s, options);
 	asker_find(a);
 }

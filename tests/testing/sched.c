@@ -55,6 +55,19 @@ void sched_nodes(struct sched *s, const char *names)
 	}
 }
 
+void sched_begin_abc(struct sched *s)
+{
+	sched_begin(s, NULL);
+	sched_nodes(s, "a b c");
+	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
+}
+
+void sched_finish(struct sched *s)
+{
+	assert_int_equal(sched_stop(s, SIGTERM), 0);
+	sched_end(s);
+}
+
 /* --- the latency file --- */
 
 static void add_rows(struct buf *b, int count, const char **numbers)
