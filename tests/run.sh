@@ -17,7 +17,7 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|awaited|base|bind(-events)?|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect(-.*)?|estimate|explain(-dump)?|extender-(bind|scan|scores|wire)|filter-.*|fold(-.*)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|awaited|base|bind(-events)?|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide(-targets)?|elect(-.*)?|estimate|explain(-dump)?|extender-(bind|scan|scores|wire)|filter-.*|fold(-.*)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue(-model)?|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http(-.*)?|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
