@@ -1,5 +1,4 @@
 /* latency-merge and a Prometheus that is a script of the test: what is asked, and that nothing it does or fails to do stops or delays a merge. */
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -185,12 +183,8 @@ static double age_s(void)
 static void earlier(int seconds)
 {
 	auto_free char *path = path_of("merge-state.json");
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
-	struct stat st;
 
-	assert_int_equal(stat(path, &st), 0);
-	times[1].tv_sec = st.st_mtim.tv_sec - seconds;
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	test_age(path, seconds);
 	assert_int_equal(chmod(path, 0644), 0);
 }
 

@@ -160,6 +160,16 @@ char *test_read(const char *path)
 	return b.data;
 }
 
+void test_age(const char *path, int seconds)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	times[1].tv_sec = st.st_mtim.tv_sec - seconds;
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
 int test_count(const char *path, const char *words)
 {
 	auto_free char *text = test_read(path);

@@ -49,6 +49,8 @@ const char *test_program(const char *name);
 void test_write(const char *path, const char *text);
 /* Reads a file; the caller frees; NULL when it is not there. */
 char *test_read(const char *path);
+/* It was last written so much earlier. */
+void test_age(const char *path, int seconds);
 /* How often a file holds the words; 0 when it is not there. */
 int test_count(const char *path, const char *words);
 int test_open_files(void);	/* of this process; to compare with an earlier call */
