@@ -1,6 +1,6 @@
 /*
  * Leader election with two real latency-sched on one stand-in API server: who leads, who takes over and when, and that two never bind at
- * once. Durations are shorter than the defaults. The rules alone, with everything that can go wrong, are in u-elect.c.
+ * once. Durations are shorter than the defaults. The rules alone, with everything that can go wrong, are in u-elect.c and u-elect-replicas.c.
  */
 #include <math.h>
 #include <signal.h>
