@@ -1,4 +1,4 @@
-#include "lib/json.h"
+#include "lib/json_check.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -64,11 +64,13 @@ static int refuse_duplicates(const cJSON *value, struct lm_err *err)
 
 cJSON *json_parse(const char *text, size_t len, int max_depth, struct lm_err *err)
 {
-	auto_json cJSON *root = NULL;
+	return json_check(text, len, max_depth, err) < 0 ? NULL : json_build(text, len, err);
+}
 
-	if (json_check(text, len, max_depth, err) < 0)
-		return NULL;
-	root = cJSON_ParseWithLength(text, len);
+cJSON *json_build(const char *text, size_t len, struct lm_err *err)
+{
+	auto_json cJSON *root = cJSON_ParseWithLength(text, len);
+
 	if (!root) {
 		lm_fail(err, LM_DATA, "not JSON, or memory is short");
 		return NULL;

@@ -20,13 +20,21 @@
 
 #include "lib/err.h"
 
-#define JSON_DEPTH 16		/* our own files; API objects need JSON_DEPTH_API */
-#define JSON_DEPTH_API 64
+#define JSON_DEPTH 16		/* of our own files */
+#define JSON_DEPTH_API 64	/* of API objects */
 
 /* One document, exactly `len` bytes. The caller frees with cJSON_Delete. */
 cJSON *json_parse(const char *text, size_t len, int max_depth, struct lm_err *err);
 /* The byte check alone, without building anything: what json_parse runs first, and what the row scanner of snapshot.c relies on. */
 int json_check(const char *text, size_t len, int max_depth, struct lm_err *err);
+
+/*
+ * The same for text of the Kubernetes API, where two things of json_parse would let any user stop who lists his object: \u0000 in a string becomes U+FFFD, and
+ * the value of a member managedFields, which may be as deep as its writer likes and which nobody reads, becomes null. max_values bounds what the tree costs (80
+ * bytes for each, whose text may be 2); 0: no bound.
+ */
+cJSON *json_parse_api(const char *text, size_t len, size_t max_values, struct lm_err *err);
+int json_check_api(const char *text, size_t len, struct lm_err *err);
 
 static inline const cJSON *json_get(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
 

@@ -6,17 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/json.h"
+#include "lib/json_check.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
 
 #define DEPTH_MAX 64
 #define NUMBER_MAX_BYTES 63	/* some versions of cJSON read no more of a number */
+#define MANAGED_FIELDS "\"managedFields\""
 
 struct scan {
 	const char *begin, *at, *end;
 	uint64_t is_object;		/* by level; bit 0 is the innermost */
 	int depth, max_depth;
+	size_t values;
+	struct json_found *found;	/* NULL: our own files, nothing is let through */
+	bool at_managed_fields;		/* the value is that of this key */
 	struct lm_err *err;
 };
 
@@ -59,7 +63,7 @@ static int hex4(const struct scan *s, const char *p)
 	return value;
 }
 
-/* At the `\`. cJSON ends its strings at a NUL, so that \u0000 would cut one silently: refused. */
+/* At the `\`. cJSON ends its strings at a NUL, so that \u0000 would cut one silently: refused, or noted for json_parse_api. */
 static int check_escape(struct scan *s)
 {
 	int unit;
@@ -71,6 +75,11 @@ static int check_escape(struct scan *s)
 		return 0;
 	}
 	unit = hex4(s, s->at + 2);
+	if (unit == 0 && s->found) {
+		s->found->nul = true;
+		s->at += 6;
+		return 0;
+	}
 	if (unit <= 0)
 		return refuse(s, s->at, unit < 0 ? "\\u needs four hexadecimal digits" : "\\u0000 in a string");
 	if (unit >= 0xdc00 && unit <= 0xdfff)
@@ -206,10 +215,13 @@ static void close_level(struct scan *s)
 /* A key and its colon. */
 static int check_key(struct scan *s)
 {
+	const char *key = s->at;
+
 	if (s->at == s->end || *s->at != '"')
 		return refuse(s, s->at, s->at < s->end ? "a key is wanted" : "the text ends too early");
 	if (check_string(s) < 0)
 		return -1;
+	s->at_managed_fields = s->found && (size_t)(s->at - key) == strlen(MANAGED_FIELDS) && memcmp(key, MANAGED_FIELDS, strlen(MANAGED_FIELDS)) == 0;
 	skip_blanks(s);
 	if (s->at == s->end || *s->at != ':')
 		return refuse(s, s->at, "`:` is wanted");
@@ -218,13 +230,40 @@ static int check_key(struct scan *s)
 	return 0;
 }
 
+/* An array that nobody will read, however deep: only its strings are looked at, and where it ends. */
+static int cut_out(struct scan *s)
+{
+	const char *from = s->at;
+	size_t depth = 0;
+
+	do {
+		if (s->at == s->end)
+			return refuse(s, s->at, "the text ends too early");
+		if (*s->at == '"') {
+			if (check_string(s) < 0)
+				return -1;
+			continue;
+		}
+		depth += *s->at == '[' || *s->at == '{';
+		depth -= *s->at == ']' || *s->at == '}';
+		s->at++;
+	} while (depth);
+	grow(&s->found->cuts, &s->found->room, s->found->count + 1, sizeof(*s->found->cuts));
+	s->found->cuts[s->found->count++] = (struct json_cut){(size_t)(from - s->begin), (size_t)(s->at - from)};
+	return 0;
+}
+
 /* A value, or the beginning of one: *complete is false after a bracket that has members. */
 static int begin_value(struct scan *s, bool *complete)
 {
 	char c = s->at < s->end ? *s->at : '\0';
-	bool object = c == '{';
+	bool object = c == '{', unread = s->at_managed_fields && c == '[';
 
 	*complete = true;
+	s->values++;
+	s->at_managed_fields = false;
+	if (unread)
+		return cut_out(s);
 	if (c == '"')
 		return check_string(s);
 	if (c == '-' || (c >= '0' && c <= '9'))
@@ -264,21 +303,36 @@ static int after_value(struct scan *s)
 	}
 }
 
+static int check(struct scan *s)
+{
+	bool complete;
+
+	skip_blanks(s);
+	if (s->at == s->end)
+		return lm_fail(s->err, LM_DATA, "the text is empty");
+	do {
+		if (begin_value(s, &complete) < 0)
+			return -1;
+		if (complete && after_value(s) < 0)
+			return -1;
+	} while (s->depth > 0);
+	skip_blanks(s);
+	return s->at == s->end ? 0 : refuse(s, s->at, "something follows the JSON value");
+}
+
 int json_check(const char *text, size_t len, int max_depth, struct lm_err *err)
 {
 	struct scan s = {.begin = text, .at = text, .end = text + len, .err = err};
-	bool complete;
 
 	s.max_depth = max_depth < DEPTH_MAX ? max_depth : DEPTH_MAX;
-	skip_blanks(&s);
-	if (s.at == s.end)
-		return lm_fail(err, LM_DATA, "the text is empty");
-	do {
-		if (begin_value(&s, &complete) < 0)
-			return -1;
-		if (complete && after_value(&s) < 0)
-			return -1;
-	} while (s.depth > 0);
-	skip_blanks(&s);
-	return s.at == s.end ? 0 : refuse(&s, s.at, "something follows the JSON value");
+	return check(&s);
+}
+
+int json_find(const char *text, size_t len, struct json_found *found, struct lm_err *err)
+{
+	struct scan s = {.begin = text, .at = text, .end = text + len, .max_depth = JSON_DEPTH_API, .found = found, .err = err};
+	int code = check(&s);
+
+	found->values = s.values;
+	return code;
 }

@@ -273,7 +273,7 @@ static void on_asked(void *arg, const struct kube_response *response)
 
 	answered(o);
 	if (response->status == 200)
-		pod = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+		pod = json_parse_api(response->body, response->len, 0, &ignored);
 	if (pod) {
 		judge(o, pod);
 	} else if (response->status == 404) {

@@ -121,7 +121,7 @@ static cJSON *parse(const char *name, const struct file_text *text, struct lm_er
 
 	if (!is_json(name, text->data))
 		return yaml_documents(text->data, text->len, &yaml_limits, err);
-	root = json_parse(text->data, text->len, JSON_DEPTH_API, err);
+	root = json_parse_api(text->data, text->len, 0, err);
 	if (!root)
 		return NULL;
 	documents = cJSON_CreateArray();

@@ -113,7 +113,7 @@ static const char *assumed_on(const struct dump_input *in, const struct archived
 static void print_assumed(const struct archived *a, const char *node, struct buf *out)
 {
 	struct lm_err err;
-	auto_json cJSON *object = json_parse(a->text, strlen(a->text), JSON_DEPTH_API, &err);
+	auto_json cJSON *object = json_parse_api(a->text, strlen(a->text), 0, &err);
 	cJSON *spec = cJSON_GetObjectItemCaseSensitive(object, "spec");
 	char *text;
 

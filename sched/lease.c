@@ -85,7 +85,7 @@ int lease_parse(const char *json, struct lease *out, struct lm_err *err)
 
 	if (len > LEASE_BYTES_MAX)
 		return lm_fail(err, LM_DATA, "a Lease of %zu bytes: more than %zu", len, LEASE_BYTES_MAX);
-	object = json_parse(json, len, JSON_DEPTH_API, err);
+	object = json_parse_api(json, len, 0, err);
 	return object ? lease_read(object, out, err) : -1;
 }
 

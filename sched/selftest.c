@@ -58,7 +58,7 @@ static int read_event(struct kube *k, const char *path, cJSON **tree, const char
 		kube_status_text(&answer, text, sizeof(text));
 		return lm_fail(err, LM_UNAVAILABLE, "list events: %s", text);
 	}
-	*tree = json_parse(body, strlen(body), JSON_DEPTH_API, err);
+	*tree = json_parse_api(body, strlen(body), 0, err);
 	if (!*tree || json_want_array(*tree, "items", &items, err) < 0)
 		return lm_wrap(err, "list events");
 	if (!items->child)

@@ -170,7 +170,7 @@ static void take_reason(struct open_pod *o, const struct kube_response *response
 	struct lm_err ignored;
 
 	if (response->status)
-		status = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+		status = json_parse_api(response->body, response->len, 0, &ignored);
 	message = cJSON_GetStringValue(json_get(status, "message"));
 	if (message && *message)
 		snprintf(o->reason, sizeof(o->reason), "%s", message);

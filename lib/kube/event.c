@@ -51,7 +51,7 @@ static int read_members(struct event *e, struct lm_err *err)
 int event_read(struct event *e, const char *line, size_t len, struct lm_err *err)
 {
 	*e = (struct event){.rv = ""};
-	e->root = json_parse(line, len, JSON_DEPTH_API, err);
+	e->root = json_parse_api(line, len, 0, err);
 	if (read_members(e, err) == 0)
 		return 0;
 	event_free(e);

@@ -90,7 +90,7 @@ static int take_once(struct span *into, const struct span *value, const char *na
 
 static int check_kind(const struct span *kind, struct lm_err *err)
 {
-	auto_json cJSON *value = kind->from ? json_parse(kind->from, kind->len, JSON_DEPTH_API, err) : NULL;
+	auto_json cJSON *value = kind->from ? json_parse_api(kind->from, kind->len, 0, err) : NULL;
 	const char *name = cJSON_IsString(value) ? value->valuestring : "";
 	size_t len = strlen(name);
 
@@ -101,7 +101,7 @@ static int check_kind(const struct span *kind, struct lm_err *err)
 
 static int open_metadata(struct page *page, const struct span *metadata, struct lm_err *err)
 {
-	page->metadata = metadata->from ? json_parse(metadata->from, metadata->len, JSON_DEPTH_API, err) : NULL;
+	page->metadata = metadata->from ? json_parse_api(metadata->from, metadata->len, 0, err) : NULL;
 	if (!cJSON_IsObject(page->metadata))
 		return lm_fail(err, LM_DATA, "metadata: is %s, not an object", json_kind(page->metadata));
 	if (json_want_string(page->metadata, "resourceVersion", &page->resource_version, err) < 0 ||
@@ -132,7 +132,7 @@ static int open_list(struct page *page, const char *text, size_t len, struct lm_
 	const char *end = text + len, *p = skip_blanks(text, end);
 	struct span key, value, kind = {0}, metadata = {0}, items = {0};
 
-	if (json_check(text, len, JSON_DEPTH_API, err) < 0)
+	if (json_check_api(text, len, err) < 0)
 		return -1;
 	if (*p != '{')
 		return lm_fail(err, LM_DATA, "not a list: no object");
@@ -165,7 +165,7 @@ int page_next(struct page *page, cJSON **item, struct lm_err *err)
 		return 0;
 	end = skip_value(from, page->end);
 	page->at = end;
-	*item = json_parse(from, (size_t)(end - from), JSON_DEPTH_API, err);
+	*item = json_parse_api(from, (size_t)(end - from), 0, err);
 	if (!*item)
 		return lm_wrap(err, "items");
 	if (cJSON_IsObject(*item))

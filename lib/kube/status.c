@@ -21,7 +21,7 @@ static cJSON *status_object(const struct kube_response *response)
 
 	if (response->status == 0 || response->len > STATUS_MAX_BYTES)
 		return NULL;
-	root = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+	root = json_parse_api(response->body, response->len, 0, &ignored);
 	if (!cJSON_IsObject(root) || json_may_string(root, "kind", &kind, &ignored) < 1 || strcmp(kind, "Status") != 0)
 		return NULL;
 	return steal(&root);

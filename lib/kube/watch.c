@@ -387,7 +387,7 @@ static enum next after_status(const struct kube_response *response)
 	if (!is_passing(response->status))
 		return NEXT_LIST;
 	if (response->status == 504)
-		status = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+		status = json_parse_api(response->body, response->len, 0, &ignored);
 	return status_is_too_large_rv(status) ? NEXT_LIST : NEXT_WATCH;
 }
 

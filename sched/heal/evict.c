@@ -125,7 +125,7 @@ static void later(struct leaver *l, const struct kube_response *r)
 static bool is_budget_of_pod(const struct kube_response *r)
 {
 	struct lm_err ignored;
-	auto_json cJSON *status = json_parse(r->body, r->len, JSON_DEPTH_API, &ignored);
+	auto_json cJSON *status = json_parse_api(r->body, r->len, 0, &ignored);
 	const cJSON *details = json_get(status, "details"), *causes = json_get(details, "causes"), *cause;
 
 	cJSON_ArrayForEach(cause, causes) {

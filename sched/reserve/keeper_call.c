@@ -125,7 +125,7 @@ static void succeeded(struct keeper *k)
 static struct pod *pod_of(const struct kube_response *response)
 {
 	struct lm_err ignored;
-	auto_json cJSON *object = json_parse(response->body, response->len, JSON_DEPTH_API, &ignored);
+	auto_json cJSON *object = json_parse_api(response->body, response->len, 0, &ignored);
 
 	return object ? pod_parse(object, &ignored) : NULL;
 }

@@ -143,6 +143,130 @@ static void random_documents_survive_damage(void **state)
 	}
 }
 
+/* --- text of the API ------------------------------------------------------------------------------------------------- */
+
+static cJSON *parse_api(const char *text)
+{
+	struct lm_err err = {0};
+	cJSON *root = json_parse_api(text, strlen(text), 0, &err);
+
+	if (!root)
+		fail_msg("%.200s: %s", text, err.msg);
+	assert_int_equal(json_check_api(text, strlen(text), &err), 0);
+	return root;
+}
+
+static void assert_becomes(const char *text, const char *wanted)
+{
+	auto_json cJSON *root = parse_api(text);
+	auto_free char *printed = cJSON_PrintUnformatted(root);
+
+	assert_string_equal(printed, wanted);
+}
+
+/* The API takes it in annotations, arguments and the like, of anybody. */
+static void a_nul_is_replaced(void **state)
+{
+	(void)state;
+	assert_becomes("[\"\\u0000\"]", "[\"\xef\xbf\xbd\"]");
+	assert_becomes("{\"a\":\"b\\u0000c\\u0000\",\"d\":[\"\\u0000e\"]}", "{\"a\":\"b\xef\xbf\xbd" "c\xef\xbf\xbd\",\"d\":[\"\xef\xbf\xbd" "e\"]}");
+	assert_becomes("[\"\\\\u0000\",\"\\\\\\u0000\",\"\\\\\\\\u0000\"]", "[\"\\\\u0000\",\"\\\\\xef\xbf\xbd\",\"\\\\\\\\u0000\"]");
+	assert_becomes("{\"\\u0000k\":1}", "{\"\xef\xbf\xbdk\":1}");
+}
+
+static char *nested(const char *before, int levels, const char *after)
+{
+	struct buf b = {0};
+	int i;
+
+	buf_str(&b, before);
+	for (i = 0; i < levels; i++)
+		buf_str(&b, i % 2 ? "[" : "{\"f:x\":");
+	buf_str(&b, "\"]}\\u0000\"");
+	for (i = levels; i-- > 0;)
+		buf_str(&b, i % 2 ? "]" : "}");
+	buf_str(&b, after);
+	return b.data;
+}
+
+static void managed_fields_are_cut_out(void **state)
+{
+	auto_free char *deep = nested("{\"metadata\":{\"managedFields\" : [", 5000, "],\"name\":\"web\"}}");
+	auto_free char *elsewhere = nested("{\"spec\":[", 70, "]}");
+	struct lm_err err = {0};
+
+	(void)state;
+	assert_becomes(deep, "{\"metadata\":{\"managedFields\":null,\"name\":\"web\"}}");
+	assert_becomes("[{\"managedFields\":[],\"a\":{\"managedFields\":[{\"x\":1}]}},{\"managedFields\":[1,2]}]",
+		       "[{\"managedFields\":null,\"a\":{\"managedFields\":null}},{\"managedFields\":null}]");
+	/* a label or annotation of that name is kept, and so is what only looks so */
+	assert_becomes("{\"labels\":{\"managedFields\":\"x\"},\"b\":\"\\\"managedFields\\\":[1]\",\"c\":[\"managedFields\",[2]]}",
+		       "{\"labels\":{\"managedFields\":\"x\"},\"b\":\"\\\"managedFields\\\":[1]\",\"c\":[\"managedFields\",[2]]}");
+	assert_becomes("{\"managedFields\":{\"x\":[1]}}", "{\"managedFields\":{\"x\":[1]}}");
+	assert_null(json_parse_api(elsewhere, strlen(elsewhere), 0, &err));
+	assert_non_null(strstr(err.msg, "too many levels"));
+}
+
+static void what_is_no_json_of_an_api_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"", "{\"managedFields\":[", "{\"managedFields\":[\"x]}", "{\"managedFields\":[{]}", "{\"managedFields\":[]", "{\"managedFields\":[]]}",
+		"{\"managedFields\":[\"\\ud800\"]}", "{\"managedFields\":[],\"managedFields\":[]}", "[\"\\u000\"]", "[\"\\u0000]", "[01]", "[1] x",
+	};
+	struct lm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		auto_json cJSON *root = json_parse_api(bad[i], strlen(bad[i]), 0, &err);
+
+		if (root)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
+static void values_are_counted(void **state)
+{
+	static const char text[] = "{\"a\":[1,2,[3]],\"managedFields\":[4,5,6,7,8,9]}";	/* {} [] 1 2 [] 3, and what is cut out as one */
+	auto_json cJSON *seven = NULL;
+	struct lm_err err = {0};
+
+	(void)state;
+	seven = json_parse_api(text, strlen(text), 7, &err);
+	assert_non_null(seven);
+	assert_null(json_parse_api(text, strlen(text), 6, &err));
+	assert_string_equal(err.msg, "7 values: more than 6");
+}
+
+/* What holds neither comes out as from json_parse; with NULs and managedFields strewn in, as with what stands for them. */
+static void random_documents_of_an_api(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	int round;
+
+	(void)state;
+	for (round = 0; round < 1000; round++) {
+		auto_buf struct buf plain = {0}, fields = {0}, whole = {0}, wanted = {0};
+		struct lm_err err = {0};
+		auto_json cJSON *a = NULL, *b = NULL;
+
+		random_value(&r, 0, &plain);
+		do {
+			fields.len = 0;
+			random_value(&r, 0, &fields);
+		} while (!fields.len || fields.data[strspn(fields.data, " \n")] != '[');
+		buf_printf(&whole, "{\"v\":%s,\"managedFields\":%s,\"s\":\"x\\u0000\\\\u0000\",\"w\":%s}", plain.data, fields.data, plain.data);
+		buf_printf(&wanted, "{\"v\":%s,\"managedFields\":null,\"s\":\"x\\ufffd\\\\u0000\",\"w\":%s}", plain.data, plain.data);
+		a = json_parse_api(whole.data, whole.len, 0, &err);
+		b = json_parse(wanted.data, wanted.len, JSON_DEPTH, &err);
+		if (!a || !b || !cJSON_Compare(a, b, true))
+			fail_msg("%s", whole.data);
+		whole.data[rng_below(&r, (uint32_t)whole.len)] ^= (char)(1 << rng_below(&r, 8));
+		cJSON_Delete(a);
+		a = json_parse_api(whole.data, rng_below(&r, (uint32_t)whole.len + 1), 0, &err);	/* never a crash */
+	}
+}
+
 static void members_are_typed_and_ranged(void **state)
 {
 	struct lm_err err = {0};
@@ -187,6 +311,11 @@ int main(void)
 		cmocka_unit_test(m8_deep_and_huge_end_early),
 		cmocka_unit_test(random_documents_survive_damage),
 		cmocka_unit_test(members_are_typed_and_ranged),
+		cmocka_unit_test(a_nul_is_replaced),
+		cmocka_unit_test(managed_fields_are_cut_out),
+		cmocka_unit_test(what_is_no_json_of_an_api_is_refused),
+		cmocka_unit_test(values_are_counted),
+		cmocka_unit_test(random_documents_of_an_api),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
