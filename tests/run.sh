@@ -289,7 +289,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected(-sums)?|u-fold(-.*)?|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot(-random)?|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected-sums|u-fold-(inflow|random)|u-herding|u-history|u-json|u-kube-lines|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot-random|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"
