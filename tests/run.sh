@@ -17,12 +17,12 @@ limit_s=${TEST_TIMEOUT:-300}
 # `nice` before what runs beside a suite
 later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
-valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|ledger|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|record|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
+valgrindable='u-(ask|awaited|base|bind(-events)?|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide(-targets)?|elect(-.*)?|estimate|explain(-dump)?|extender-(bind|scan|scores|wire)|filter-.*|fold(-.*)?|history|json|kube-.*|labels|lease|ledger|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue(-model)?|record|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
-threaded='i-.*|u-base|u-reserve-(board|planner)|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
+threaded='i-.*|u-base|u-reserve-(board|planner)|u-http(-.*)?|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect-replicas|u-extender-desk|u-score-soft|i-probe.*'
 
 # What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
@@ -289,7 +289,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected|u-fold(-inflow)?|u-herding|u-history|u-json|u-kube-lines|u-ledger-crashes|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-plan|u-resources|u-snapshot|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected-sums|u-fold-(inflow|random)|u-herding|u-history|u-json|u-kube-lines|u-ledger-crashes|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-(plan|repair)|u-resources|u-snapshot-random|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

@@ -57,6 +57,23 @@ bool spread_includes(const struct cycle *c, const struct spread *s, uint32_t nod
 	return (!s->honor_affinity || pod_selects_node(c->pod, n)) && (!s->honor_taints || pod_tolerates_node(c->pod, n));
 }
 
+const bool *spread_labelled(struct cycle *c, bool hard)
+{
+	bool *labelled = cycle_alloc(c, c->view->count + 1);
+	const struct pod *pod = c->pod;
+	uint32_t i, n;
+
+	memset(labelled, true, c->view->count);
+	for (i = 0; i < pod->spread_count; i++)
+		if (pod->spreads[i].hard == hard) {
+			const uint32_t *domain = domains_of(c, pod->spreads[i].topology_key)->of_node;
+
+			for (n = 0; n < c->view->count; n++)
+				labelled[n] &= domain[n] != DOMAIN_NONE;
+		}
+	return labelled;
+}
+
 /* --- the state of a decision --- */
 
 struct part {
@@ -73,17 +90,8 @@ struct part {
 struct parts {
 	struct part *items;
 	uint32_t count;
+	const bool *labelled;		/* by node: it has all keys */
 };
-
-static bool has_all_keys(const struct parts *parts, uint32_t node)
-{
-	uint32_t i;
-
-	for (i = 0; i < parts->count; i++)
-		if (parts->items[i].domains->of_node[node] == DOMAIN_NONE)
-			return false;
-	return true;
-}
 
 static void find_lowest(struct part *part)
 {
@@ -110,7 +118,7 @@ static void fill(struct cycle *c, const struct parts *parts, struct part *part)
 	uint32_t i;
 
 	for (i = 0; i < c->view->count; i++) {
-		if (!has_all_keys(parts, i) || !spread_includes(c, part->spread, i))
+		if (!parts->labelled[i] || !spread_includes(c, part->spread, i))
 			continue;
 		part->there[domain[i]] = true;
 		part->pods[domain[i]] += pods[i];
@@ -138,10 +146,13 @@ static enum filter_start prefilter(struct cycle *c)
 			part->there = cycle_alloc(c, part->domains->count + 1);
 			part->self = selector_matches(&part->spread->selector, &pod->labels);
 		}
+	if (!parts->count)
+		return FILTER_SKIP;
+	parts->labelled = spread_labelled(c, true);
 	for (i = 0; i < parts->count; i++)
 		fill(c, parts, &parts->items[i]);
 	c->state = parts;
-	return parts->count ? FILTER_RUN : FILTER_SKIP;
+	return FILTER_RUN;
 }
 
 /* --- a node --- */
@@ -171,7 +182,7 @@ static uint32_t reserved_pods(const struct cycle *c, const struct parts *parts, 
 {
 	uint32_t pods = 0, node = reserved->items[at].node;
 
-	if (!has_all_keys(parts, node) || !spread_includes(c, part->spread, node))
+	if (!parts->labelled[node] || !spread_includes(c, part->spread, node))
 		return 0;
 	for (; at < end; at++) {
 		const struct pod *other = reserved->items[at].pod;

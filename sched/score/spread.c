@@ -28,17 +28,8 @@ struct part {
 struct parts {
 	struct part *items;
 	uint32_t count;
+	const bool *labelled;		/* by node: it has all keys */
 };
-
-static bool has_all_keys(const struct parts *parts, uint32_t node)
-{
-	uint32_t i;
-
-	for (i = 0; i < parts->count; i++)
-		if (parts->items[i].domains->of_node[node] == DOMAIN_NONE)
-			return false;
-	return true;
-}
 
 static void make_part(struct cycle *c, const struct spread *spread, struct part *part)
 {
@@ -57,7 +48,7 @@ static void weigh(const struct cycle *c, const struct parts *parts, struct part 
 	for (i = 0; i < c->view->count; i++) {
 		uint32_t domain = part->domains->of_node[i];
 
-		if (!cycle_feasible(c, i) || !has_all_keys(parts, i))
+		if (!cycle_feasible(c, i) || !parts->labelled[i])
 			continue;
 		nodes++;
 		domains += !part->wanted[domain];
@@ -73,7 +64,7 @@ static void sum_up(const struct cycle *c, const struct parts *parts, struct part
 	for (i = 0; i < c->view->count; i++) {
 		uint32_t domain = part->domains->of_node[i];
 
-		if (domain != DOMAIN_NONE && part->wanted[domain] && has_all_keys(parts, i) && spread_includes(c, part->spread, i))
+		if (domain != DOMAIN_NONE && part->wanted[domain] && parts->labelled[i] && spread_includes(c, part->spread, i))
 			part->in_domain[domain] += part->pods[i];
 	}
 }
@@ -99,7 +90,7 @@ static void rank(const struct cycle *c, const struct parts *parts, int64_t *raw)
 
 	for (i = 0; i < c->view->count; i++) {
 		raw[i] = -1;
-		if (!cycle_feasible(c, i) || !has_all_keys(parts, i))
+		if (!cycle_feasible(c, i) || !parts->labelled[i])
 			continue;
 		raw[i] = crowd(parts, i);
 		least = raw[i] < least ? raw[i] : least;
@@ -128,6 +119,7 @@ static bool score(struct cycle *c, float *out)
 	}
 	if (!parts.count)
 		return false;
+	parts.labelled = spread_labelled(c, false);
 	for (i = 0; i < parts.count; i++) {
 		weigh(c, &parts, &parts.items[i]);
 		if (!parts.items[i].by_node)

@@ -39,21 +39,9 @@ extender_mode() {
 }
 upgrade() { helm upgrade "$release" "$chart" -n "$namespace" --reuse-values --set "$1" && lm rollout status deployment/my-latency-scheduler --timeout=180s; }
 programs() { lm get deployment my-latency-scheduler -o jsonpath='{.spec.template.spec.containers[*].name}'; }
-near_deployment() {
-	kubectl delete deployment near --ignore-not-found --timeout=60s && {
-		cat <<-'Y'
-			apiVersion: apps/v1
-			kind: Deployment
-			metadata: {name: near}
-			spec:
-			  replicas: 2
-			  selector: {matchLabels: {app: near}}
-			  template:
-		Y
-		pod_manifest near latency-mesh.io/near:app=redis app=near | sed -n '/^metadata/,$s/^/    /p' | sed 's/name: near, //'
-	} | kubectl apply -f - && kubectl rollout status deployment/near --timeout=60s
+near_anew() {
+	kubectl delete deployment near --ignore-not-found --timeout=60s && near_deployment && kubectl rollout status deployment/near --timeout=60s
 }
-nodes_of_near() { kubectl get pods -l app=near -o jsonpath='{range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | uniq -c | xargs; }
 condition_of() { kubectl get pod "$1" -o jsonpath='{.status.conditions[?(@.type=="PodScheduled")].message}'; }
 has_condition() { condition_of "$1" | grep -E -- "$2"; }
 merged() { about "$(rtt uml-1 uml-2)" "$1"; }
@@ -74,7 +62,7 @@ begin=$(clock)
 check "helm test places a pod" helm test "$release" -n "$namespace" --filter name=latency-test-placement --logs
 note "$(since "$begin") s; $(grep -m 1 assigned "$scratch/check")"
 
-check "a Deployment near redis runs" near_deployment
+check "a Deployment near redis runs" near_anew
 equal "next to its target" "$(nodes_of_near)" "2 uml-1"
 check "where that node is out of the question, on the nearest other one" goes uml-2 "${near_redis[@]}"
 pod hopeless latency-mesh.io/within:"node/uml-1<=60ms, node/uml-3<=60ms"
@@ -91,7 +79,7 @@ delay.sh uml-1 uml-2 250
 check "a delay changes: it is in the matrix" eventually 150 merged 250
 check "the next pods follow" eventually 40 goes uml-3 "${near_redis[@]}"
 note "$(since "$begin") s from the change in the network to a pod that avoids the link"
-check "a Deployment near redis runs" near_deployment
+check "a Deployment near redis runs" near_anew
 equal "next to its target, with our scores alone" "$(nodes_of_near)" "2 uml-1"
 
 holder=$(leader) begin=$(clock)

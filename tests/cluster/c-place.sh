@@ -7,21 +7,6 @@ tap_cleanup() {
 	gone -l suite=cluster
 }
 
-near_deployment() {
-	{
-		cat <<-'Y'
-			apiVersion: apps/v1
-			kind: Deployment
-			metadata: {name: near}
-			spec:
-			  replicas: 2
-			  selector: {matchLabels: {app: near}}
-			  template:
-		Y
-		pod_manifest near latency-mesh.io/near:app=redis app=near | sed -n '/^metadata/,$s/^/    /p' | sed 's/name: near, //'
-	} | kubectl apply -f -
-}
-nodes_of_near() { kubectl get pods -l app=near -o jsonpath='{range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | uniq -c | xargs; }
 near_bound() { [ "$(kubectl get pods -l app=near -o jsonpath='{.items[*].spec.nodeName}' | wc -w)" = 2 ]; }
 
 check "the release is there" installed

@@ -117,6 +117,23 @@ pod_manifest() {
 	Y
 }
 
+# near_deployment: two replicas near redis, of the app near
+near_deployment() {
+	{
+		cat <<-'Y'
+			apiVersion: apps/v1
+			kind: Deployment
+			metadata: {name: near}
+			spec:
+			  replicas: 2
+			  selector: {matchLabels: {app: near}}
+			  template:
+		Y
+		pod_manifest near latency-mesh.io/near:app=redis app=near | sed -n '/^metadata/,$s/^/    /p' | sed 's/name: near, //'
+	} | kubectl apply -f -
+}
+nodes_of_near() { kubectl get pods -l app=near -o jsonpath='{range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | uniq -c | xargs; }
+
 node_of() { kubectl get pod "$1" -o jsonpath='{.spec.nodeName}'; }
 bound() { [ -n "$(node_of "$1")" ]; }
 # unique NAME: a pod's name that is not taken

@@ -6,76 +6,33 @@
 
 #include "lib/buf.h"
 #include "tests/e2e/e2e.h"
+#include "tests/testing/mirror.h"
 
 #define WAIT_MS 30000
-#define PODS "/api/v1/namespaces/default/pods"
 
-enum { NAMES = 700, CHANGES = 1000, OUTAGE_CHANGES = 150 };	/* more names than a page has (500) */
-
-struct mirror {
-	uint64_t seen[NAMES], next[NAMES];	/* resourceVersions; 0: not there */
-	bool replacing;
-	int troubles;
-	struct lm_err last;
-};
+enum { CHANGES = 1000, OUTAGE_CHANGES = 150 };
 
 struct rig {
 	struct mirror m;
 	struct kube *k;			/* of the watch; changes have a client of their own */
 	struct kube_watch *w;
-	uint64_t truth[NAMES];
 };
 
 static struct sched cluster;
 static struct standin *const api = &cluster.api;
 
-static void on_begin(void *arg)
-{
-	struct mirror *m = arg;
-
-	m->replacing = true;
-	memset(m->next, 0, sizeof(m->next));
-}
-
-static void on_pod(void *arg, enum kube_event event, const cJSON *object)
-{
-	struct mirror *m = arg;
-	uint64_t rv = strtoull(text_at(object, "metadata.resourceVersion"), NULL, 10);
-	uint64_t *slot = &(m->replacing ? m->next : m->seen)[atoi(text_at(object, "metadata.name") + 1)];
-
-	assert_true(rv >= *slot);
-	*slot = event == KUBE_DELETED ? 0 : rv;
-}
-
-static void on_replaced(void *arg)
-{
-	struct mirror *m = arg;
-
-	memcpy(m->seen, m->next, sizeof(m->seen));
-	m->replacing = false;
-}
-
-static void on_trouble(void *arg, const struct lm_err *err, int64_t retry_in_ms)
-{
-	struct mirror *m = arg;
-
-	(void)retry_in_ms;
-	m->troubles++;
-	m->last = *err;
-}
-
 static void make_pod(void *arg, int i, char **path, char **body)
 {
 	(void)arg;
-	*path = xstrdup(PODS);
-	*body = xasprintf("{\"metadata\":{\"name\":\"p%d\"},\"spec\":{\"schedulerName\":\"nobody\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", i);
+	*path = xstrdup(MIRROR_PODS);
+	*body = mirror_pod(i);
 }
 
 static int begin(void **state)
 {
 	(void)state;
 	e2e_begin(&cluster);
-	e2e_all(&cluster, "POST", NAMES, make_pod, NULL);
+	e2e_all(&cluster, "POST", MIRROR_NAMES, make_pod, NULL);
 	return 0;
 }
 
@@ -93,29 +50,19 @@ static void step(struct rig *g, int64_t most_ms)
 	kube_run(g->k, left > most_ms ? most_ms : left, NULL, 0);
 }
 
-static void read_truth(struct rig *g)
-{
-	auto_json cJSON *list = standin_want(api, 200, "GET", PODS, NULL);
-	const cJSON *item;
-
-	memset(g->truth, 0, sizeof(g->truth));
-	cJSON_ArrayForEach(item, json_get(list, "items"))
-		g->truth[atoi(text_at(item, "metadata.name") + 1)] = strtoull(text_at(item, "metadata.resourceVersion"), NULL, 10);
-}
-
 static void until_equal(struct rig *g, const char *when)
 {
 	struct kube_watch_stats stats;
 	int64_t began = clock_mono_ms();
 
-	read_truth(g);
-	while ((g->m.replacing || memcmp(g->m.seen, g->truth, sizeof(g->truth)) != 0) && clock_mono_ms() < began + WAIT_MS)
+	mirror_list(&g->m, api);
+	while (!mirror_is_equal(&g->m) && clock_mono_ms() < began + WAIT_MS)
 		step(g, 20);
 	stats = kube_watch_stats(g->w);
 	printf("# %s: equal after %lld ms; %lld lists, %lld watches, %lld events, %lld bookmarks, %lld gone, %d troubles, last: %s\n", when,
 	       (long long)(clock_mono_ms() - began), (long long)stats.lists, (long long)stats.watches, (long long)stats.events,
 	       (long long)stats.bookmarks, (long long)stats.gone, g->m.troubles, g->m.troubles ? g->m.last.msg : "");
-	assert_memory_equal(g->m.seen, g->truth, sizeof(g->truth));
+	assert_memory_equal(g->m.seen, g->m.listed, sizeof(g->m.seen));
 	assert_int_equal(stats.bad_lines, 0);
 	assert_int_equal(stats.unknown, 0);
 }
@@ -132,7 +79,6 @@ static void until_listed(struct rig *g, int64_t lists)
 /* The server ends each watch after timeout_s to twice that. */
 static struct rig *rig_begin(int64_t timeout_s)
 {
-	static const struct kube_watch_handlers handlers = {on_begin, on_pod, on_replaced, on_trouble};
 	struct rig *g = xcalloc(1, sizeof(*g));
 	struct lm_err err;
 
@@ -140,7 +86,7 @@ static struct rig *rig_begin(int64_t timeout_s)
 	standin_renew(api);
 	g->k = kube_new(&api->config, "latency-test", &err);
 	assert_non_null(g->k);
-	g->w = kube_watch_new(g->k, "/api/v1/pods", "fieldSelector=status.phase!%3DFailed", &handlers, &g->m);
+	g->w = kube_watch_new(g->k, "/api/v1/pods", "fieldSelector=status.phase!%3DFailed", &mirror_handlers, &g->m);
 	until_equal(g, "at first");
 	assert_int_equal(kube_watch_stats(g->w).lists, 1);
 	return g;
@@ -153,34 +99,20 @@ static void rig_end(struct rig *g)
 	free(g);
 }
 
-/* One change of one pod: made when it is not there; else its label, or in one of three cases its end. */
 static void change(struct rng *r, bool *is_there)
 {
-	int i = (int)rng_below(r, NAMES);
-	auto_free char *path = xasprintf(PODS "/p%d", i);
-	auto_free char *label = xasprintf("{\"metadata\":{\"labels\":{\"n\":\"%u\"}}}", rng_below(r, 1000000));
+	int i = (int)rng_below(r, MIRROR_NAMES);
 
-	if (!is_there[i]) {
-		auto_free char *to = NULL, *body = NULL;
-
-		make_pod(NULL, i, &to, &body);
-		standin_do(api, 201, "POST", to, body);
-		is_there[i] = true;
-	} else if (rng_chance(r, 0.34)) {
-		standin_do(api, 200, "DELETE", path, "{\"gracePeriodSeconds\":0}");
-		is_there[i] = false;
-	} else {
-		standin_do(api, 200, "PATCH", path, label);
-	}
+	is_there[i] = mirror_change(api, i, is_there[i], r);
 }
 
 static void look(struct rig *g, bool *is_there)
 {
 	int i;
 
-	read_truth(g);
-	for (i = 0; i < NAMES; i++)
-		is_there[i] = g->truth[i];
+	mirror_list(&g->m, api);
+	for (i = 0; i < MIRROR_NAMES; i++)
+		is_there[i] = g->m.listed[i];
 }
 
 /* Watches live for one or two seconds here: each goes on where the last one ended, and nothing is listed again. */
@@ -188,7 +120,7 @@ static void pods_come_and_go_while_watches_end(void **state)
 {
 	struct rng r = rng_make(test_seed());
 	struct rig *g = rig_begin(1);
-	bool is_there[NAMES];
+	bool is_there[MIRROR_NAMES];
 	int i;
 
 	(void)state;
@@ -219,7 +151,7 @@ static void outage(struct rig *g, bool too_old)
 {
 	int64_t lists = kube_watch_stats(g->w).lists, end;
 	struct rng r = rng_make(test_seed());
-	bool is_there[NAMES];
+	bool is_there[MIRROR_NAMES];
 	int i, before = g->m.troubles;
 
 	if (too_old)
@@ -274,7 +206,7 @@ static void on_answer_end(void *arg, const struct kube_response *response)
 /* The first event of a watch from a version, which is short. */
 static cJSON *first_event(const char *version)
 {
-	auto_free char *path = xasprintf(PODS "?watch=1&timeoutSeconds=5&resourceVersion=%s", version);
+	auto_free char *path = xasprintf(MIRROR_PODS "?watch=1&timeoutSeconds=5&resourceVersion=%s", version);
 	struct answer a = {0};
 	cJSON *event;
 
@@ -315,7 +247,7 @@ static const char *last_name(const cJSON *list)
 /* Whether a list has all pods behind this name, as the server lists them now. */
 static bool is_rest_after(const cJSON *rest, const char *name)
 {
-	auto_json cJSON *all = standin_want(api, 200, "GET", PODS, NULL);
+	auto_json cJSON *all = standin_want(api, 200, "GET", MIRROR_PODS, NULL);
 	const cJSON *item, *mine = cJSON_GetArrayItem(item_at(rest, "items"), 0);
 
 	cJSON_ArrayForEach(item, item_at(all, "items")) {
@@ -334,16 +266,16 @@ static void what_etcd_has_forgotten_is_410(void **state)
 	auto_free char *exact = NULL, *next = NULL, *inconsistent = NULL;
 	struct rig *g = rig_begin(300);
 	struct rng r = rng_make(test_seed());
-	bool is_there[NAMES];
+	bool is_there[MIRROR_NAMES];
 	int i;
 
 	(void)state;
-	page = standin_want(api, 200, "GET", PODS "?limit=3", NULL);
+	page = standin_want(api, 200, "GET", MIRROR_PODS "?limit=3", NULL);
 	look(g, is_there);
 	for (i = 0; i < OUTAGE_CHANGES; i++)
 		change(&r, is_there);
 	write_other_kinds();
-	now = standin_want(api, 200, "GET", PODS "?limit=1", NULL);
+	now = standin_want(api, 200, "GET", MIRROR_PODS "?limit=1", NULL);
 	compact_etcd(text_at(now, "metadata.resourceVersion"));
 	e2e_apiserver("kill");		/* its own memory reaches further back */
 	e2e_apiserver("start");
@@ -351,13 +283,13 @@ static void what_etcd_has_forgotten_is_410(void **state)
 	event = first_event(text_at(page, "metadata.resourceVersion"));
 	assert_string_equal(text_at(event, "type"), "ERROR");
 	expired(cJSON_GetObjectItemCaseSensitive(event, "object"));
-	exact = xasprintf(PODS "?resourceVersionMatch=Exact&resourceVersion=%s", text_at(page, "metadata.resourceVersion"));
+	exact = xasprintf(MIRROR_PODS "?resourceVersionMatch=Exact&resourceVersion=%s", text_at(page, "metadata.resourceVersion"));
 	past = standin_want(api, 410, "GET", exact, NULL);
 	expired(past);
-	next = xasprintf(PODS "?limit=3&continue=%s", text_at(page, "metadata.continue"));
+	next = xasprintf(MIRROR_PODS "?limit=3&continue=%s", text_at(page, "metadata.continue"));
 	refused = standin_want(api, 410, "GET", next, NULL);
 	expired(refused);
-	inconsistent = xasprintf(PODS "?continue=%s", text_at(refused, "metadata.continue"));
+	inconsistent = xasprintf(MIRROR_PODS "?continue=%s", text_at(refused, "metadata.continue"));
 	rest = standin_want(api, 200, "GET", inconsistent, NULL);
 	assert_true(is_rest_after(rest, last_name(page)));
 	until_listed(g, 2);

@@ -2,39 +2,29 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/kube/client.h"
 #include "lib/mem.h"
 #include "tests/e2e/e2e.h"
+#include "tests/testing/fetch.h"
 
 #define READY_MS 60000
 
 /* Its port has a certificate of its own making; the paths are open without an account. */
-static char *fetch(const struct rival *r, const char *path, int *status)
+static char *fetch_from(const struct rival *r, const char *path, int *status)
 {
-	struct kube_config config = {.insecure = true};
 	auto_free char *url = xasprintf("https://127.0.0.1:%d", r->port);
-	char *body = NULL;
-	struct lm_err err;
-	struct kube *k;
 
-	config.server = url;
-	k = kube_new(&config, "latency-test", &err);
-	assert_non_null(k);
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = 5000}, status, &body, &err) < 0)
-		*status = 0;
-	kube_free(k);
-	return body;
+	return fetch(url, path, status);
 }
 
 static bool is_ready(void *arg)
 {
 	int status;
 
-	free(fetch(arg, "/readyz", &status));
+	free(fetch_from(arg, "/readyz", &status));
 	return status == 200;
 }
 
@@ -92,7 +82,7 @@ void rival_stop(struct rival *r)
 double rival_metric(const struct rival *r, const char *name)
 {
 	int status;
-	auto_free char *body = fetch(r, "/metrics", &status);
+	auto_free char *body = fetch_from(r, "/metrics", &status);
 	size_t len = strlen(name);
 	const char *at = body, *value;
 

@@ -61,7 +61,7 @@ static int end(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		auto_free char *path = text("%s/namespaces/%s/%s", kinds[i], ns, rests[i]);
+		auto_free char *path = xasprintf("%s/namespaces/%s/%s", kinds[i], ns, rests[i]);
 
 		cJSON_Delete(standin_call(&api, "DELETE", path, NULL, &status));
 	}

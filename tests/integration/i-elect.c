@@ -1,6 +1,6 @@
 /*
  * Leader election with two real latency-sched on one stand-in API server: who leads, who takes over and when, and that two never bind at
- * once. Durations are shorter than the defaults. The rules alone, with everything that can go wrong, are in u-elect.c.
+ * once. Durations are shorter than the defaults. The rules alone, with everything that can go wrong, are in u-elect.c and u-elect-replicas.c.
  */
 #include <math.h>
 #include <signal.h>
@@ -109,15 +109,20 @@ static void all_bound(struct sched *s, int from, int to)
 	}
 }
 
+static void begin_both(struct sched *a, struct sched *b)
+{
+	begin(a, b);
+	start_leader(a);
+	start_standby(b);
+}
+
 static void one_leads_and_the_other_writes_nothing(void **state)
 {
 	struct sched a, b;
 	auto_free char *holder = NULL;
 
 	(void)state;
-	begin(&a, &b);
-	start_leader(&a);
-	start_standby(&b);
+	begin_both(&a, &b);
 	holder = holder_now(&a);
 	assert_string_equal(sched_log_field(&a, "\"leading\"", "identity"), holder);
 	assert_string_equal(sched_log_field(&b, "\"standing by\"", "holder"), holder);
@@ -150,9 +155,7 @@ static void the_other_takes_over_from_one_that_is_killed(void **state)
 	struct sched a, b;
 
 	(void)state;
-	begin(&a, &b);
-	start_leader(&a);
-	start_standby(&b);
+	begin_both(&a, &b);
 	pods(&a, 0, 5);
 	all_bound(&a, 0, 5);
 	assert_int_equal(sched_stop(&a, SIGKILL), 128 + SIGKILL);
@@ -162,8 +165,7 @@ static void the_other_takes_over_from_one_that_is_killed(void **state)
 	assert_int_equal(sched_log_count(&b, "\"pod bound\"", 5), 5);
 	assert_true(master_status(&b) > 0.5);
 	assert_true(sched_metric(&b, "latency_sched_lease_transitions") > 0.5);
-	assert_int_equal(sched_stop(&b, SIGTERM), 0);
-	sched_end(&b);
+	sched_finish(&b);
 	sched_end(&a);
 }
 
@@ -201,9 +203,7 @@ static void one_that_was_stopped_binds_nothing_more(void **state)
 	int before;
 
 	(void)state;
-	begin(&a, &b);
-	start_leader(&a);
-	start_standby(&b);
+	begin_both(&a, &b);
 	pods(&a, 0, 20);
 	all_bound(&a, 0, 20);
 	assert_int_equal(sched_log_count(&a, "\"pod bound\"", 20), 20);
@@ -223,8 +223,7 @@ static void one_that_was_stopped_binds_nothing_more(void **state)
 	all_bound(&a, 40, 60);
 	assert_int_equal(sched_log_count(&b, "\"pod bound\"", 40), 40);
 	assert_int_equal(sched_bindings(&a, NULL), 60);
-	assert_int_equal(sched_stop(&b, SIGTERM), 0);
-	sched_end(&b);
+	sched_finish(&b);
 	sched_end(&a);
 }
 
@@ -339,9 +338,7 @@ static void a_drain_goes_on_renewing(void **state)
 	struct sched a, b;
 
 	(void)state;
-	begin(&a, &b);
-	start_leader(&a);
-	start_standby(&b);
+	begin_both(&a, &b);
 	standin_faults(&a.api, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":4000"));
 	pods(&a, 0, 3);
 	until(&a, "latency_sched_bindings_open", 2);
@@ -363,9 +360,7 @@ static void a_binding_of_unknown_fate_keeps_the_lease(void **state)
 	auto_free char *holder = NULL;
 
 	(void)state;
-	begin(&a, &b);
-	start_leader(&a);
-	start_standby(&b);
+	begin_both(&a, &b);
 	standin_faults(&a.api, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000"));
 	pods(&a, 0, 1);
 	until(&a, "latency_sched_bindings_open", 0.5);
@@ -378,8 +373,7 @@ static void a_binding_of_unknown_fate_keeps_the_lease(void **state)
 	assert_int_equal(sched_log_count(&b, "\"msg\":\"leading\"", 1), 1);
 	all_bound(&a, 0, 1);
 	assert_int_equal(sched_bindings(&a, NULL), 1);
-	assert_int_equal(sched_stop(&b, SIGTERM), 0);
-	sched_end(&b);
+	sched_finish(&b);
 	sched_end(&a);
 }
 

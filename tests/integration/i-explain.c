@@ -1,9 +1,7 @@
 /* latency-sched explain and simulate as their users see them, and the dump of a running scheduler that they replay. */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/json.h"
@@ -313,9 +311,7 @@ static void a_running_scheduler_writes_what_explain_replays(void **state)
 	struct sched s;
 
 	(void)state;
-	sched_begin(&s, NULL);
-	sched_nodes(&s, "a b c");
-	sched_matrix(&s, 1, "0 5 9  5 0 9  9 9 0");
+	sched_begin_abc(&s);
 	sched_start(&s, (const char *const[]){"--dump", target, NULL});
 	sched_pod_of(&s, "my-latency-scheduler", "web", "\"latency-mesh.io/near\":\"node/b\"", "", "");
 	assert_string_equal(sched_where(&s, "web"), "b");
@@ -334,8 +330,7 @@ static void a_running_scheduler_writes_what_explain_replays(void **state)
 	assert_true(cJSON_GetNumberValue(json_get(json_get(tree, "matrix"), "generation")) == 1);
 	wide = xasprintf("explain --cluster %s --pod stuck", target);
 	prints(wide, 1, "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.");
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void without_a_folder_the_signal_says_so(void **state)
@@ -349,8 +344,7 @@ static void without_a_folder_the_signal_says_so(void **state)
 	sched_start(&s, NULL);
 	kill(s.pid, SIGUSR1);
 	assert_int_equal(sched_log_count(&s, "no dump is written without the option --dump", 1), 1);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void a_dump_that_fails_is_logged_and_nothing_else_happens(void **state)
@@ -367,8 +361,7 @@ static void a_dump_that_fails_is_logged_and_nothing_else_happens(void **state)
 	assert_non_null(strstr(sched_log_field(&s, "\"dump failed\"", "error"), "make folder `/nowhere/dump`: No such file"));
 	sched_pod(&s, "web", "");
 	assert_string_equal(sched_where(&s, "web"), "a");
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 /* `latency-sched dump` with more words about a scheduler. */
@@ -400,8 +393,7 @@ static void dump_asks_and_prints(void **state)
 	assert_string_equal(matrix, latency_now);
 	assert_true(strstr(first, "latencyMesh") && strcmp(first, second) != 0);	/* the times differ */
 	assert_int_equal(sched_log_count(&s, "\"dump written\"", 2), 2);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void dump_says_why_there_is_none(void **state)
@@ -423,8 +415,7 @@ static void dump_says_why_there_is_none(void **state)
 	assert_int_equal(ask_for_dump(&s, "--timeout 300ms", &late), 69);
 	assert_non_null(strstr(late, "no new /nowhere/dump/cluster.json in 0.3 s"));
 	assert_int_equal(sched_log_count(&s, "\"dump failed\"", 1), 1);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

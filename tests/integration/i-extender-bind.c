@@ -11,7 +11,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/mem.h"
-#include "tests/testing/sched.h"
+#include "tests/testing/asker.h"
 
 #define DEADLINE_MS 1000
 #define BINDING_RULE(more) "{\"method\":\"POST\",\"path\":\"*/binding\"," more "}"
@@ -19,46 +19,6 @@
 #define UNKNOWN "outcome of the binding is unknown"
 
 static const char *const options[] = {"--mode", "extender", "--extender-bind", "--extender-listen", "127.0.0.1:0", NULL};
-
-struct asker {
-	struct sched s;
-	struct kube *kube;
-	char *url;
-	struct kube_config config;
-	char *text;			/* the last answer; NULL: none yet */
-	int status;
-	int64_t sent_ms, took_ms;
-};
-
-static void begin(struct asker *a, const char *const *with)
-{
-	struct lm_err err;
-
-	*a = (struct asker){0};
-	sched_begin(&a->s, NULL);
-	sched_nodes(&a->s, "a b c");
-	sched_matrix(&a->s, 1, "0 5 9  5 0 9  9 9 0");
-	sched_start(&a->s, with);
-	assert_true(sched_log_count(&a->s, "\"extender listening\"", 1) >= 1);
-	a->url = xasprintf("http://127.0.0.1:%s", sched_log_field(&a->s, "\"extender listening\"", "port"));
-	a->config.server = a->url;
-	a->kube = kube_new(&a->config, "kube-scheduler", &err);
-	assert_non_null(a->kube);
-}
-
-static void leave(struct asker *a)
-{
-	kube_free(a->kube);
-	free(a->url);
-	free(a->text);
-	sched_end(&a->s);
-}
-
-static void end(struct asker *a)
-{
-	assert_int_equal(sched_stop(&a->s, SIGTERM), 0);
-	leave(a);
-}
 
 /* --- asking ------------------------------------------------------------------------------------------------------------ */
 
@@ -185,7 +145,7 @@ static void a_pod_is_bound_once_and_without_an_event_of_ours(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	assert_string_equal(bind_pod(&a, "web", "c"), BOUND);
 	assert_string_equal(sched_node_now(&a.s, "web"), "c");
@@ -197,7 +157,7 @@ static void a_pod_is_bound_once_and_without_an_event_of_ours(void **state)
 	assert_true(sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"bind\",result=\"decided\"}") >= 2);
 	assert_true(sched_metric(&a.s, "latency_sched_bindings_total{outcome=\"bound\"}") >= 2);
 	assert_true(test_wait(is_none_assumed, &a, 5000));	/* the watch has confirmed it */
-	end(&a);
+	asker_end(&a);
 }
 
 static void e16_a_pod_on_another_node_or_of_another_uid_or_gone(void **state)
@@ -205,7 +165,7 @@ static void e16_a_pod_on_another_node_or_of_another_uid_or_gone(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "taken");
 	bind_by_hand(&a, "taken", "a");
 	send_bind_of(&a, "taken", "b");
@@ -219,7 +179,7 @@ static void e16_a_pod_on_another_node_or_of_another_uid_or_gone(void **state)
 	assert_string_equal(sched_node_now(&a.s, "again"), "");
 	assert_true(test_wait(is_none_assumed, &a, 5000));
 	assert_true(sched_metric(&a.s, "latency_sched_bindings_total{outcome=\"lost\"}") >= 3);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e16_a_lost_answer_and_a_passing_500_are_no_errors(void **state)
@@ -235,7 +195,7 @@ static void e16_a_lost_answer_and_a_passing_500_are_no_errors(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
 		snprintf(name, sizeof(name), "web-%zu", i);
 		post_pod(&a, name);
@@ -244,7 +204,7 @@ static void e16_a_lost_answer_and_a_passing_500_are_no_errors(void **state)
 		assert_string_equal(sched_node_now(&a.s, name), "b");
 		assert_int_equal(sched_bindings(&a.s, name), 1);
 	}
-	end(&a);
+	asker_end(&a);
 }
 
 static void a_refusal_is_said_at_once(void **state)
@@ -252,14 +212,14 @@ static void a_refusal_is_said_at_once(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	faults(&a, BINDING_RULE("\"action\":\"status\",\"status\":403,\"when\":\"before\""));
 	send_bind_of(&a, "web", "b");
 	assert_says(&a, "403");
 	faults(&a, "");
 	assert_string_equal(bind_pod(&a, "web", "b"), BOUND);
-	end(&a);
+	asker_end(&a);
 }
 
 /* --- the deadline --------------------------------------------------------------------------------------------------------- */
@@ -276,7 +236,7 @@ static void e16_too_late_and_done(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":2000,\"count\":1"));
 	send_bind_of(&a, "web", "b");
@@ -286,7 +246,7 @@ static void e16_too_late_and_done(void **state)
 	assert_int_equal(requests(&a), 1);
 	assert_string_equal(bind_pod(&a, "web", "b"), BOUND);	/* as a kube-scheduler would try again */
 	assert_int_equal(sched_bindings(&a.s, "web"), 1);
-	end(&a);
+	asker_end(&a);
 }
 
 /* Nothing more is sent after the answer, for kube-scheduler may choose another node now. */
@@ -296,7 +256,7 @@ static void e16_too_late_and_not_done(void **state)
 	int sent;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	faults(&a, BINDING_RULE("\"action\":\"status\",\"status\":500,\"when\":\"before\""));
 	send_bind_of(&a, "web", "b");
@@ -311,7 +271,7 @@ static void e16_too_late_and_not_done(void **state)
 	assert_int_equal(sched_log_count(&a.s, "\"binding lost\"", 1), 1);	/* the first one */
 	assert_int_equal(sched_bindings(&a.s, "web"), 1);
 	assert_true(test_wait(is_none_assumed, &a, 5000));
-	end(&a);
+	asker_end(&a);
 }
 
 static void bindings_in_flight_are_limited(void **state)
@@ -321,7 +281,7 @@ static void bindings_in_flight_are_limited(void **state)
 	int tries = 0;
 
 	(void)state;
-	begin(&a, one);
+	asker_begin(&a, one);
 	post_pod(&a, "slow");
 	post_pod(&a, "next");
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":4000,\"count\":1"));
@@ -335,7 +295,7 @@ static void bindings_in_flight_are_limited(void **state)
 	assert_string_equal(sched_node_now(&a.s, "next"), "");
 	assert_int_equal(requests(&a), 1);
 	assert_string_equal(bind_pod(&a, "next", "c"), BOUND);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e16_without_an_api(void **state)
@@ -343,7 +303,7 @@ static void e16_without_an_api(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	standin_stop(&a.s.api);
 	send_bind(&a, "web", "11111111-2222-3333-4444-555555555555", "b");
 	assert_says(&a, "default/web was not bound to b");
@@ -352,7 +312,7 @@ static void e16_without_an_api(void **state)
 	assert_int_equal(sched_stop(&a.s, SIGTERM), 0);
 	a.s.joined = true;		/* the stand-in has ended already */
 	free(a.s.file);
-	leave(&a);
+	asker_leave(&a);
 }
 
 /* --- what counts ---------------------------------------------------------------------------------------------------------- */
@@ -370,7 +330,7 @@ static void a_pod_counts_while_it_is_being_bound(void **state)
 	struct asker a, second;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	second = a;			/* the same program by another connection */
 	second.text = NULL;
 	post_pod(&a, "redis");
@@ -390,7 +350,7 @@ static void a_pod_counts_while_it_is_being_bound(void **state)
 	assert_says(&a, "403");
 	assert_true(test_wait(is_none_assumed, &a, 5000));	/* and no more when it was refused */
 	free(second.text);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e15_open_bindings_are_answered_before_the_end(void **state)
@@ -398,7 +358,7 @@ static void e15_open_bindings_are_answered_before_the_end(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	assert_true(test_wait(has_one_pod, &a.s, 5000));
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1"));
@@ -406,7 +366,7 @@ static void e15_open_bindings_are_answered_before_the_end(void **state)
 	until_one_is_assumed(&a);
 	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
 	assert_string_equal(await(&a), BOUND);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e15_told_twice_it_ends_at_once_and_says_what_it_left(void **state)
@@ -414,7 +374,7 @@ static void e15_told_twice_it_ends_at_once_and_says_what_it_left(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	post_pod(&a, "web");
 	assert_true(test_wait(has_one_pod, &a.s, 5000));
 	faults(&a, BINDING_RULE("\"action\":\"delay\",\"delay_ms\":3000,\"count\":1"));
@@ -425,7 +385,7 @@ static void e15_told_twice_it_ends_at_once_and_says_what_it_left(void **state)
 	assert_int_equal(kill(a.s.pid, SIGTERM), 0);
 	assert_true(strstr(await(&a), "latency-sched ends; the outcome is unknown") || strstr(a.text, UNKNOWN));
 	assert_int_equal(sched_log_count(&a.s, "\"a binding is left, its outcome is unknown\"", 1), 1);
-	end(&a);
+	asker_end(&a);
 }
 
 int main(void)

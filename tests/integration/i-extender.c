@@ -9,58 +9,12 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/mem.h"
-#include "tests/testing/sched.h"
+#include "tests/testing/asker.h"
 
 #define DEADLINE_MS 1000
 
 static const char *const options[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", NULL};
 static const char *const strict_options[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", "--extender-late", "error", NULL};
-
-struct asker {
-	struct sched s;
-	struct kube *kube;
-	char *url;
-	struct kube_config config;
-	char *text;			/* the last answer */
-	int status;
-	int64_t took_ms;
-};
-
-/* Where it listens: the scheduler is up. */
-static void find(struct asker *a)
-{
-	struct lm_err err;
-
-	assert_true(sched_log_count(&a->s, "\"extender listening\"", 1) >= 1);
-	a->url = xasprintf("http://127.0.0.1:%s", sched_log_field(&a->s, "\"extender listening\"", "port"));
-	a->config.server = a->url;
-	a->kube = kube_new(&a->config, "kube-scheduler", &err);
-	assert_non_null(a->kube);
-}
-
-static void begin(struct asker *a, const char *const *with)
-{
-	*a = (struct asker){0};
-	sched_begin(&a->s, NULL);
-	sched_nodes(&a->s, "a b c");
-	sched_matrix(&a->s, 1, "0 5 9  5 0 9  9 9 0");
-	sched_start(&a->s, with);
-	find(a);
-}
-
-static void leave(struct asker *a)
-{
-	kube_free(a->kube);
-	free(a->url);
-	free(a->text);
-	sched_end(&a->s);
-}
-
-static void end(struct asker *a)
-{
-	assert_int_equal(sched_stop(&a->s, SIGTERM), 0);
-	leave(a);
-}
 
 static void send_body(struct asker *a, const char *method, const char *path, const char *body)
 {
@@ -99,7 +53,7 @@ static void e7_both_forms_of_nodes(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
 	assert_string_equal(ask(&a, "/filter", WITHIN_A, ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},"
 							       "\"FailedAndUnresolvableNodes\":{\"c\":\"" FAR "\"},\"Error\":\"\"}\n");
@@ -113,7 +67,7 @@ static void e7_both_forms_of_nodes(void **state)
 	assert_true(sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"decided\"}") >= 3);
 	assert_int_equal(sched_log_count(&a.s, "\"prioritized\"", 3), 3);
 	assert_string_equal(sched_log_field(&a.s, "\"prioritized\"", "generation"), "1");
-	end(&a);
+	asker_end(&a);
 }
 
 static void unknown_nodes_fail_with_a_reason(void **state)
@@ -121,13 +75,13 @@ static void unknown_nodes_fail_with_a_reason(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	assert_string_equal(ask(&a, "/filter", "", "\"NodeNames\":[\"a\",\"new\"]"),
 			    "{\"Nodes\":null,\"NodeNames\":[\"a\"],\"FailedNodes\":{\"new\":\"node(s) were not known to the latency scheduler yet\"},"
 			    "\"FailedAndUnresolvableNodes\":{},\"Error\":\"\"}\n");
 	assert_string_equal(ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"new\",\"b\"]"), "[{\"Host\":\"new\",\"Score\":0},{\"Host\":\"b\",\"Score\":10}]\n");
 	assert_non_null(strstr(ask(&a, "/filter", "", "\"Nodes\":{\"items\":[" OBJECT("new") "]}"), "\"items\":[" OBJECT("new") "]"));
-	end(&a);
+	asker_end(&a);
 }
 
 static void a_bad_annotation_fails_all_nodes(void **state)
@@ -135,9 +89,9 @@ static void a_bad_annotation_fails_all_nodes(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/near\":\"nowhere\"}", ABC), "\"FailedAndUnresolvableNodes\":{\"a\":\"annotation latency-mesh.io/near"));
-	end(&a);
+	asker_end(&a);
 }
 
 static void it_writes_nothing_to_the_api(void **state)
@@ -145,7 +99,7 @@ static void it_writes_nothing_to_the_api(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	sched_pod(&a.s, "ours", "");	/* of the name that the other mode would bind */
 	ask(&a, "/filter", "", ABC);
 	ask(&a, "/prioritize", "", ABC);
@@ -155,7 +109,7 @@ static void it_writes_nothing_to_the_api(void **state)
 	assert_true(sched_metric(&a.s, "latency_sched_api_requests_total{method=\"POST\",code=\"2xx\"}") < 0.5);
 	assert_true(sched_metric(&a.s, "latency_sched_api_requests_total{method=\"PUT\",code=\"2xx\"}") < 0.5);
 	assert_true(sched_metric(&a.s, "latency_sched_api_requests_total{method=\"PATCH\",code=\"2xx\"}") < 0.5);
-	end(&a);
+	asker_end(&a);
 }
 
 static void a_target_pod_and_a_new_matrix_count_at_once(void **state)
@@ -163,7 +117,7 @@ static void a_target_pod_and_a_new_matrix_count_at_once(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	sched_pod_of(&a.s, "default-scheduler", "redis", "", ",\"labels\":{\"app\":\"redis\"}", ",\"nodeName\":\"c\"");
 	while (!strstr(ask(&a, "/prioritize", "\"annotations\":{\"latency-mesh.io/near\":\"app=redis\"}", ABC), "{\"Host\":\"c\",\"Score\":10}"))
 		usleep(5000);
@@ -171,7 +125,7 @@ static void a_target_pod_and_a_new_matrix_count_at_once(void **state)
 	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
 	sched_matrix(&a.s, 3, "0 9 3  9 0 4  3 4 0");
 	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"));
-	end(&a);
+	asker_end(&a);
 }
 
 #define SCORE(node, latency) "{\"hostname\":\"" node "\",\"cpuEwmaScore\":null,\"latencyEwmaScore\":" latency ",\"better\":\"lower\"}"
@@ -184,7 +138,7 @@ static void scores_are_of_all_nodes_and_the_limit_of_all_pods(void **state)
 
 	(void)state;
 	test_write(path, "defaultNear: node/a\nmaxLatency: 5ms\n");
-	begin(&a, with);
+	asker_begin(&a, with);
 	assert_string_equal(ask(&a, "/filter", "", ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":"
 			    "{\"c\":\"node(s) exceeded the latency limit to node/a\"},\"Error\":\"\"}\n");
 	send_body(&a, "GET", "/scores", NULL);
@@ -200,7 +154,7 @@ static void scores_are_of_all_nodes_and_the_limit_of_all_pods(void **state)
 	assert_non_null(strstr(a.text, "nowhere"));
 	send_body(&a, "POST", "/scores", "{}");
 	assert_int_equal(a.status, 405);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e1_refusals_have_their_status(void **state)
@@ -208,7 +162,7 @@ static void e1_refusals_have_their_status(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	send_body(&a, "POST", "/filter", "{\"Pod\":");
 	assert_int_equal(a.status, 400);
 	send_body(&a, "POST", "/prioritize", "{}");
@@ -220,7 +174,7 @@ static void e1_refusals_have_their_status(void **state)
 	assert_int_equal(a.status, 404);
 	assert_int_equal(sched_http(&a.s, "/filter"), 404);	/* not on the other port */
 	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e2_a_body_over_the_limit_is_413(void **state)
@@ -232,11 +186,11 @@ static void e2_a_body_over_the_limit_is_413(void **state)
 	(void)state;
 	memset(body, ' ', len);
 	body[len] = '\0';
-	begin(&a, options);
+	asker_begin(&a, options);
 	send_body(&a, "POST", "/filter", body);
 	assert_int_equal(a.status, 413);
 	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
-	end(&a);
+	asker_end(&a);
 }
 
 /* A GET of its port, as the kubelet asks it; with head and all. The caller frees. */
@@ -257,7 +211,7 @@ static void health_and_metrics_are_on_its_port_too(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	for (i = 0; i < ARRAY_SIZE(fine); i++) {
 		auto_free char *answer = get(&a, fine[i]);
 
@@ -269,7 +223,7 @@ static void health_and_metrics_are_on_its_port_too(void **state)
 	assert_int_equal(a.status, 404);
 	send_body(&a, "POST", "/metrics", "{}");
 	assert_int_equal(a.status, 405);
-	end(&a);
+	asker_end(&a);
 }
 
 /* No file: all pass, all 5; a limit follows `missing`. */
@@ -281,13 +235,13 @@ static void e5_without_a_matrix(void **state)
 	sched_begin(&a.s, NULL);
 	sched_nodes(&a.s, "a b c");
 	sched_start(&a.s, options);
-	find(&a);
+	asker_find(&a);
 	assert_string_equal(ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
 	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
 	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\"}", "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[]"));
 	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\",\"latency-mesh.io/missing\":\"allow\"}",
 				   "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[\"b\",\"c\"]"));
-	end(&a);
+	asker_end(&a);
 }
 
 /* Each answer is of one matrix or of the other, never of both: from a, b is near and c far in one, and c near and b far in the other. */
@@ -297,7 +251,7 @@ static void e13_a_request_is_answered_from_one_generation(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	for (i = 0; i < 400 || (!seen[1] && i < 4000); i++) {
 		const char *text;
 		int which;
@@ -312,7 +266,7 @@ static void e13_a_request_is_answered_from_one_generation(void **state)
 		seen[which]++;
 	}
 	assert_true(seen[0] && seen[1]);
-	end(&a);
+	asker_end(&a);
 }
 
 /* The process that reads the volume: a child of it. */
@@ -331,7 +285,7 @@ static void a_hanging_reader_holds_up_nobody(void **state)
 	int i;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	reader = reader_of(a.s.pid);
 	assert_true(reader > 0);
 	assert_int_equal(kill(reader, SIGSTOP), 0);
@@ -343,7 +297,7 @@ static void a_hanging_reader_holds_up_nobody(void **state)
 	kill(reader, SIGCONT);
 	while (!strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"))
 		usleep(5000);
-	end(&a);
+	asker_end(&a);
 }
 
 /* The cluster cannot be listed: not ready, and answered as the option says. */
@@ -354,14 +308,14 @@ static void before_the_cluster_is_listed(const char *const *with, const char *wa
 	sched_begin(&a.s, NULL);
 	standin_faults(&a.s.api, "{\"rules\":[{\"path\":\"/api/v1/nodes\",\"action\":\"status\",\"status\":503}]}");
 	sched_launch(&a.s, with);
-	find(&a);
+	asker_find(&a);
 	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), wanted));
 	assert_true(a.took_ms < 3 * DEADLINE_MS);
 	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
 	assert_int_equal(sched_http(&a.s, "/readyz"), 500);
 	assert_int_equal(sched_http(&a.s, "/livez"), 200);
 	assert_true(sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") >= 1);
-	end(&a);
+	asker_end(&a);
 }
 
 static void e14_before_the_cluster_is_listed_all_pass(void **state)
@@ -381,14 +335,14 @@ static void the_api_may_go_away(void **state)
 	struct asker a;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	standin_stop(&a.s.api);
 	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
 	assert_int_equal(sched_http(&a.s, "/readyz"), 200);
 	assert_int_equal(sched_stop(&a.s, SIGTERM), 0);
 	a.s.joined = true;	/* the stand-in has ended already */
 	free(a.s.file);
-	leave(&a);
+	asker_leave(&a);
 }
 
 static void e15_sigterm_ends_it_at_once(void **state)
@@ -397,13 +351,13 @@ static void e15_sigterm_ends_it_at_once(void **state)
 	int64_t start_ms;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	ask(&a, "/filter", "", ABC);	/* the connection stays open */
 	start_ms = clock_mono_ms();
 	assert_int_equal(sched_stop(&a.s, SIGTERM), 0);
 	test_deadline("SIGTERM to the end", (double)(clock_mono_ms() - start_ms), 2000, "ms");
 	assert_int_equal(sched_log_count(&a.s, "\"stopped\"", 1), 1);
-	leave(&a);
+	asker_leave(&a);
 }
 
 static void a_port_in_use_is_said(void **state)
@@ -412,12 +366,12 @@ static void a_port_in_use_is_said(void **state)
 	auto_free char *listen = NULL, *output = NULL;
 
 	(void)state;
-	begin(&a, options);
+	asker_begin(&a, options);
 	listen = xasprintf("--extender-listen=127.0.0.1:%s", strrchr(a.url, ':') + 1);
 	assert_int_equal(test_run((const char *const[]){test_program("latency-sched"), "--mode=extender", "--latency-file", a.s.file, "--server", a.s.api.url, listen, NULL},
 				  20, &output), LM_UNAVAILABLE);
 	assert_non_null(strstr(output, "in use"));
-	end(&a);
+	asker_end(&a);
 }
 
 int main(void)

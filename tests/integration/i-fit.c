@@ -16,17 +16,6 @@
 #define SCHEDULER "my-latency-scheduler"
 #define POD_PATH "/api/v1/namespaces/default/pods"
 
-__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
-{
-	char *out = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	assert_true(vasprintf(&out, fmt, ap) >= 0);
-	va_end(ap);
-	return out;
-}
-
 /* Nodes stand in a row of five zones; the farther, the slower. */
 static double rtt_us(void *arg, const char *from, const char *to)
 {
@@ -49,17 +38,17 @@ static int judge(struct standin *api, struct buf *faults)
 
 static void put_pod(struct standin *api, const char *name, const char *labels, const char *spec, const char *cpu, const char *more)
 {
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}},\"spec\":{\"schedulerName\":\"" SCHEDULER "\"%s,\"containers\":"
-				    "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"1Gi\"}}%s}]}}",
-				    name, labels, spec, cpu, more);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}},\"spec\":{\"schedulerName\":\"" SCHEDULER "\"%s,\"containers\":"
+					 "[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"1Gi\"}}%s}]}}",
+					 name, labels, spec, cpu, more);
 
 	standin_do(api, 201, "POST", POD_PATH, body);
 }
 
 static void bind(struct standin *api, const char *pod, const char *node)
 {
-	auto_free char *path = text(POD_PATH "/%s/binding", pod);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"},\"target\":{\"kind\":\"Node\",\"name\":\"%s\"}}", pod, node);
+	auto_free char *path = xasprintf(POD_PATH "/%s/binding", pod);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"target\":{\"kind\":\"Node\",\"name\":\"%s\"}}", pod, node);
 
 	standin_do(api, 201, "POST", path, body);
 }

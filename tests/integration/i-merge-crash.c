@@ -24,7 +24,7 @@
 #include "lib/snapshot.h"
 #include "tests/testing/testing.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TEST_SANITIZED
 #define KILLS_MAX 40		/* a sanitizer's start takes long */
 #else
 #define KILLS_MAX 100000

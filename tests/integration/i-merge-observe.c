@@ -12,6 +12,7 @@
 #include "lib/mem.h"
 #include "lib/snapshot.h"
 #include "merge/observer.h"
+#include "tests/testing/fetch.h"
 #include "tests/testing/testing.h"
 
 #define NODES 3
@@ -77,12 +78,9 @@ static int drop_volume(void **state)
 
 static bool listens(void *unused)
 {
-	auto_free char *text = test_read(output);
-	const char *at = text ? strstr(text, " port=") : NULL;
-
 	(void)unused;
-	port = at ? atoi(at + 6) : 0;
-	return port > 0 && strstr(text, "INFO merged");
+	port = fetch_port(output);
+	return port > 0 && test_count(output, "INFO merged");
 }
 
 static void start(const char *more, const char *value)
@@ -148,22 +146,6 @@ static void says(const char *from, const char *node, double ms)
 	assert_string_equal(answer, "{\"accepted\":1,\"refused\":0,\"reasons\":{}}\n");
 }
 
-static char *metrics(void)
-{
-	auto_free char *url = xasprintf("http://127.0.0.1:%d/metrics", port);
-	CURL *curl = curl_easy_init();
-	struct buf got = {0};
-
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &got);
-	assert_int_equal(curl_easy_perform(curl), CURLE_OK);
-	curl_easy_cleanup(curl);
-	return got.data;
-}
-
 static bool takes_the_new_token(void *unused)
 {
 	(void)unused;
@@ -178,7 +160,7 @@ static void contains(const char *text, const char *words)
 
 static bool is_in_metrics(void *words)
 {
-	auto_free char *text = metrics();
+	auto_free char *text = fetch_ok(port, "/metrics");
 
 	return strstr(text, words) != NULL;
 }

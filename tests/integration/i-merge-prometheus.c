@@ -1,5 +1,4 @@
 /* latency-merge and a Prometheus that is a script of the test: what is asked, and that nothing it does or fails to do stops or delays a merge. */
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,15 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
-#include "lib/kube/client.h"
 #include "lib/mem.h"
 #include "lib/snapshot.h"
 #include "merge/prometheus.h"
+#include "tests/testing/fetch.h"
 #include "tests/testing/scripted.h"
 #include "tests/testing/testing.h"
 
@@ -185,12 +183,8 @@ static double age_s(void)
 static void earlier(int seconds)
 {
 	auto_free char *path = path_of("merge-state.json");
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
-	struct stat st;
 
-	assert_int_equal(stat(path, &st), 0);
-	times[1].tv_sec = st.st_mtim.tv_sec - seconds;
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	test_age(path, seconds);
 	assert_int_equal(chmod(path, 0644), 0);
 }
 
@@ -362,15 +356,7 @@ static char *output;
 
 static int lines_with(const char *words)
 {
-	auto_free char *said = test_read(output);
-	const char *at = said;
-	int count = 0;
-
-	while (at && (at = strstr(at, words))) {
-		count++;
-		at++;
-	}
-	return count;
+	return test_count(output, words);
 }
 
 static int wanted_merges;
@@ -390,22 +376,9 @@ static void merges_more(int count)
 /* What /metrics says of one line; NaN: no such line. */
 static double metric(const char *line)
 {
-	auto_free char *said = test_read(output), *url = NULL, *body = NULL;
-	const char *at = said ? strstr(said, " port=") : NULL;
-	struct kube_config config = {0};
-	struct kube *k;
-	struct lm_err err;
-	int status;
+	auto_free char *body = fetch_ok(fetch_port(output), "/metrics");
+	const char *at = strstr(body, line);
 
-	assert_non_null(at);
-	url = xasprintf("http://127.0.0.1:%d", atoi(at + strlen(" port=")));
-	config.server = url;
-	k = kube_new(&config, "test", &err);
-	assert_non_null(k);
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = "/metrics"}, &status, &body, &err) < 0)
-		fail_msg("%s", err.msg);
-	kube_free(k);
-	at = strstr(body, line);
 	return at ? atof(at + strlen(line)) : (double)NAN;
 }
 

@@ -28,7 +28,7 @@
 #define MERGE_MS 1000
 #define QUERY "sum by (node) (rate(traefik_entrypoint_requests_total[1s]))"
 #define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TEST_SANITIZED
 #define ROUNDS 20			/* the build without sanitizers has them all */
 #else
 #define ROUNDS 100
@@ -240,15 +240,7 @@ static bool is_placed(void *node)
 
 static int lines_with(const char *words)
 {
-	auto_free char *said = test_read(output);
-	const char *at = said;
-	int count = 0;
-
-	while (at && (at = strstr(at, words))) {
-		count++;
-		at++;
-	}
-	return count;
+	return test_count(output, words);
 }
 
 static int begin(void **state)
@@ -310,12 +302,8 @@ static void follows(const char *node, const char *what)
 static void earlier(int seconds)
 {
 	auto_free char *path = path_of("merge-state.json");
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
-	struct stat st;
 
-	assert_int_equal(stat(path, &st), 0);
-	times[1].tv_sec = st.st_mtim.tv_sec - seconds;
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	test_age(path, seconds);
 }
 
 #define GONE "where traffic enters is not known now"

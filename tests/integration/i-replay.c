@@ -142,8 +142,7 @@ static void end(struct replay *t)
 {
 	size_t i;
 
-	assert_int_equal(sched_stop(&t->sched, SIGTERM), 0);
-	sched_end(&t->sched);
+	sched_finish(&t->sched);
 	for (i = 0; i < ARRAY_SIZE(t->lists); i++)
 		cJSON_Delete(t->lists[i]);
 	fates_free(&t->fates);

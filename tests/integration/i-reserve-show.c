@@ -80,15 +80,7 @@ static void begin(struct shelter *h)
 	shelter_begin(h, "a b c");
 	shelter_pod(h, "web-0", "web", "a", 600);
 	shelter_pod(h, "web-1", "web", "a", 600);
-	sched_start(&h->s, h->options);
-	shelter_placed(h);
-	shelter_whole(h);
-}
-
-static void end(struct shelter *h)
-{
-	assert_int_equal(sched_stop(&h->s, SIGTERM), 0);
-	shelter_end(h);
+	shelter_work(h);
 }
 
 static void expect_refuge(struct shelter *h, const cJSON *object, const char *pod)
@@ -138,7 +130,7 @@ static void covered_and_uncovered_are_shown_as_they_are(void **state)
 	assert_true(sched_metric(&h.s, "latency_sched_reserve_plans_total{result=\"failed\"}") == 0);
 	free(sched_fetch(&h.s, "/reserve?format=text", &status));
 	assert_int_equal(status, 400);
-	end(&h);
+	shelter_finish(&h);
 }
 
 static void a_handover_is_counted(void **state)
@@ -156,7 +148,7 @@ static void a_handover_is_counted(void **state)
 	assert_true(sched_metric(&h.s, "latency_sched_reserve_handovers_total{result=\"placed\"}") == 2);
 	assert_true(sched_metric(&h.s, "latency_sched_reserve_handovers_total{result=\"misfit\"}") == 0);
 	assert_true(sched_metric(&h.s, "latency_sched_reserve_handovers_total{result=\"expired\"}") == 0);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* A placeholder that the server refuses is no room, whatever was planned; the words are the server's. */
@@ -185,8 +177,7 @@ static void what_the_server_refuses_is_said(void **state)
 	}
 	assert_true(cJSON_IsString(json_get(cJSON_GetArrayItem(list_of(object, "nodes"), 0), "error")));
 	cJSON_Delete(object);
-	assert_int_equal(sched_stop(&h.s, SIGTERM), 0);
-	shelter_end(&h);
+	shelter_finish(&h);
 }
 
 static void each_pod_hears_it_once(void **state)
@@ -203,7 +194,7 @@ static void each_pod_hears_it_once(void **state)
 	sleep(6);	/* as long as the first one took */
 	assert_int_equal(sched_events(&h.s, "web-0", "Covered", 1), 1);
 	assert_int_equal(sched_events(&h.s, "web-0", "Uncovered", 0), 0);
-	end(&h);
+	shelter_finish(&h);
 }
 
 static void without_a_reserve_there_is_none(void **state)

@@ -21,15 +21,7 @@ static void begin(struct shelter *h)
 	shelter_pod(h, "web-0", "web", "a", 600);
 	shelter_pod(h, "web-1", "web", "a", 600);
 	shelter_pod(h, "db-0", "db", "a", 500);
-	sched_start(&h->s, h->options);
-	shelter_placed(h);
-	shelter_whole(h);
-}
-
-static void end(struct shelter *h)
-{
-	assert_int_equal(sched_stop(&h->s, SIGTERM), 0);
-	shelter_end(h);
+	shelter_work(h);
 }
 
 static int rooms(struct shelter *h)
@@ -112,7 +104,7 @@ static void a_node_dies_and_its_pods_come_into_their_room(void **state)
 	shelter_revive(&h, "a");
 	shelter_whole(&h);
 	come(&h, from, "a");
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* --- what the room follows ---------------------------------------------------------------------------------------------- */
@@ -150,7 +142,7 @@ static void room_follows_pods_their_labels_latencies_and_nodes(void **state)
 	sched_matrix(&h.s, 4, "0 5 5  5 0 5  5 5 0");
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/nodes/b", NULL);
 	moves_to(&h, "web-0", "c");
-	end(&h);
+	shelter_finish(&h);
 }
 
 static void growing_needs_no_guard_and_shrinking_does(void **state)
@@ -171,7 +163,7 @@ static void growing_needs_no_guard_and_shrinking_does(void **state)
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web-1", "{\"gracePeriodSeconds\":0}");
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-0", "{\"gracePeriodSeconds\":0}");
 	settles_at(&h, 0);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* It is decided on as always, and only when nothing is left gets the room that was kept for another failure. */
@@ -194,7 +186,7 @@ static void a_pod_that_went_alone_has_its_room_as_the_last_resort(void **state)
 	assert_true(shelter_fill(&h, TENANT) > 0);
 	shelter_pod(&h, "db-2", "db", "a", 500);
 	assert_string_equal(sched_where(&h.s, "db-2"), refuge);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* Who may make pods must not be able to close nodes, nor to have others' room taken away, with such that fit nowhere. */
@@ -211,7 +203,7 @@ static void no_room_is_opened_for_who_does_not_fit(void **state)
 	assert_int_equal(sched_log_count(&h.s, "is opened", 0), 0);
 	standin_do(&h.s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/db-1", "{\"gracePeriodSeconds\":0}");
 	shelter_whole(&h);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* A kubelet refuses some (Failed), people and controllers delete others. */
@@ -238,7 +230,7 @@ static void what_ends_or_goes_by_itself_is_made_anew(void **state)
 		   "{\"gracePeriodSeconds\":0}");
 	shelter_whole(&h);
 	settles_at(&h, 1700);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* Labels alone give nobody a role, and annotations nobody a right. */
@@ -257,7 +249,7 @@ static void pods_of_other_namespaces_have_no_role(void **state)
 	usleep(300000);
 	assert_string_equal(sched_node_now(&h.s, "impostor"), "c");
 	shelter_whole(&h);
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* --- trouble ------------------------------------------------------------------------------------------------------------ */
@@ -305,7 +297,7 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 		shelter_mark(&h);
 	}
 	standin_faults(&h.s.api, "{\"rules\":[]}");
-	end(&h);
+	shelter_finish(&h);
 }
 
 /* --- killed ------------------------------------------------------------------------------------------------------------- */
@@ -373,7 +365,7 @@ static void killed_anywhere_on_the_way_nothing_is_lost(void **state)
 	}
 	printf("# killed in %d handovers\n", i);
 	for (i = 0; i < VICTIMS; i++)
-		end(&victims[i].h);
+		shelter_finish(&victims[i].h);
 }
 
 int main(void)

@@ -1,37 +1,20 @@
 /* Bindings that go wrong, by the real latency-sched against the stand-in. The whole table of outcomes is in u-bind.c. */
-#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "tests/testing/sched.h"
 
 #define BINDING_RULE(more) "{\"method\":\"POST\",\"path\":\"*/binding\"," more "}"
-
-static void begin(struct sched *s)
-{
-	sched_begin(s, NULL);
-	sched_nodes(s, "a b c");
-	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
-}
-
-static void end(struct sched *s)
-{
-	assert_int_equal(sched_stop(s, SIGTERM), 0);
-	sched_end(s);
-}
 
 static void s27_a_lost_answer_is_resolved_by_reading_the_pod(void **state)
 {
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"drop\",\"when\":\"after\",\"count\":1") "]}");
 	sched_pod(&s, "lost", "");
@@ -41,7 +24,7 @@ static void s27_a_lost_answer_is_resolved_by_reading_the_pod(void **state)
 	usleep(300000);
 	assert_int_equal(sched_bindings(&s, "lost"), 1);
 	assert_int_equal(sched_events(&s, "lost", "Scheduled", 1), 1);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* While nobody knows whether the pod is on the nearest node, that node's place stays taken and the pod is never sent elsewhere. */
@@ -59,7 +42,7 @@ static void an_unknown_binding_is_repeated_on_the_same_node(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	for (i = 0; i < ARRAY_SIZE(faults); i++) {
 		auto_free char *rules = xasprintf("{\"rules\":[%s]}", faults[i]);
@@ -78,7 +61,7 @@ static void an_unknown_binding_is_repeated_on_the_same_node(void **state)
 		assert_null(strstr(log, "\"node\":\"a\"")); /* no request named another node */
 		assert_null(strstr(log, "\"node\":\"b\""));
 	}
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s33_a_slow_binding_holds_its_place(void **state)
@@ -100,7 +83,7 @@ static void s33_a_slow_binding_holds_its_place(void **state)
 	sched_start(&s, NULL);
 	assert_int_equal(sched_log_count(&s, "\"pod bound\"", 4), 4);
 	assert_int_equal(sched_bindings(&s, NULL), 4);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s29_a_pod_that_another_scheduler_took_is_dropped(void **state)
@@ -108,7 +91,7 @@ static void s29_a_pod_that_another_scheduler_took_is_dropped(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	/* Ours is delayed on its way; meanwhile somebody else binds the pod. */
 	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1") "]}");
 	sched_start(&s, NULL);
@@ -122,7 +105,7 @@ static void s29_a_pod_that_another_scheduler_took_is_dropped(void **state)
 	assert_int_equal(sched_events(&s, "wanted", "Scheduled", 0), 0);
 	assert_true(sched_metric(&s, "latency_sched_assumed_pods") == 0);
 	assert_true(sched_metric(&s, "latency_sched_pending_pods{queue=\"taken\"}") == 0);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s30_a_pod_that_is_made_again_under_its_name_is_a_new_pod(void **state)
@@ -132,7 +115,7 @@ static void s30_a_pod_that_is_made_again_under_its_name_is_a_new_pod(void **stat
 	cJSON *pod;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":600,\"count\":1") "]}");
 	sched_start(&s, NULL);
 	sched_pod(&s, "again", "\"latency-mesh.io/near\":\"node/c\"");
@@ -150,7 +133,7 @@ static void s30_a_pod_that_is_made_again_under_its_name_is_a_new_pod(void **stat
 	assert_int_equal(sched_bindings(&s, "again"), 1);
 	assert_int_equal(sched_events(&s, "again", "Scheduled", 1), 1);
 	assert_true(sched_metric(&s, "latency_sched_assumed_pods") == 0);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s13_a_refused_binding_is_an_event_and_no_hot_loop(void **state)
@@ -158,7 +141,7 @@ static void s13_a_refused_binding_is_an_event_and_no_hot_loop(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"status\",\"status\":403,\"when\":\"before\"") "]}");
 	sched_start(&s, NULL);
 	sched_pod(&s, "forbidden", "");
@@ -168,7 +151,7 @@ static void s13_a_refused_binding_is_an_event_and_no_hot_loop(void **state)
 	assert_true(sched_metric(&s, "latency_sched_bindings_total{outcome=\"failed\"}") <= 3);
 	standin_faults(&s.api, "{\"rules\":[]}");
 	assert_true(*sched_where(&s, "forbidden"));
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s47_failing_events_hold_nothing_up(void **state)
@@ -177,7 +160,7 @@ static void s47_failing_events_hold_nothing_up(void **state)
 	int i;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[{\"path\":\"*/events*\",\"action\":\"status\",\"status\":403}]}");
 	sched_start(&s, NULL);
 	for (i = 0; i < 20; i++) {
@@ -187,7 +170,7 @@ static void s47_failing_events_hold_nothing_up(void **state)
 		sched_pod(&s, name, "");
 		assert_true(*sched_where(&s, name));
 	}
-	end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

@@ -1,6 +1,4 @@
 /* The latency file of the scheduler's own machine: a change is in use at the very next decision. */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +76,7 @@ static void every_edit_in_place_is_used_by_the_very_next_binding(void **state)
 	sched_start(&s, NULL);
 	follow_the_file(&s, write_in_place, false);
 	assert_int_equal(sched_bindings(&s, NULL), ROUNDS);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void every_published_file_is_used_by_the_very_next_binding(void **state)
@@ -91,8 +88,7 @@ static void every_published_file_is_used_by_the_very_next_binding(void **state)
 	sched_matrix(&s, 1, A_NEAR);
 	sched_start(&s, (const char *const[]){"--poll", "60s", NULL}); /* events alone */
 	follow_the_file(&s, write_by_rename, true);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void an_edit_at_any_generation_is_used_under_hold(void **state)
@@ -127,8 +123,7 @@ static void an_edit_at_any_generation_is_used_under_hold(void **state)
 	sched_matrix(&s, 2, B_NEAR); /* only the first */
 	sched_pod(&s, "second", NEAR_T);
 	assert_string_equal(sched_where(&s, "second"), "a");
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void s3_another_epoch_is_accepted_at_a_lower_generation(void **state)

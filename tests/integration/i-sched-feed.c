@@ -1,7 +1,4 @@
 /* What the scheduler watches beside nodes and pods, by the real latency-sched against the stand-in. */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,12 +14,6 @@ static void begin(struct sched *s)
 	sched_begin(s, NULL);
 	sched_nodes(s, "a b");
 	sched_matrix(s, 1, "0 5  5 0");
-}
-
-static void end(struct sched *s)
-{
-	assert_int_equal(sched_stop(s, SIGTERM), 0);
-	sched_end(s);
 }
 
 static bool is_ready(void *s)
@@ -53,7 +44,7 @@ static void a_kind_that_may_not_be_listed_keeps_it_waiting(void **state)
 	standin_faults(&s.api, "{\"rules\":[]}");
 	assert_true(test_wait(is_ready, &s, 60000));
 	assert_string_not_equal(sched_where(&s, "web"), "");
-	end(&s);
+	sched_finish(&s);
 }
 
 /* An old server: it has no objects of a kind that it does not know. */
@@ -68,7 +59,7 @@ static void a_kind_that_the_server_does_not_have_is_empty(void **state)
 	assert_int_equal(sched_log_count(&s, "\"resource\":\"csinodes\"", 1), 1);
 	sched_pod(&s, "web", "");
 	assert_string_not_equal(sched_where(&s, "web"), "");
-	end(&s);
+	sched_finish(&s);
 }
 
 /* Nodes and pods there have to be. */
@@ -88,7 +79,7 @@ static void a_server_without_nodes_is_none(void **state)
 	assert_string_equal(why, "internal server error: not listed yet: nodes\n");
 	standin_faults(&s.api, "{\"rules\":[]}");
 	assert_true(test_wait(is_ready, &s, 60000));
-	end(&s);
+	sched_finish(&s);
 }
 
 static void make_pod(struct sched *s, const char *name)
@@ -117,7 +108,7 @@ static void an_object_that_cannot_be_read_is_said_and_not_believed(void **state)
 	assert_string_equal(sched_node_now(&s, "second"), "");
 	standin_do(&s.api, 200, "PATCH", VOLUMES "/disk", "{\"spec\":{\"capacity\":{\"storage\":\"2Gi\"}}}");
 	assert_string_not_equal(sched_where(&s, "second"), "");
-	end(&s);
+	sched_finish(&s);
 }
 
 /* What a pod waits for may come by any of the watches. */
@@ -136,7 +127,7 @@ static void a_pod_is_woken_by_its_claim_and_its_volume(void **state)
 	standin_do(&s.api, 201, "POST", VOLUMES, "{\"metadata\":{\"name\":\"disk\"},\"spec\":{\"capacity\":{\"storage\":\"1Gi\"}}}");
 	assert_string_not_equal(sched_where(&s, "web"), "");
 	assert_true(sched_metric(&s, "latency_sched_watch_events_total{resource=\"persistentvolumes\"}") > 0.5);
-	end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

@@ -12,19 +12,6 @@
 #include "tests/testing/logs.h"
 #include "tests/testing/sched.h"
 
-static void begin(struct sched *s)
-{
-	sched_begin(s, NULL);
-	sched_nodes(s, "a b c");
-	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
-}
-
-static void end(struct sched *s)
-{
-	assert_int_equal(sched_stop(s, SIGTERM), 0);
-	sched_end(s);
-}
-
 static void expect_answer(struct sched *s, const char *path, int status, const char *body)
 {
 	int got;
@@ -44,14 +31,14 @@ static void health_has_the_names_of_kube_scheduler(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	for (i = 0; i < ARRAY_SIZE(paths); i++)
 		expect_answer(&s, paths[i], 200, "ok");
 	expect_answer(&s, "/readyz?verbose&exclude=latency-file", 200,
 		      "[+]ping ok\n[+]informer-sync ok\n[+]sched-handler-sync ok\n[+]latency-file excluded: ok\n[+]shutdown ok\nreadyz check passed\n");
 	assert_int_equal(sched_http(&s, "/livez/nothing"), 404);
-	end(&s);
+	sched_finish(&s);
 }
 
 struct draining {
@@ -74,7 +61,7 @@ static void a_draining_one_is_alive_and_not_ready(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[{\"method\":\"POST\",\"path\":\"*/binding\",\"action\":\"delay\",\"delay_ms\":3000}]}");
 	sched_start(&s, NULL);
 	sched_pod(&s, "slow", "");
@@ -84,7 +71,7 @@ static void a_draining_one_is_alive_and_not_ready(void **state)
 	d.s = &s;
 	assert_true(test_wait(is_draining, &d, 2000));
 	assert_int_equal(d.live, 200);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- the log --- */
@@ -112,7 +99,7 @@ static void a_run_full_of_trouble_logs_json_and_nothing_else(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	standin_faults(&s.api, "{\"rules\":[{\"method\":\"POST\",\"path\":\"*/binding\",\"action\":\"status\",\"status\":500,\"count\":2}]}");
 	sched_pod(&s, "web", "\"latency-mesh.io/near\":\"node/b\"");
@@ -122,7 +109,7 @@ static void a_run_full_of_trouble_logs_json_and_nothing_else(void **state)
 	test_write(s.file, "{\"a\":");
 	assert_int_equal(sched_log_count(&s, "the last good one stays", 1), 1);
 	cut(&s, true);
-	assert_int_equal(sched_log_count(&s, "\"watch interrupted\"", 1), 1);
+	assert_true(sched_log_count(&s, "\"watch interrupted\"", 1) >= 1);	/* one a kind, the second soon after the first */
 	cut(&s, false);
 	assert_true(back_again(&s, 2) >= 2);
 	kill(s.pid, SIGHUP);
@@ -140,7 +127,7 @@ static void what_keeps_it_from_starting_is_json_too(void **state)
 	size_t i;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	listen = xasprintf("127.0.0.1:%d", s.port);
 	{
@@ -161,7 +148,7 @@ static void what_keeps_it_from_starting_is_json_too(void **state)
 			assert_non_null(strstr(output, "\"level\":\"error\""));
 		}
 	}
-	end(&s);
+	sched_finish(&s);
 }
 
 /* Both watches brought something: what follows is a new trouble, without the back-off of the one before. */
@@ -183,7 +170,7 @@ static void an_outage_is_said_once(void **state)
 	int said;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	cut(&s, true);
 	while (sched_metric(&s, "latency_sched_api_requests_total{method=\"WATCH\",code=\"<error>\"}") < 8)
@@ -201,7 +188,7 @@ static void an_outage_is_said_once(void **state)
 	assert_true(sched_log_count(&s, "\"watch interrupted\"", said + 1) <= said + 2); /* "ended at once" may come before it */
 	cut(&s, false);
 	assert_true(back_again(&s, 3) >= 3);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- metrics --- */
@@ -211,7 +198,7 @@ static void requests_to_the_api_are_counted_by_method_and_code(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[{\"method\":\"POST\",\"path\":\"*/binding\",\"action\":\"status\",\"status\":429,\"count\":1},"
 			       "{\"method\":\"POST\",\"path\":\"*/binding\",\"action\":\"status\",\"status\":503,\"count\":1}]}");
 	sched_start(&s, NULL);
@@ -226,7 +213,7 @@ static void requests_to_the_api_are_counted_by_method_and_code(void **state)
 	assert_true(sched_metric(&s, "latency_sched_api_requests_total{method=\"POST\",code=\"2xx\"}") == 2); /* binding, event */
 	assert_true(sched_metric(&s, "latency_sched_api_requests_total{method=\"GET\",code=\"2xx\"}") >= 4); /* two lists; the pod, twice */
 	assert_true(sched_metric(&s, "latency_sched_api_request_seconds_count{method=\"POST\"}") == 4);
-	end(&s);
+	sched_finish(&s);
 }
 
 struct ages {
@@ -254,13 +241,13 @@ static void ages_grow_while_a_binding_is_stuck_and_go_back_to_0(void **state)
 	struct ages ages = {.s = &s};
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[{\"method\":\"POST\",\"path\":\"*/binding\",\"action\":\"delay\",\"delay_ms\":4000}]}");
 	sched_start(&s, NULL);
 	sched_pod(&s, "slow", "");
 	assert_true(test_wait(is_old, &ages, 10000));
 	assert_true(test_wait(is_quiet, &ages, 10000));
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- the configuration --- */
@@ -289,7 +276,7 @@ static void a_configmap_is_taken_when_it_changes(void **state)
 	int64_t begun;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_pod_of(&s, "default-scheduler", "load", "", "", ",\"nodeName\":\"b\",\"overhead\":{\"cpu\":\"3\",\"memory\":\"6Gi\"}");
 	swap(folder, 1, BY_LATENCY);
 	assert_int_equal(symlink("..data/sched.yaml", config), 0);
@@ -321,7 +308,7 @@ static void a_configmap_is_taken_when_it_changes(void **state)
 	while (sched_metric(&s, "latency_sched_config_last_reload_successful") != 1)
 		usleep(20000);
 	assert_true(sched_metric(&s, "latency_sched_config_reloads_total{result=\"loaded\"}") == 2);
-	end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

@@ -10,13 +10,6 @@
 
 #define BINDING_RULE(more) "{\"method\":\"POST\",\"path\":\"*/binding\"," more "}"
 
-static void begin(struct sched *s)
-{
-	sched_begin(s, NULL);
-	sched_nodes(s, "a b c");
-	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
-}
-
 static void s40_sigterm_finishes_what_was_begun_and_starts_nothing(void **state)
 {
 	struct sched s;
@@ -24,7 +17,7 @@ static void s40_sigterm_finishes_what_was_begun_and_starts_nothing(void **state)
 	int64_t begun;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	standin_faults(&s.api, "{\"rules\":[" BINDING_RULE("\"action\":\"delay\",\"delay_ms\":500") "]}");
 	for (i = 0; i < 40; i++) {
 		char name[32];
@@ -57,7 +50,7 @@ static void s35_a_restart_after_a_kill_binds_nothing_twice(void **state)
 	int i;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	for (i = 0; i < 60; i++) {
 		snprintf(name, sizeof(name), "pod-%d", i);
 		sched_pod(&s, name, "");
@@ -74,8 +67,7 @@ static void s35_a_restart_after_a_kill_binds_nothing_twice(void **state)
 		assert_true(*sched_where(&s, name));
 	}
 	assert_int_equal(sched_bindings(&s, NULL), 60);
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void the_reader_ends_with_the_scheduler(void **state)
@@ -88,7 +80,7 @@ static void the_reader_ends_with_the_scheduler(void **state)
 	int child = 0;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	path = xasprintf("/proc/%d/task/%d/children", (int)s.pid, (int)s.pid);
 	children = fopen(path, "re");

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,19 +21,11 @@
 
 static void begin(struct sched *s)
 {
-	sched_begin(s, NULL);
-	sched_nodes(s, "a b c");
-	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
+	sched_begin_abc(s);
 	standin_do(&s->api, 201, "POST", CLASSES,
 		   "{\"metadata\":{\"name\":\"made\"},\"provisioner\":\"test.example\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}");
 	standin_do(&s->api, 201, "POST", CLASSES,
 		   "{\"metadata\":{\"name\":\"local\"},\"provisioner\":\"kubernetes.io/no-provisioner\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}");
-}
-
-static void end(struct sched *s)
-{
-	assert_int_equal(sched_stop(s, SIGTERM), 0);
-	sched_end(s);
 }
 
 static void make_claim(struct sched *s, const char *name, const char *class)
@@ -62,6 +53,15 @@ static void make_pod(struct sched *s, const char *name, const char *claim)
 	auto_free char *spec = xasprintf(",\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"%s\"}}]", claim);
 
 	sched_pod_of(s, "my-latency-scheduler", name, "", "", spec);
+}
+
+/* A scheduler at work, and a pod whose volume is to be made. */
+static void begin_with_pod(struct sched *s)
+{
+	begin(s);
+	sched_start(s, NULL);
+	make_claim(s, "data", "made");
+	make_pod(s, "web", "data");
 }
 
 static cJSON *get(struct sched *s, const char *collection, const char *name)
@@ -230,7 +230,7 @@ static void a_free_volume_is_taken_and_the_pod_waits_for_it(void **state)
 	assert_int_equal(sched_events(&s, "web", "Scheduled", 1), 1);
 	assert_string_equal(prebind_failure(&s, "web", 0), "");
 	assert_true(sched_metric(&s, "latency_sched_volume_bindings_total{outcome=\"bound\"}") > 0.5);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_volume_is_made_for_the_chosen_node(void **state)
@@ -239,10 +239,7 @@ static void a_volume_is_made_for_the_chosen_node(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
-	sched_start(&s, NULL);
-	make_claim(&s, "data", "made");
-	make_pod(&s, "web", "data");
+	begin_with_pod(&s);
 	control_until_asked(&s);
 	assert_string_equal(sched_node_now(&s, "web"), "");
 	control_until_bound(&s, "web", MAKES);
@@ -250,7 +247,7 @@ static void a_volume_is_made_for_the_chosen_node(void **state)
 	assert_string_equal(annotation(claim, SELECTED), sched_node_now(&s, "web"));
 	make_pod(&s, "other", "data"); /* which is bound now: nothing is waited for */
 	assert_string_equal(sched_where(&s, "other"), sched_node_now(&s, "web"));
-	end(&s);
+	sched_finish(&s);
 }
 
 /* While a patch is on its way its volume is nobody else's: six pods of one turn, six volumes, not one conflict. */
@@ -278,7 +275,7 @@ static void no_two_pods_are_promised_the_same_volume(void **state)
 	}
 	log = standin_text(&s.api, "/standin/log");
 	assert_null(strstr(log, "\"code\":409"));
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- what goes wrong --------------------------------------------------------------------------------------------------- */
@@ -288,16 +285,13 @@ static void a_provisioner_that_gives_up_has_the_pod_decided_anew(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
-	sched_start(&s, NULL);
-	make_claim(&s, "data", "made");
-	make_pod(&s, "web", "data");
+	begin_with_pod(&s);
 	control_until_asked(&s);
 	control(&s, GIVES_UP);
 	assert_string_equal(prebind_failure(&s, "web", WAIT_MS), "running PreBind plugin \"VolumeBinding\": binding volumes: provisioning failed for PVC \"data\"");
 	expect_refusal(&s, "web", "SchedulerError");
 	control_until_bound(&s, "web", MAKES); /* once more, after the back-off */
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_volume_that_was_made_elsewhere_is_no_use(void **state)
@@ -305,16 +299,13 @@ static void a_volume_that_was_made_elsewhere_is_no_use(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
-	sched_start(&s, NULL);
-	make_claim(&s, "data", "made");
-	make_pod(&s, "web", "data");
+	begin_with_pod(&s);
 	control_until_asked(&s);
 	control(&s, MAKES_ELSEWHERE);
 	assert_true(sched_log_count(&s, "\"volumes not bound\"", 1) >= 1);
 	assert_non_null(strstr(prebind_failure(&s, "web", WAIT_MS), "pv \"pv-of-data\" node affinity doesn't match node"));
 	assert_string_equal(sched_node_now(&s, "web"), "");
-	end(&s);
+	sched_finish(&s);
 }
 
 /* Whether the lost answer's patch was done or not: the same one again, and the watch says which. */
@@ -341,7 +332,7 @@ static void a_lost_answer_to_a_patch_is_no_riddle(void **state)
 		control_until_bound(&s, pod, IDLE);
 		assert_string_equal(prebind_failure(&s, pod, 0), "");
 	}
-	end(&s);
+	sched_finish(&s);
 }
 
 static void without_the_right_to_patch_the_pod_waits_and_says_so(void **state)
@@ -361,7 +352,7 @@ static void without_the_right_to_patch_the_pod_waits_and_says_so(void **state)
 	assert_true(sched_metric(&s, "latency_sched_assumed_pods") < 0.5);
 	standin_faults(&s.api, "{\"rules\":[]}");
 	control_until_bound(&s, "web", MAKES);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* Somebody writes to the volume between the decision and our patch: a conflict, and a new decision that sees it. */
@@ -381,7 +372,7 @@ static void a_conflict_is_decided_anew(void **state)
 	patch(&s, VOLUMES, "disk", "", "{\"metadata\":{\"labels\":{\"touched\":\"yes\"}}}");
 	assert_int_equal(sched_log_count(&s, "the object has been modified", 1), 1);
 	control_until_bound(&s, "web", IDLE);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------------- */
@@ -392,10 +383,7 @@ static void a_pod_that_goes_gives_up_its_place(void **state)
 	int64_t until = clock_mono_ms() + WAIT_MS;
 
 	(void)state;
-	begin(&s);
-	sched_start(&s, NULL);
-	make_claim(&s, "data", "made");
-	make_pod(&s, "web", "data");
+	begin_with_pod(&s);
 	control_until_asked(&s);
 	assert_true(sched_metric(&s, "latency_sched_assumed_pods") > 0.5);
 	standin_do(&s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/web?gracePeriodSeconds=0", NULL);
@@ -403,7 +391,7 @@ static void a_pod_that_goes_gives_up_its_place(void **state)
 		usleep(5000);
 	assert_true(sched_metric(&s, "latency_sched_volume_bindings_total{outcome=\"lost\"}") > 0.5);
 	assert_true(sched_metric(&s, "latency_sched_assumed_pods") < 0.5);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* Who waits for a volume does not hold up the end, and the next process takes over what it began. */
@@ -413,10 +401,7 @@ static void the_next_process_goes_on(void **state)
 	int64_t began;
 
 	(void)state;
-	begin(&s);
-	sched_start(&s, NULL);
-	make_claim(&s, "data", "made");
-	make_pod(&s, "web", "data");
+	begin_with_pod(&s);
 	control_until_asked(&s);
 	began = clock_mono_ms();
 	assert_int_equal(sched_stop(&s, SIGTERM), 0);
@@ -424,7 +409,7 @@ static void the_next_process_goes_on(void **state)
 	control(&s, MAKES);
 	sched_start(&s, NULL);
 	control_until_bound(&s, "web", IDLE);
-	end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

@@ -1,28 +1,12 @@
 /* The real latency-sched against the stand-in: placing, refusing, and what happens when things go wrong. */
-#include <fcntl.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "tests/testing/sched.h"
-
-static void begin(struct sched *s)
-{
-	sched_begin(s, NULL);
-	sched_nodes(s, "a b c");
-	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
-}
-
-static void end(struct sched *s)
-{
-	assert_int_equal(sched_stop(s, SIGTERM), 0);
-	sched_end(s);
-}
 
 struct seen {
 	struct sched *sched;
@@ -59,7 +43,7 @@ static void a_pod_is_bound_where_it_asks_with_one_event(void **state)
 	cJSON *pod;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	sched_pod(&s, "web", "\"latency-mesh.io/near\":\"node/c\"");
 	assert_string_equal(sched_where(&s, "web"), "c");
@@ -74,7 +58,7 @@ static void a_pod_is_bound_where_it_asks_with_one_event(void **state)
 	pod = sched_get(&s, "web");
 	assert_string_equal(text_at(pod, "spec.nodeName"), "c");
 	cJSON_Delete(pod);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void the_event_of_a_binding_has_the_words_of_kube_scheduler(void **state)
@@ -85,7 +69,7 @@ static void the_event_of_a_binding_has_the_words_of_kube_scheduler(void **state)
 	int seen = 0;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	sched_pod(&s, "web", "");
 	sched_where(&s, "web");
@@ -106,7 +90,7 @@ static void the_event_of_a_binding_has_the_words_of_kube_scheduler(void **state)
 	}
 	assert_int_equal(seen, 1);
 	cJSON_Delete(list);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_pod_that_fits_nowhere_gets_event_and_condition_once(void **state)
@@ -117,7 +101,7 @@ static void a_pod_that_fits_nowhere_gets_event_and_condition_once(void **state)
 	int seen = 0;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	sched_pod_of(&s, "my-latency-scheduler", "big", "", "", ",\"nodeSelector\":{\"disk\":\"ssd\"}");
 	assert_string_equal(sched_refusal(&s, "big"), "Unschedulable");
@@ -138,7 +122,7 @@ static void a_pod_that_fits_nowhere_gets_event_and_condition_once(void **state)
 	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/d", "{\"metadata\":{\"labels\":{\"disk\":\"ssd\"}}}");
 	assert_string_equal(sched_where(&s, "big"), "d");
 	assert_true(sched_events(&s, "big", "FailedScheduling", 1) <= 2); /* of 3 nodes, of 4 nodes */
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_pod_is_looked_at_again_when_its_user_changes_it(void **state)
@@ -146,7 +130,7 @@ static void a_pod_is_looked_at_again_when_its_user_changes_it(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	sched_pod(&s, "web", "\"latency-mesh.io/near\":\"nowhere\"");
 	assert_string_equal(sched_refusal(&s, "web"), "Unschedulable");
@@ -154,7 +138,7 @@ static void a_pod_is_looked_at_again_when_its_user_changes_it(void **state)
 	standin_do(&s.api, 200, "PATCH", "/api/v1/namespaces/default/pods/web",
 		   "{\"metadata\":{\"annotations\":{\"latency-mesh.io/near\":\"node/b\"}}}");
 	assert_string_equal(sched_where(&s, "web"), "b");
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_gated_pod_waits_for_its_gates(void **state)
@@ -162,7 +146,7 @@ static void a_gated_pod_waits_for_its_gates(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	sched_pod_of(&s, "my-latency-scheduler", "gated", "", "", ",\"schedulingGates\":[{\"name\":\"wait\"}]");
 	sched_pod(&s, "free", "");
@@ -171,7 +155,7 @@ static void a_gated_pod_waits_for_its_gates(void **state)
 	assert_int_equal(sched_events(&s, "gated", "FailedScheduling", 0), 0);
 	standin_do(&s.api, 200, "PATCH", "/api/v1/namespaces/default/pods/gated", "{\"spec\":{\"schedulingGates\":null}}");
 	assert_true(*sched_where(&s, "gated"));
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_higher_priority_goes_first(void **state)
@@ -188,7 +172,7 @@ static void a_higher_priority_goes_first(void **state)
 	assert_string_equal(sched_refusal(&s, "low"), "Unschedulable");
 	standin_do(&s.api, 200, "DELETE", "/api/v1/namespaces/default/pods/high?gracePeriodSeconds=0", NULL);
 	assert_string_equal(sched_where(&s, "low"), "only");
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- latency data --- */
@@ -215,7 +199,7 @@ static void s1_matrix_absent_at_start(void **state)
 	sched_matrix(&s, 1, "0 5 0.5  5 0 7  0.5 7 0");
 	assert_string_equal(sched_where(&s, "strict"), "a");
 	assert_true(sched_metric(&s, "latency_sched_latency_file_usable") == 1);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s2_matrix_corrupt_after_good(void **state)
@@ -228,7 +212,7 @@ static void s2_matrix_corrupt_after_good(void **state)
 					  "{\"version\":99,\"nodes\":[],\"rtt_us\":[]}", "\xff\xfe", "{\"a\":{\"b\":-1}}"};
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		char name[32];
@@ -257,7 +241,7 @@ static void s2_matrix_corrupt_after_good(void **state)
 	sched_pod(&s, "whole", "\"latency-mesh.io/within\":\"node/c<=2ms\"");
 	assert_string_equal(sched_where(&s, "whole"), "a");
 	assert_int_equal(sched_http(&s, "/readyz"), 200);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s8_nodes_of_only_one_side(void **state)
@@ -279,7 +263,7 @@ static void s8_nodes_of_only_one_side(void **state)
 	sched_pod_of(&s, "my-latency-scheduler", "on-new", "", "", ",\"nodeSelector\":{\"kubernetes.io/hostname\":\"new\"}");
 	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/new", "{\"metadata\":{\"labels\":{\"kubernetes.io/hostname\":\"new\"}}}");
 	assert_string_equal(sched_where(&s, "on-new"), "new");
-	end(&s);
+	sched_finish(&s);
 }
 
 static void a_node_that_cannot_be_read_any_more_gets_no_pod(void **state)
@@ -287,7 +271,7 @@ static void a_node_that_cannot_be_read_any_more_gets_no_pod(void **state)
 	struct sched s;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_start(&s, NULL);
 	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/c/status", "{\"status\":{\"allocatable\":{\"cpu\":\"much\"}}}");
 	assert_int_equal(sched_log_count(&s, "\"an object of the API cannot be read\"", 1), 1);
@@ -300,7 +284,7 @@ static void a_node_that_cannot_be_read_any_more_gets_no_pod(void **state)
 		   "{\"metadata\":{\"labels\":{\"is\":\"c\"}},\"status\":{\"allocatable\":{\"cpu\":\"4\"}}}");
 	standin_do(&s.api, 200, "PATCH", "/api/v1/nodes/c/status", "{\"status\":{\"allocatable\":{\"cpu\":\"4\"}}}");
 	assert_string_equal(sched_where(&s, "on-c"), "c");
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s42_pods_of_other_schedulers_are_never_touched(void **state)
@@ -309,7 +293,7 @@ static void s42_pods_of_other_schedulers_are_never_touched(void **state)
 	cJSON *pod;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	sched_pod_of(&s, "default-scheduler", "before", "\"latency-mesh.io/near\":\"garbage\"", "", "");
 	sched_start(&s, NULL);
 	sched_pod_of(&s, "default-scheduler", "foreign", "\"latency-mesh.io/near\":\"node/a\"", "", "");
@@ -325,7 +309,7 @@ static void s42_pods_of_other_schedulers_are_never_touched(void **state)
 	assert_int_equal(sched_events(&s, "foreign", "FailedScheduling", 0) + sched_events(&s, "before", "FailedScheduling", 0),
 			 0);
 	assert_int_equal(sched_events(&s, "similar", "Scheduled", 0), 0);
-	end(&s);
+	sched_finish(&s);
 }
 
 static void s9_the_api_server_comes_later_and_goes_for_a_while(void **state)
@@ -353,7 +337,7 @@ static void s9_the_api_server_comes_later_and_goes_for_a_while(void **state)
 	sched_pod(&s, "second", "");
 	assert_true(*sched_where(&s, "second"));
 	assert_int_equal(sched_bindings(&s, NULL), 2);
-	end(&s);
+	sched_finish(&s);
 }
 
 /* --- names, configuration --- */
@@ -364,7 +348,7 @@ static void two_scheduler_names_have_weights_of_their_own(void **state)
 	auto_free char *config = NULL;
 
 	(void)state;
-	begin(&s);
+	sched_begin_abc(&s);
 	/* b is full of requests, so that free resources speak against it; latency speaks for it. */
 	sched_pod_of(&s, "default-scheduler", "load", "", "", ",\"nodeName\":\"b\",\"overhead\":{\"cpu\":\"3\",\"memory\":\"6Gi\"}");
 	config = xasprintf("%s/sched.yaml", test_folder());
@@ -391,7 +375,7 @@ static void two_scheduler_names_have_weights_of_their_own(void **state)
 	sched_pod_of(&s, "by-latency", "roomy-2", "\"latency-mesh.io/near\":\"node/b\"", "", "");
 	assert_true(*sched_where(&s, "roomy-2"));
 	assert_string_not_equal(s.where, "b");
-	end(&s);
+	sched_finish(&s);
 }
 
 int main(void)

@@ -1,7 +1,4 @@
 /* `latency-sched selftest`: who placed this pod, by its event. What `helm test` runs. */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -52,8 +49,7 @@ static void a_pod_that_we_placed_has_our_event(void **state)
 	pod = sched_get(&s, "web");
 	assert_int_equal(selftest(&s, text_at(pod, "metadata.uid"), "10s", &output), 0); /* the event follows the binding */
 	assert_non_null(strstr(output, "my-latency-scheduler: Successfully assigned default/web to a"));
-	assert_int_equal(sched_stop(&s, SIGTERM), 0);
-	sched_end(&s);
+	sched_finish(&s);
 }
 
 static void another_scheduler_is_named(void **state)

@@ -35,7 +35,7 @@ static int end(void **state)
 /* One rule with count 1 for bindings. */
 static void one_fault(const char *action)
 {
-	auto_free char *rules = text("{\"rules\":[{\"path\":\"*/binding\",\"count\":1,%s}]}", action);
+	auto_free char *rules = xasprintf("{\"rules\":[{\"path\":\"*/binding\",\"count\":1,%s}]}", action);
 
 	standin_faults(&api, rules);
 }
@@ -58,8 +58,8 @@ static void on_outcome(void *arg, const struct kube_response *response)
 /* Binds a new pod under a fault; the status that was seen (0: no answer), and whether it was done. */
 static int bind_under(const char *pod, bool *bound, int64_t *retry_after_ms)
 {
-	auto_free char *rest = text("%s/binding", pod), *path = pods(rest);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"},\"target\":{\"name\":\"n\"}}", pod);
+	auto_free char *rest = xasprintf("%s/binding", pod), *path = pods(rest);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"target\":{\"name\":\"n\"}}", pod);
 	struct outcome o = {.done = false};
 	auto_json cJSON *after = NULL;
 
@@ -94,7 +94,7 @@ static void faults_come_before_or_after_the_commit(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		auto_free char *pod = text("fault-%zu", i);
+		auto_free char *pod = xasprintf("fault-%zu", i);
 		int64_t retry_after_ms;
 		bool done;
 
@@ -209,7 +209,7 @@ static void the_log_has_every_write_and_its_outcome(void **state)
 	drop_pod("logged");
 	new_pod("logged", "");
 	{
-		auto_free char *rest = text("logged/binding"), *path = pods(rest);
+		auto_free char *rest = xasprintf("logged/binding"), *path = pods(rest);
 		struct outcome o = {.done = false};
 
 		kube_send(api.kube, &(struct kube_request){.method = "POST", .path = path, .timeout_ms = 10000,
@@ -217,7 +217,7 @@ static void the_log_has_every_write_and_its_outcome(void **state)
 		while (!o.done)
 			kube_run(api.kube, 100, NULL, 0);
 	}
-	since = text("/standin/log?since=%zu", lines + 2);
+	since = xasprintf("/standin/log?since=%zu", lines + 2);
 	log = standin_text(&api, since);
 	line = cJSON_Parse(log);
 	assert_int_equal(cJSON_GetNumberValue(item_at(line, "seq")), lines + 3);
@@ -245,7 +245,7 @@ static void compaction_ends_old_versions(void **state)
 	page = pod_call(200, "GET", "?limit=1", NULL);
 	new_pod("old-3", "");
 	standin_do(&api, 200, "POST", "/standin/compact", NULL);
-	rest = text("?watch=1&resourceVersion=%s", old);
+	rest = xasprintf("?watch=1&resourceVersion=%s", old);
 	path = pods(rest);
 	stream_open(&s, path);
 	event = stream_next(&s);
@@ -253,10 +253,10 @@ static void compaction_ends_old_versions(void **state)
 	assert_int_equal(cJSON_GetNumberValue(item_at(event, "object.code")), 410);
 	assert_null(stream_next(&s));
 	stream_close(&s);
-	page_path = text("?limit=1&continue=%s", text_at(page, "metadata.continue"));
+	page_path = xasprintf("?limit=1&continue=%s", text_at(page, "metadata.continue"));
 	expired = pod_call(410, "GET", page_path, NULL);
 	assert_string_equal(text_at(expired, "reason"), "Expired");
-	more = text("?continue=%s", text_at(expired, "metadata.continue"));	/* the rest, as it is now */
+	more = xasprintf("?continue=%s", text_at(expired, "metadata.continue"));	/* the rest, as it is now */
 	others = pod_call(200, "GET", more, NULL);
 	assert_int_equal(cJSON_GetArraySize(item_at(others, "items")), 2);
 	drop_pod("old-1");
@@ -266,7 +266,7 @@ static void compaction_ends_old_versions(void **state)
 
 static void the_history_is_bounded(void **state)
 {
-	auto_free char *old = version_now(), *rest = text("?watch=1&resourceVersion=%s", old), *path = pods(rest);
+	auto_free char *old = version_now(), *rest = xasprintf("?watch=1&resourceVersion=%s", old), *path = pods(rest);
 	auto_json cJSON *event = NULL;
 	struct stream s;
 	int i;
@@ -274,7 +274,7 @@ static void the_history_is_bounded(void **state)
 	(void)state;
 	new_pod("many", "");
 	for (i = 0; i < 520; i++) {
-		auto_free char *body = text("{\"metadata\":{\"labels\":{\"n\":\"%d\"}}}", i);
+		auto_free char *body = xasprintf("{\"metadata\":{\"labels\":{\"n\":\"%d\"}}}", i);
 
 		pod_do(200, "PATCH", "many", body);
 	}
@@ -319,19 +319,19 @@ static void a_thousand_bindings_before_many_watchers(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT; i++) {
-		auto_free char *name = text("load-%04d", i);
+		auto_free char *name = xasprintf("load-%04d", i);
 
 		new_pod(name, "");
 	}
 	now = version_now();
-	path = text("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%%21%%3D&resourceVersion=%s", now);
+	path = xasprintf("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%%21%%3D&resourceVersion=%s", now);
 	for (i = 0; i < WATCHERS; i++)
 		stream_open(&watchers[i], path);
 	began = clock_mono_us();
 	for (i = 0; i < COUNT || kube_in_flight(api.kube) > WATCHERS;) {
 		if (i < COUNT && kube_in_flight(api.kube) < WATCHERS + AT_ONCE) {
-			auto_free char *rest = text("load-%04d/binding", i), *to = pods(rest);
-			auto_free char *body = text("{\"metadata\":{\"name\":\"load-%04d\"},\"target\":{\"name\":\"n\"}}", i);
+			auto_free char *rest = xasprintf("load-%04d/binding", i), *to = pods(rest);
+			auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"load-%04d\"},\"target\":{\"name\":\"n\"}}", i);
 
 			kube_send(api.kube, &(struct kube_request){.method = "POST", .path = to, .body = body, .timeout_ms = 30000}, on_outcome,
 				  &outcomes[i++]);
@@ -382,17 +382,17 @@ static void an_event_comes_at_once(void **state)
 static void https_is_served(void **state)
 {
 	const char *folder = test_folder();
-	auto_free char *command = text("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=standin -days 2 "
-				       "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>/dev/null", folder);
-	auto_free char *cert = text("%s/cert.pem", folder), *key = text("%s/key.pem", folder), *config = text("%s/config", folder);
+	auto_free char *command = xasprintf("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=standin -days 2 "
+					    "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>/dev/null", folder);
+	auto_free char *cert = xasprintf("%s/cert.pem", folder), *key = xasprintf("%s/key.pem", folder), *config = xasprintf("%s/config", folder);
 	auto_free char *yaml = NULL;
 	struct standin secure, client;
 
 	(void)state;
 	assert_int_equal(system(command), 0);
 	standin_start(&secure, (const char *const[]){"--tls-cert", cert, "--tls-key", key, "--token", "secret", NULL});
-	yaml = text("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: s, cluster: {server: \"https%s\", certificate-authority: "
-		    "cert.pem}}]\ncontexts: [{name: c, context: {cluster: s, user: u}}]\nusers: [{name: u, user: {token: secret}}]\n", secure.url + 4);
+	yaml = xasprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: s, cluster: {server: \"https%s\", certificate-authority: "
+			 "cert.pem}}]\ncontexts: [{name: c, context: {cluster: s, user: u}}]\nusers: [{name: u, user: {token: secret}}]\n", secure.url + 4);
 	test_write(config, yaml);
 	standin_connect(&client, config);
 	standin_do(&client, 200, "GET", "/api/v1/nodes", NULL);
@@ -421,7 +421,7 @@ static void a_token_is_asked_for(void **state)
 
 static void the_state_survives_in_a_file(void **state)
 {
-	auto_free char *path = text("%s/state.json", test_folder()), *uid = NULL;
+	auto_free char *path = xasprintf("%s/state.json", test_folder()), *uid = NULL;
 	const char *const options[] = {"--state", path, NULL};
 	struct standin s;
 	cJSON *pod;

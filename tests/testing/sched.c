@@ -1,6 +1,5 @@
 #include "tests/testing/sched.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/mem.h"
+#include "tests/testing/fetch.h"
 
 #define WAIT_MS 10000
 #define LINE_MS 2000
@@ -53,6 +53,19 @@ void sched_nodes(struct sched *s, const char *names)
 		snprintf(s->names[s->name_count++], sizeof(s->names[0]), "%s", name);
 		standin_node(&s->api, name, "4", "8Gi", "");
 	}
+}
+
+void sched_begin_abc(struct sched *s)
+{
+	sched_begin(s, NULL);
+	sched_nodes(s, "a b c");
+	sched_matrix(s, 1, "0 5 9  5 0 9  9 9 0");
+}
+
+void sched_finish(struct sched *s)
+{
+	assert_int_equal(sched_stop(s, SIGTERM), 0);
+	sched_end(s);
 }
 
 /* --- the latency file --- */
@@ -337,10 +350,6 @@ int sched_bindings(struct sched *s, const char *pod)
 char *sched_fetch(struct sched *s, const char *path, int *status)
 {
 	auto_free char *url = NULL;
-	struct kube_config config = {0};
-	char *body = NULL;
-	struct kube *k;
-	struct lm_err err;
 
 	*status = 0;
 	if (!s->port && sched_log_count(s, "\"msg\":\"listening\"", 1))
@@ -348,13 +357,7 @@ char *sched_fetch(struct sched *s, const char *path, int *status)
 	if (!s->port)
 		return NULL;
 	url = xasprintf("http://127.0.0.1:%d", s->port);
-	config.server = url;
-	k = kube_new(&config, "test", &err);
-	assert_non_null(k);
-	if (kube_call_wait(k, &(struct kube_request){.method = "GET", .path = path, .timeout_ms = 5000}, status, &body, &err) < 0)
-		*status = 0;
-	kube_free(k);
-	return body;
+	return fetch(url, path, status);
 }
 
 int sched_http(struct sched *s, const char *path)

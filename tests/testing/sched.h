@@ -33,6 +33,9 @@ struct sched {
 
 void sched_begin(struct sched *s, const char *const *standin_options);
 void sched_end(struct sched *s);		/* stops what runs */
+/* The same without options, with nodes a, b and c in a matrix: 5 ms from a to b, 9 ms to c. */
+void sched_begin_abc(struct sched *s);
+void sched_finish(struct sched *s);		/* SIGTERM, after which the scheduler must end with 0; sched_end */
 /* Another replica: of the same API server, file and nodes. End it before `first`. */
 void sched_join(struct sched *s, const struct sched *first);
 void sched_nodes(struct sched *s, const char *names);

@@ -1,6 +1,7 @@
 #include "tests/testing/shelter.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,19 @@ void shelter_end(struct shelter *h)
 	sched_end(&h->s);
 	cJSON_Delete(h->origin);
 	free(h->config);
+}
+
+void shelter_work(struct shelter *h)
+{
+	sched_start(&h->s, h->options);
+	shelter_placed(h);
+	shelter_whole(h);
+}
+
+void shelter_finish(struct shelter *h)
+{
+	assert_int_equal(sched_stop(&h->s, SIGTERM), 0);
+	shelter_end(h);
 }
 
 /* --- the world -------------------------------------------------------------------------------------------------------- */

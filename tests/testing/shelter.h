@@ -32,6 +32,9 @@ struct shelter {
 
 void shelter_begin(struct shelter *h, const char *nodes);
 void shelter_end(struct shelter *h);
+/* Starts the scheduler; its pods are on nodes and have their rooms. */
+void shelter_work(struct shelter *h);
+void shelter_finish(struct shelter *h);			/* SIGTERM, after which the scheduler must end with 0; shelter_end */
 
 /* `label`: of latency-mesh.io/reserve; "": none. */
 void shelter_pod_of(struct shelter *h, const char *name, const char *owner, const char *near, int cpu_milli, const char *label);

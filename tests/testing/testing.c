@@ -1,5 +1,6 @@
 #include "tests/testing/testing.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -157,6 +158,41 @@ char *test_read(const char *path)
 		buf_add(&b, block, len);
 	buf_add(&b, "", 0);
 	return b.data;
+}
+
+void test_age(const char *path, int seconds)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	times[1].tv_sec = st.st_mtim.tv_sec - seconds;
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+int test_count(const char *path, const char *words)
+{
+	auto_free char *text = test_read(path);
+	const char *at = text;
+	int count = 0;
+
+	while (at && (at = strstr(at, words))) {
+		count++;
+		at++;
+	}
+	return count;
+}
+
+int test_open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
 }
 
 static void become(const char *const *argv, const char *const *environment, int output)

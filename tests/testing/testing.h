@@ -17,6 +17,15 @@
 #include <sys/types.h>
 #include <cmocka.h>
 
+/* Built with a sanitizer, by either compiler: memory is another, and all takes longer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED
+#endif
+#endif
+
 /* Seed of this run: $TEST_SEED, else random. Printed at first use as "# seed N", so that a failure can be repeated. */
 uint64_t test_seed(void);
 
@@ -40,6 +49,11 @@ const char *test_program(const char *name);
 void test_write(const char *path, const char *text);
 /* Reads a file; the caller frees; NULL when it is not there. */
 char *test_read(const char *path);
+/* It was last written so much earlier. */
+void test_age(const char *path, int seconds);
+/* How often a file holds the words; 0 when it is not there. */
+int test_count(const char *path, const char *words);
+int test_open_files(void);	/* of this process; to compare with an earlier call */
 
 /* Starts a program with its output (both streams) into a file; ends with the test. environment: "NAME=VALUE" items added, NULL-terminated, or NULL. */
 pid_t test_spawn(const char *const *argv, const char *const *environment, const char *output_path);

@@ -57,6 +57,13 @@ void world_end(struct world *w)
 	decider_free(w->decider);
 	cache_free(w->cache);
 	buf_free(&w->text);
+	buf_free(&w->feasible);
+}
+
+int world_teardown(void **state)
+{
+	world_end(*state);
+	return 0;
 }
 
 /* --- the cluster ------------------------------------------------------------------------------------------------------ */
@@ -126,6 +133,19 @@ void world_rtt(struct world *w, const char *a, const char *b, double rtt_us)
 	world_link(w, b, a, rtt_us, 0, 0);
 }
 
+void world_rtts(struct world *w, const char *pairs)
+{
+	auto_free char *copy = xstrdup(pairs);
+	char *rest = copy, *pair, a[64], b[64];
+	double rtt_us;
+
+	while ((pair = strsep(&rest, ","))) {
+		if (sscanf(pair, " %63[^- ]-%63s %lf", a, b, &rtt_us) != 3)
+			fail_msg("no pair: \"%s\"", pair);
+		world_rtt(w, a, b, rtt_us);
+	}
+}
+
 void world_client(struct world *w, const char *from, const char *client, double rtt_us)
 {
 	uint32_t i = names_find(&w->snapshot.clients, client);
@@ -155,6 +175,23 @@ void world_take(struct world *w)
 	assert_int_equal(mesh_take(matrix_build(&w->snapshot), w->mesh, false, false, w->mono_ms, 0, &next), MESH_TAKEN);
 	mesh_free(w->mesh);
 	w->mesh = next;
+}
+
+void world_near_by_default(struct world *w, const char *list)
+{
+	struct lm_err err;
+
+	ask_free(&w->profile.default_near);
+	if (ask_parse_near("defaultNear", list, &w->profile.default_near, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+const char *world_nth(int node)
+{
+	static const char *const names[] = {"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7"};
+
+	assert_in_range(node, 0, 7);
+	return names[node];
 }
 
 /* --- decisions -------------------------------------------------------------------------------------------------------- */
@@ -218,6 +255,18 @@ const char *world_note(struct world *w)
 	return text_of(w);
 }
 
+const char *world_feasible(struct world *w)
+{
+	uint32_t i;
+
+	buf_clear(&w->feasible);
+	buf_str(&w->feasible, "");
+	for (i = 0; i < w->snapshot.nodes.count; i++)
+		if (!world_reason(w, w->snapshot.nodes.items[i])[0])
+			buf_printf(&w->feasible, "%s%s", w->feasible.len ? " " : "", w->snapshot.nodes.items[i]);
+	return w->feasible.data;
+}
+
 double world_score(const struct world *w, enum score_id term, const char *node)
 {
 	return w->decision.score[term] ? (double)w->decision.score[term][node_of(w, node)] : NAN;
@@ -226,4 +275,32 @@ double world_score(const struct world *w, enum score_id term, const char *node)
 double world_total(const struct world *w, const char *node)
 {
 	return w->decision.total ? (double)w->decision.total[node_of(w, node)] : NAN;
+}
+
+/* --- the extender ------------------------------------------------------------------------------------------------------- */
+
+struct judge_input world_judge_input(const struct world *w, bool alone)
+{
+	return (struct judge_input){.view = cache_view(w->cache), .mesh = w->without_mesh ? NULL : w->mesh, .profile = &w->profile,
+				    .mono_ms = w->mono_ms, .alone = alone};
+}
+
+cJSON *world_ask(const struct world *w, struct judge *j, enum judge_verb verb, bool alone, const char *request)
+{
+	struct judge_input in = world_judge_input(w, alone);
+	auto_buf struct buf out = {0};
+	struct wire_request parsed;
+	struct wire_answer answer;
+	struct lm_err err;
+
+	if (wire_parse(request, strlen(request), &parsed, &err) < 0)
+		fail_msg("%s: %s", request, err.msg);
+	answer = judge_request(j, &in, verb, &parsed);
+	if (verb == JUDGE_FILTER)
+		wire_print_filter(&parsed, &answer, &out);
+	else
+		wire_print_priorities(&parsed, &answer, &out);
+	wire_answer_free(&answer);
+	wire_free(&parsed);
+	return tree(out.data);
 }

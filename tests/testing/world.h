@@ -16,6 +16,7 @@
 
 #include "lib/snapshot.h"
 #include "sched/decide.h"
+#include "sched/extender/judge.h"
 #include "tests/testing/testing.h"
 
 struct world {
@@ -28,11 +29,13 @@ struct world {
 	bool without_mesh;		/* decide without any latency data */
 	struct decision_input in;	/* of the last decision */
 	struct decision decision;
-	struct buf text;
+	struct buf text, feasible;
 };
 
 void world_begin(struct world *w, const char *nodes, const char *clients);
 void world_end(struct world *w);
+/* The same as a teardown of cmocka, for a setup that puts the world into *state. */
+int world_teardown(void **state);
 
 /* A node of the cluster that is not in the snapshot, or a new state of one; `spec` and `labels` are members, allocatable is 8 cpu, 16Gi. */
 void world_node(struct world *w, const char *name, const char *labels, const char *spec);
@@ -44,23 +47,34 @@ const struct pod *world_pod_of(struct world *w, const char *name, const char *no
 			       const char *metadata, const char *spec);
 
 void world_rtt(struct world *w, const char *a, const char *b, double rtt_us);
+/* Several of them: "a-b 1000, a-c 2000", in microseconds. */
+void world_rtts(struct world *w, const char *pairs);
 void world_link(struct world *w, const char *from, const char *to, double rtt_us, double jitter_us, double loss);	/* one direction */
 void world_client(struct world *w, const char *from, const char *client, double rtt_us);
 void world_cpu(struct world *w, const char *node, double cpu);
 void world_age(struct world *w, const char *node, double age_s);
 void world_take(struct world *w);
+void world_near_by_default(struct world *w, const char *list);
+const char *world_nth(int node);	/* "n0" to "n7" */
 
 /* Puts a pending pod into the cache and decides for it. */
 const struct decision *world_decide(struct world *w, const char *name, const char *labels, const char *annotations);
 /* Decides again for the pod of that name. */
 const struct decision *world_again(struct world *w, const char *name);
 
+/* What a judge decides from; a JSON request and the JSON that it is answered, which the caller deletes. */
+struct judge_input world_judge_input(const struct world *w, bool alone);
+cJSON *world_ask(const struct world *w, struct judge *j, enum judge_verb verb, bool alone, const char *request);
+
 const char *world_chosen(const struct world *w);		/* a node's name, "-" */
 const char *world_message(struct world *w);			/* decision_message */
 const char *world_reason(struct world *w, const char *node);	/* decision_reason, "" for a feasible one */
 const char *world_note(struct world *w);
+const char *world_feasible(struct world *w);			/* nodes of the snapshot that are: "a b" */
 double world_score(const struct world *w, enum score_id term, const char *node);	/* NaN where there is none */
 double world_total(const struct world *w, const char *node);
+
+#define assert_feasible(w, names) assert_string_equal(world_feasible(w), names)
 
 /* The decision's own word on a bad label or annotation. */
 #define assert_refused(w, text)											\

@@ -20,9 +20,7 @@ static struct queue *q;
 static void begin(void)
 {
 	world_begin(&w, "a b c", "");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 3000);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 3000");
 	q = queue_new();
 }
 

@@ -2,7 +2,6 @@
 #include "tests/testing/world.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -11,21 +10,9 @@ static struct world w;
 
 static int begin(void **state)
 {
-	(void)state;
+	*state = &w;
 	world_begin(&w, "a b c d", "milan");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 4000);
-	world_rtt(&w, "a", "d", 5000);
-	world_rtt(&w, "b", "d", 6000);
-	world_rtt(&w, "c", "d", 8000);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	world_end(&w);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 4000, a-d 5000, b-d 6000, c-d 8000");
 	return 0;
 }
 
@@ -271,7 +258,7 @@ static void it_ages_from_what_the_file_says(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(equal_traffic_with_noise_moves_nothing), T(both_sides_of_the_threshold), T(a_slow_move_is_followed),
 		T(what_is_in_use_is_by_the_distance), T(little_traffic_is_left_out), T(no_traffic_is_no_data), T(a_node_that_is_gone_does_not_stay),

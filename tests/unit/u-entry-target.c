@@ -2,7 +2,6 @@
 #include "tests/testing/world.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -18,12 +17,7 @@ static int begin(void **state)
 {
 	(void)state;
 	world_begin(&w, "a b c d", "milan");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 4000);
-	world_rtt(&w, "a", "d", 5000);
-	world_rtt(&w, "b", "d", 6000);
-	world_rtt(&w, "c", "d", 8000);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 4000, a-d 5000, b-d 6000, c-d 8000");
 	return 0;
 }
 

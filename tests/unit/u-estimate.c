@@ -54,12 +54,7 @@ static int begin(void **state)
 	world_begin(&w, "a b c d", "milan rome");
 	seen = observe_new();
 	observe_expect(seen, &w.snapshot.nodes, NULL);
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 9000);
-	world_rtt(&w, "b", "c", 10000);
-	world_rtt(&w, "a", "d", 50000);
-	world_rtt(&w, "b", "d", 51000);
-	world_rtt(&w, "c", "d", 42000);
+	world_rtts(&w, "a-b 1000, a-c 9000, b-c 10000, a-d 50000, b-d 51000, c-d 42000");
 	return 0;
 }
 

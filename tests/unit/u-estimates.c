@@ -5,7 +5,6 @@
 #include "tests/testing/world.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -17,35 +16,21 @@
 
 static struct world w;
 
-static const char *node_name(int node)
-{
-	static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4", "n5"};
-
-	return names[node];
-}
-
 static int begin(void **state)
 {
 	int i, k;
 
-	(void)state;
+	*state = &w;
 	world_begin(&w, "n0 n1 n2 n3 n4 n5", "milan");
 	for (i = 0; i < NODES; i++)
 		for (k = 0; k < i; k++)
-			world_rtt(&w, node_name(i), node_name(k), 1000);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	world_end(&w);
+			world_rtt(&w, world_nth(i), world_nth(k), 1000);
 	return 0;
 }
 
 static void measured(int node, double rtt_us)
 {
-	world_client(&w, node_name(node), "milan", rtt_us);
+	world_client(&w, world_nth(node), "milan", rtt_us);
 }
 
 static void estimated(int node, double estimate_us, double bound_us)
@@ -58,7 +43,7 @@ static void estimated(int node, double estimate_us, double bound_us)
 
 static double cost_us(int node)
 {
-	return (double)w.decision.cost_us[cache_find_node(w.cache, node_name(node))];
+	return (double)w.decision.cost_us[cache_find_node(w.cache, world_nth(node))];
 }
 
 static void limits_look_at_the_bound_and_ranking_at_the_estimate(void **state)
@@ -152,7 +137,7 @@ static void random_cells(struct rng *r, enum cell *cells)
 			estimated(i, rng_chance(r, 0.1) ? bound_us * 2 : bound_us * rng_unit(r), bound_us);
 		if (rng_chance(r, 0.2))
 			w.snapshot.client_estimate_us[i] = cells[i] == LOST || cells[i] == UNKNOWN ? 100 : w.snapshot.client_estimate_us[i];
-		world_age(&w, node_name(i), rng_chance(r, 0.2) ? 800 * rng_unit(r) : 0);
+		world_age(&w, world_nth(i), rng_chance(r, 0.2) ? 800 * rng_unit(r) : 0);
 	}
 }
 
@@ -182,12 +167,12 @@ static void a_limit_never_rests_on_an_estimate(void **state)
 		}
 		world_decide(&w, "limit", "", limit);
 		for (i = 0; i < NODES; i++)
-			feasible[i] = !world_reason(&w, node_name(i))[0];
+			feasible[i] = !world_reason(&w, world_nth(i))[0];
 		estimates = steal(&w.snapshot.client_estimate_us);
 		world_take(&w);
 		world_again(&w, "limit");
 		for (i = 0; i < NODES; i++) {
-			assert_int_equal(!world_reason(&w, node_name(i))[0], feasible[i]);
+			assert_int_equal(!world_reason(&w, world_nth(i))[0], feasible[i]);
 			refused += cells[i] == ESTIMATED && !feasible[i];
 		}
 		world_again(&w, "web");
@@ -201,7 +186,7 @@ static void a_limit_never_rests_on_an_estimate(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(limits_look_at_the_bound_and_ranking_at_the_estimate), T(an_estimate_above_its_bound_counts_as_the_bound),
 		T(a_node_without_a_report_has_estimates_as_old_as_the_others), T(a_dead_row_has_no_estimate_of_worth),

@@ -15,14 +15,6 @@
 static struct world w;
 static struct scores *scores;
 
-static void near_by_default(const char *list)
-{
-	struct lm_err err;
-
-	ask_free(&w.profile.default_near);
-	assert_int_equal(ask_parse_near("defaultNear", list, &w.profile.default_near, &err), 0);
-}
-
 /* To milan: a 50 ms, b 250 ms, c 600 ms, d unknown. a-b 100 ms, a-c 200 ms, b-c lost. */
 static int begin(void **state)
 {
@@ -38,7 +30,7 @@ static int begin(void **state)
 	world_cpu(&w, "a", 0.25);
 	world_cpu(&w, "b", 1);
 	world_cpu(&w, "c", 0);
-	near_by_default("client/milan");
+	world_near_by_default(&w, "client/milan");
 	scores = scores_new();
 	return 0;
 }
@@ -53,10 +45,12 @@ static int end(void **state)
 
 static void give(void)
 {
+	struct judge_input in;
+
 	if (!w.mesh)
 		world_take(&w);
-	scores_give(scores, &(struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile,
-						  .mono_ms = w.mono_ms});
+	in = world_judge_input(&w, false);
+	scores_give(scores, &in);
 }
 
 static int get(const char *query, struct buf *body)
@@ -124,7 +118,7 @@ static void from_where_traffic_enters(void **state)
 	assert_scores("from=any:entry", "a 0.25 -, b 1 -, c 0 -, d - -");
 	assert_true(snapshot_entry_add(&w.snapshot.entry, "a", 3) && snapshot_entry_add(&w.snapshot.entry, "b", 1));
 	w.snapshot.entry.age_s = 0;
-	near_by_default("entry, mesh");
+	world_near_by_default(&w, "entry, mesh");
 	world_take(&w);
 	give();
 	assert_scores("from=entry", "a 0.25 0.05, b 1 0.15, c 0 -, d - -");	/* three quarters, one quarter of 100 ms / 500 ms; b-c is lost */
@@ -145,10 +139,10 @@ static void from_where_traffic_enters(void **state)
 static void the_usual_vantage_is_the_first_of_the_default_that_is_there(void **state)
 {
 	(void)state;
-	near_by_default("client/oslo, mesh");
+	world_near_by_default(&w, "client/oslo, mesh");
 	give();
 	assert_scores("", "a 0.25 0.3, b 1 0.2, c 0 0.4, d - -");
-	near_by_default("app=redis");
+	world_near_by_default(&w, "app=redis");
 	world_pod(&w, "redis", "a", "\"app\":\"redis\"", "");
 	w.mono_ms += SCORES_STALE_MS - 1;
 	give();
@@ -156,7 +150,7 @@ static void the_usual_vantage_is_the_first_of_the_default_that_is_there(void **s
 	w.mono_ms += 1;
 	give();
 	assert_scores("", "a 0.25 -, b 1 -, c 0 -, d - -");	/* in the namespace of a pod that asks, and nobody asks */
-	near_by_default("default:app=redis");
+	world_near_by_default(&w, "default:app=redis");
 	world_take(&w);
 	give();
 	assert_scores("", "a 0.25 0, b 1 0.2, c 0 0.4, d - -");
@@ -171,7 +165,7 @@ static void an_unknown_vantage_is_null_for_all_and_never_empty(void **state)
 	give();
 	for (i = 0; i < ARRAY_SIZE(queries); i++)
 		assert_scores(queries[i], i == 3 ? "a 0.25 -, b 1 -, c 0 -, d - 0" : "a 0.25 -, b 1 -, c 0 -, d - -");
-	near_by_default("client/oslo");
+	world_near_by_default(&w, "client/oslo");
 	world_take(&w);
 	give();
 	assert_scores("", "a 0.25 -, b 1 -, c 0 -, d - -");

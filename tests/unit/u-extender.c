@@ -1,21 +1,14 @@
 /* extender/judge.h: the decision on what a kube-scheduler offers. u-polarity.c has the law: nearer or idler is never worse. */
-#include "sched/extender/judge.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/mem.h"
 #include "sched/filter/filter.h"
-#include "tests/testing/world.h"
+#include "tests/unit/asked_judge.h"
 
 #define NEAR(list) "\"annotations\":{\"latency-mesh.io/near\":\"" list "\"}"
 #define WITHIN(list) "\"annotations\":{\"latency-mesh.io/within\":\"" list "\"}"
 
-static struct world w;
-static struct judge *judge;
-static struct wire_request request;
-static struct wire_answer answer;
 static bool alone;
 
 /* a-b 1 ms, a-c 2 ms, b-c 3 ms; d is known to nobody's pings. */
@@ -23,43 +16,18 @@ static int begin(void **state)
 {
 	(void)state;
 	world_begin(&w, "a b c d", "milan");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 3000);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 3000");
 	judge = judge_new();
-	return 0;
-}
-
-static void drop(void)
-{
-	wire_answer_free(&answer);
-	wire_free(&request);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	drop();
-	judge_free(judge);
-	world_end(&w);
 	return 0;
 }
 
 static void ask(enum judge_verb verb, const char *metadata, const char *spec, const char *nodes)
 {
 	static char text[4096];		/* whole nodes are sent back out of it */
-	struct judge_input in;
-	struct lm_err err;
 
-	drop();
-	if (!w.mesh)
-		world_take(&w);
 	snprintf(text, sizeof(text), "{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web\"%s%s},\"spec\":{%s}},%s}",
 		 *metadata ? "," : "", metadata, spec, nodes);
-	if (wire_parse(text, strlen(text), &request, &err) < 0)
-		fail_msg("%s", err.msg);
-	in = (struct judge_input){.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
-	answer = judge_request(judge, &in, verb, &request);
+	ask_text(verb, alone, text);
 }
 
 static void print_answer(enum judge_verb verb, struct buf *out)
@@ -84,16 +52,6 @@ static void assert_marks(const char *marks)
 	for (i = 0; i < request.count; i++)
 		buf_printf(&text, "%s%s%s", i ? " " : "", signs[answer.nodes[i].verdict], request.nodes[i].name);
 	assert_string_equal(text.data, marks);
-}
-
-static void assert_scores(const char *scores)
-{
-	auto_buf struct buf text = {0};
-	uint32_t i;
-
-	for (i = 0; i < request.count; i++)
-		buf_printf(&text, "%s%d", i ? " " : "", answer.nodes[i].score);
-	assert_string_equal(text.data, scores);
 }
 
 static void filter_refuses_by_limits(void **state)

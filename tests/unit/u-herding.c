@@ -4,7 +4,6 @@
  * each figure stands that of the same burst without the load that is expected. Where the judge singles out one node (`alone`), nodes may be of any
  * size.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +118,7 @@ static struct wire_answer ask(struct judge *j, enum judge_verb verb, const struc
 {
 	auto_buf struct buf text = {0};
 	struct wire_request request;
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = b->alone};
+	struct judge_input in = world_judge_input(&w, b->alone);
 	auto_free char *owner = owner_of(b, i);
 	struct wire_answer answer;
 	const char *separator = "";

@@ -1,7 +1,6 @@
 /* extender/pledges.h: what a kube-scheduler was told counts until it is seen, and leaves nothing behind. */
 #include "sched/extender/pledges.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -169,7 +168,7 @@ static char *ask(enum judge_verb verb, const char *pod)
 {
 	auto_free char *text = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"uid-%s\",\"annotations\":"
 					 "{\"latency-mesh.io/near\":\"client/milan\"}},\"spec\":{" CPU("2") "}},\"NodeNames\":[\"a\",\"b\",\"c\"]}", pod, pod);
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
+	struct judge_input in = world_judge_input(&w, false);
 	struct wire_request request;
 	struct wire_answer answer;
 	struct buf out = {0};

@@ -7,7 +7,6 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -38,12 +37,9 @@ struct cluster {
 
 static int begin(void **state)
 {
-	struct lm_err err;
-
 	(void)state;
 	world_begin(&w, "n0 n1 n2 n3 n4 t", "milan");
-	ask_free(&w.profile.default_near);
-	assert_int_equal(ask_parse_near("defaultNear", "client/milan", &w.profile.default_near, &err), 0);
+	world_near_by_default(&w, "client/milan");
 	judge = judge_new();
 	memset(is_cloud, 0, sizeof(is_cloud));
 	return 0;
@@ -181,26 +177,8 @@ static cJSON *ask(enum judge_verb verb, const struct cluster *c)
 {
 	auto_free char *text = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web\"%s}},"
 					 "\"NodeNames\":[\"n0\",\"n1\",\"n2\",\"n3\",\"n4\"]}", c->metadata);
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms, .alone = alone};
-	auto_buf struct buf out = {0};
-	struct wire_request request;
-	struct wire_answer answer;
-	struct lm_err err;
-	cJSON *json;
 
-	if (wire_parse(text, strlen(text), &request, &err) < 0)
-		fail_msg("%s: %s", text, err.msg);
-	answer = judge_request(judge, &in, verb, &request);
-	if (verb == JUDGE_FILTER)
-		wire_print_filter(&request, &answer, &out);
-	else
-		wire_print_priorities(&request, &answer, &out);
-	wire_answer_free(&answer);
-	wire_free(&request);
-	json = json_parse(out.data, out.len, JSON_DEPTH_API, &err);
-	if (!json)
-		fail_msg("%s: %s", out.data, err.msg);
-	return json;
+	return world_ask(&w, judge, verb, alone, text);
 }
 
 static int index_of(const char *name)

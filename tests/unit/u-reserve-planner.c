@@ -1,5 +1,4 @@
 /* Plans by a child process: whatever becomes of that, the scheduler hears of it as a value, and nothing is left. */
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,14 +13,6 @@
 #include "lib/mem.h"
 #include "sched/reserve/plan.h"
 #include "tests/unit/objects.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 /* What the child does instead of planning. */
 enum fate { PLAN, TELL, CRASH, HANG, HANG_SILENT, END, NONSENSE, HALF, NOTHING, FLOOD, EAT };
@@ -123,21 +114,9 @@ static void fated_print(const struct plan *p, struct buf *out)
 
 #define PATIENCE_MS 60000	/* a loaded machine; what is asserted is order, not time */
 
-static int count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void expect_nothing_left(int fds)
 {
-	assert_int_equal(count_fds(), fds);
+	assert_int_equal(test_open_files(), fds);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 }
@@ -191,7 +170,7 @@ static void expect_plan(struct planner *p, size_t covers)
 /* Fails with that reason; the next one is as good as ever; nothing is left. */
 static void expect_failure(enum fate fate, const char *reason)
 {
-	int fds = count_fds();
+	int fds = test_open_files();
 	struct planner *p = planner_new();
 	struct order order = {fate, 3, NULL};
 	struct plan plan = {0};
@@ -210,7 +189,7 @@ static void expect_failure(enum fate fate, const char *reason)
 
 static void a_plan_comes_whole(void **state)
 {
-	int fds = count_fds();
+	int fds = test_open_files();
 	struct planner *p = planner_new();
 
 	(void)state;
@@ -308,7 +287,7 @@ static void a_flood_is_bounded(void **state)
 	expect_failure(FLOOD, "the plan is larger than is taken");
 }
 
-#ifndef SANITIZED		/* whose allocators have their address space already */
+#ifndef TEST_SANITIZED		/* whose allocators have their address space already */
 static void more_memory_than_it_may_have_is_its_own_end(void **state)
 {
 	(void)state;
@@ -324,7 +303,7 @@ static void one_that_hangs_is_ended(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(fates); i++) {
-		int fds = count_fds();
+		int fds = test_open_files();
 		struct planner *p = planner_new();
 		struct order order = {fates[i], 0, NULL};
 		struct plan plan = {0};
@@ -348,7 +327,7 @@ static void one_that_hangs_is_ended(void **state)
 
 static void one_at_a_time(void **state)
 {
-	int fds = count_fds();
+	int fds = test_open_files();
 	struct planner *p = planner_new();
 	struct order order = {HANG, 0, NULL};
 	struct plan_input in = {.profile_arg = &order};
@@ -364,7 +343,7 @@ static void one_at_a_time(void **state)
 
 static void killed_by_somebody_else(void **state)
 {
-	int fds = count_fds();
+	int fds = test_open_files();
 	struct planner *p = planner_new();
 	struct order order = {HANG, 0, NULL};
 	struct plan plan = {0};
@@ -386,7 +365,7 @@ static void no_process_is_an_error(void **state)
 	struct plan_input in = {.profile_arg = &order};
 	struct lm_err err = {0};
 	struct rlimit was, none;
-	int fds = count_fds();
+	int fds = test_open_files();
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
@@ -461,7 +440,7 @@ static void many_in_a_row_beside_threads(void **state)
 	static const enum fate fates[] = {TELL, CRASH, END, NONSENSE, HALF, NOTHING, TELL, TELL};
 	struct rng r = rng_make(test_seed());
 	pthread_t threads[2];
-	int fds = count_fds(), i;
+	int fds = test_open_files(), i;
 	struct planner *p = planner_new();
 
 	(void)state;
@@ -494,7 +473,7 @@ int main(void)
 		cmocka_unit_test(half_a_plan_is_none),
 		cmocka_unit_test(nonsense_is_an_error),
 		cmocka_unit_test(a_flood_is_bounded),
-#ifndef SANITIZED
+#ifndef TEST_SANITIZED
 		cmocka_unit_test(more_memory_than_it_may_have_is_its_own_end),
 #endif
 		cmocka_unit_test(one_that_hangs_is_ended),

@@ -11,18 +11,9 @@ static struct world w;
 
 static int begin(void **state)
 {
-	(void)state;
+	*state = &w;
 	world_begin(&w, "a b c d", "milan rome");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 4000);
-	world_rtt(&w, "b", "c", 2000);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	world_end(&w);
+	world_rtts(&w, "a-b 1000, a-c 4000, b-c 2000");
 	return 0;
 }
 
@@ -419,7 +410,7 @@ static void a_point_is_a_tie_and_more_is_none(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(best_over_this), T(both_are_at_least_50_us), T(jitter_and_loss_cost_beyond_what_is_free),
 		T(several_nodes_are_a_mean_by_pods), T(an_unknown_leg_counts_a_second), T(a_leg_that_is_unknown_everywhere_drops),

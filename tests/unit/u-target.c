@@ -14,9 +14,7 @@ static int begin(void **state)
 {
 	(void)state;
 	world_begin(&w, "a b c", "milan rome");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "b", "c", 3000);
+	world_rtts(&w, "a-b 1000, a-c 2000, b-c 3000");
 	return 0;
 }
 

@@ -3,7 +3,6 @@
  * earlier extenders). What is asked is the JSON that a kube-scheduler sends, and what is looked at the JSON that it is answered.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -22,16 +21,13 @@ static struct judge *judge;
 /* a and b are alike: 1 ms to milan, CPU 0.2. */
 static int begin(void **state)
 {
-	struct lm_err err;
-
 	(void)state;
 	world_begin(&w, "a b", "milan");
 	world_client(&w, "a", "milan", 1000);
 	world_client(&w, "b", "milan", 1000);
 	world_cpu(&w, "a", 0.2);
 	world_cpu(&w, "b", 0.2);
-	ask_free(&w.profile.default_near);
-	assert_int_equal(ask_parse_near("defaultNear", "client/milan", &w.profile.default_near, &err), 0);
+	world_near_by_default(&w, "client/milan");
 	w.profile.weight_plain[SCORE_LATENCY] = 0.7;
 	w.profile.weight_plain[SCORE_CPU] = 0.3;
 	w.profile.weight_plain[SCORE_FREE] = 0;
@@ -52,25 +48,8 @@ static int end(void **state)
 static cJSON *ask(enum judge_verb verb, const char *names)
 {
 	auto_free char *text = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web\"}},\"NodeNames\":[%s]}", names);
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms};
-	auto_buf struct buf out = {0};
-	struct wire_request request;
-	struct wire_answer answer;
-	struct lm_err err;
-	cJSON *json;
 
-	if (wire_parse(text, strlen(text), &request, &err) < 0)
-		fail_msg("%s", err.msg);
-	answer = judge_request(judge, &in, verb, &request);
-	if (verb == JUDGE_FILTER)
-		wire_print_filter(&request, &answer, &out);
-	else
-		wire_print_priorities(&request, &answer, &out);
-	wire_answer_free(&answer);
-	wire_free(&request);
-	json = json_parse(out.data, out.len, JSON_DEPTH_API, &err);
-	assert_non_null(json);
-	return json;
+	return world_ask(&w, judge, verb, false, text);
 }
 
 /* Why /filter refuses a; "" when it does not. `list` is where the refusal has to stand. */

@@ -7,17 +7,11 @@
 #include <string.h>
 
 #include "lib/mem.h"
-#include "sched/extender/judge.h"
-#include "tests/testing/world.h"
+#include "tests/unit/asked_judge.h"
 
 #define NODES 8
 #define ROUNDS 3000
 #define NEAR_MILAN "\"latency-mesh.io/near\":\"client/milan\""
-
-static struct world w;
-static struct judge *judge;
-static struct wire_request request;
-static struct wire_answer answer;
 
 static int begin(void **state)
 {
@@ -27,55 +21,15 @@ static int begin(void **state)
 	return 0;
 }
 
-static void drop(void)
-{
-	wire_answer_free(&answer);
-	wire_free(&request);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	drop();
-	judge_free(judge);
-	world_end(&w);
-	return 0;
-}
-
-static void ask_again(bool alone)
-{
-	struct judge_input in = {.view = cache_view(w.cache), .mesh = w.without_mesh ? NULL : w.mesh, .profile = &w.profile, .mono_ms = w.mono_ms,
-				 .alone = alone};
-
-	wire_answer_free(&answer);
-	answer = judge_request(judge, &in, JUDGE_PRIORITIZE, &request);
-}
-
 /* Of the pod "web". */
 static void ask(bool alone, const char *annotations, const char *owner, const char *cpu, const char *nodes)
 {
 	static char text[4096];
-	struct lm_err err;
 
-	drop();
-	if (!w.mesh)
-		world_take(&w);
 	snprintf(text, sizeof(text), "{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"uid-web\",\"annotations\":{%s},"
 		 "\"ownerReferences\":[{\"kind\":\"Job\",\"name\":\"j\",\"uid\":\"%s\",\"controller\":true}]},\"spec\":{\"containers\":[{\"resources\":"
 		 "{\"requests\":{\"cpu\":\"%s\"}}}]}},\"NodeNames\":[%s]}", annotations, owner, cpu, nodes);
-	if (wire_parse(text, strlen(text), &request, &err) < 0)
-		fail_msg("%s", err.msg);
-	ask_again(alone);
-}
-
-static void assert_scores(const char *scores)
-{
-	auto_buf struct buf text = {0};
-	uint32_t i;
-
-	for (i = 0; i < request.count; i++)
-		buf_printf(&text, "%s%d", i ? " " : "", answer.nodes[i].score);
-	assert_string_equal(text.data, scores);
+	ask_text(JUDGE_PRIORITIZE, alone, text);
 }
 
 static void put_owned(const char *name, const char *node, const char *owner, const char *spec)
@@ -222,10 +176,8 @@ static void what_was_just_told_counts_among_equals(void **state)
 	world_take(&w);
 	for (i = 0; i < 40; i++) {
 		auto_free char *text = xasprintf(body, i, i, i % 3 ? "o" : "other");
-		struct lm_err err;
 
-		assert_int_equal(wire_parse(text, strlen(text), &request, &err), 0);
-		ask_again(true);
+		ask_text(JUDGE_PRIORITIZE, true, text);
 		for (k = 0; k < 4; k++)
 			told[k] += answer.nodes[k].score == 10;
 		drop();
@@ -316,7 +268,7 @@ static void the_only_best_is_what_standalone_takes(void **state)
 		}
 		best_of(&count);
 		tied += count > 1;
-		ask_again(true);
+		ask_again(JUDGE_PRIORITIZE, true);
 		node = standalone();
 		i = best_of(&count);
 		assert_int_equal(count, 1);

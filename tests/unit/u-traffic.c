@@ -2,7 +2,6 @@
 #include "tests/testing/world.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define NODES 6
@@ -10,30 +9,16 @@
 
 static struct world w;
 
-static const char *node_name(int node)
-{
-	static const char *const names[NODES] = {"n0", "n1", "n2", "n3", "n4", "n5"};
-
-	return names[node];
-}
-
 static int begin(void **state)
 {
 	int i, k;
 
-	(void)state;
+	*state = &w;
 	world_begin(&w, "n0 n1 n2 n3 n4 n5", "");
 	for (i = 0; i < NODES; i++)
 		for (k = 0; k < i; k++)
-			world_rtt(&w, node_name(i), node_name(k), 1000 + 100 * k);
+			world_rtt(&w, world_nth(i), world_nth(k), 1000 + 100 * k);
 	w.profile.weight_plain[SCORE_TRAFFIC] = w.profile.weight_asking[SCORE_TRAFFIC] = 0.5;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	world_end(&w);
 	return 0;
 }
 
@@ -54,7 +39,7 @@ static void all_traffic(double a, double b, double c)
 
 static double score(int node)
 {
-	return world_score(&w, SCORE_TRAFFIC, node_name(node));
+	return world_score(&w, SCORE_TRAFFIC, world_nth(node));
 }
 
 static void received_and_sent_against_the_busiest(void **state)
@@ -120,7 +105,7 @@ static void old_data_count_as_the_worst(void **state)
 
 	(void)state;
 	for (i = 0; i < NODES; i++)
-		world_age(&w, node_name(i), i ? 0 : 590);
+		world_age(&w, world_nth(i), i ? 0 : 590);
 	all_traffic(0, 1e6, 2e6);
 	w.mono_ms = 20000;
 	world_decide(&w, "web", "", "");
@@ -145,7 +130,7 @@ static void an_extender_ranks_by_it_too(void **state)
 	all_traffic(4e6, 1e6, 0);
 	world_decide(&w, "web", "", "");
 	for (i = 1; i < NODES; i++)
-		offered[cache_find_node(w.cache, node_name(i))] = i != 3;
+		offered[cache_find_node(w.cache, world_nth(i))] = i != 3;
 	w.in.offered = offered;			/* without the two that have the most */
 	decide(w.decider, &w.in, &w.decision);
 	assert_float_equal(score(1), 0, 1e-3);
@@ -167,14 +152,14 @@ static void more_traffic_never_helps(void **state)
 
 		for (i = 0; i < NODES; i++) {
 			traffic(i, rng_unit(&r) * scale, rng_unit(&r) * scale);
-			world_age(&w, node_name(i), rng_chance(&r, 0.2) ? 700 * rng_unit(&r) : 0);
+			world_age(&w, world_nth(i), rng_chance(&r, 0.2) ? 700 * rng_unit(&r) : 0);
 		}
 		world_take(&w);
 		world_again(&w, "web");
 		for (i = 0; i < NODES; i++)
-			before[i] = world_total(&w, node_name(i));
+			before[i] = world_total(&w, world_nth(i));
 		if (rng_chance(&r, 0.2))
-			world_age(&w, node_name(x), w.snapshot.age_s[x] + 700 * rng_unit(&r));
+			world_age(&w, world_nth(x), w.snapshot.age_s[x] + 700 * rng_unit(&r));
 		else if (rng_chance(&r, 0.5))
 			w.snapshot.load[x].rx_bytes_per_s += rng_unit(&r) * scale;
 		else
@@ -185,8 +170,8 @@ static void more_traffic_never_helps(void **state)
 			if (!(before[x] < before[i] - 1e-2))
 				continue;
 			compared++;
-			if (world_total(&w, node_name(x)) > world_total(&w, node_name(i)) + 1e-2)
-				fail_msg("round %d: %s was behind %s and is before it", round, node_name(x), node_name(i));
+			if (world_total(&w, world_nth(x)) > world_total(&w, world_nth(i)) + 1e-2)
+				fail_msg("round %d: %s was behind %s and is before it", round, world_nth(x), world_nth(i));
 		}
 	}
 	assert_true(compared > ROUNDS);
@@ -194,7 +179,7 @@ static void more_traffic_never_helps(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(received_and_sent_against_the_busiest), T(only_feasible_nodes_count), T(it_drops_when_a_feasible_node_lacks_it),
 		T(old_data_count_as_the_worst), T(an_extender_ranks_by_it_too), T(more_traffic_never_helps),

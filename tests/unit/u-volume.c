@@ -1,6 +1,6 @@
 /*
  * The volume's thread. The call that writes (file_publish) goes through a function of the test here, so that it can
- * hang as on a dead NFS server and fail with any errno; everything else is real. i-probe.c shows the same with the real program.
+ * hang as on a dead NFS server and fail with any errno; everything else is real. i-probe-volume.c shows the same with the real program.
  */
 #include <errno.h>
 #include <stdatomic.h>

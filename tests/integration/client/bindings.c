@@ -40,7 +40,7 @@ static void a_binding_for_another_uid_is_a_conflict(void **state)
 /* The older way in, POST namespaces/NS/bindings, does not look at the uid: whoever uses it may bind a pod of the same name. */
 static void the_collection_of_bindings_forgets_the_uid(void **state)
 {
-	auto_free char *path = text("/api/v1/namespaces/%s/bindings", ns);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/bindings", ns);
 	auto_json cJSON *pod = NULL;
 
 	(void)state;
@@ -54,8 +54,8 @@ static void the_collection_of_bindings_forgets_the_uid(void **state)
 static void a_binding_for_an_old_version_is_a_conflict(void **state)
 {
 	auto_json cJSON *pod = make_pod("bind-4", "");
-	auto_free char *body = text("{\"metadata\":{\"name\":\"bind-4\",\"resourceVersion\":\"%s\"},\"target\":{\"kind\":\"Node\",\"name\":\"n\"}}",
-				    text_at(pod, "metadata.resourceVersion"));
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"bind-4\",\"resourceVersion\":\"%s\"},\"target\":{\"kind\":\"Node\",\"name\":\"n\"}}",
+					 text_at(pod, "metadata.resourceVersion"));
 
 	(void)state;
 	set_label("bind-4", "\"a\":\"1\"");
@@ -113,10 +113,10 @@ static void a_binding_replaces_the_condition(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		auto_free char *name = text("bind-1%zu", i + 1), *rest = text("%s/status", name);
-		auto_free char *body = text("{\"status\":{\"nominatedNodeName\":\"m\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"%s\","
-					    "\"reason\":\"Unschedulable\",\"message\":\"0/1\",\"observedGeneration\":1,\"lastTransitionTime\":"
-					    "\"2026-11-21T21:00:00Z\"},{\"type\":\"example.com/Other\",\"status\":\"True\"}]}}", statuses[i]);
+		auto_free char *name = xasprintf("bind-1%zu", i + 1), *rest = xasprintf("%s/status", name);
+		auto_free char *body = xasprintf("{\"status\":{\"nominatedNodeName\":\"m\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"%s\","
+						 "\"reason\":\"Unschedulable\",\"message\":\"0/1\",\"observedGeneration\":1,\"lastTransitionTime\":"
+						 "\"2026-11-21T21:00:00Z\"},{\"type\":\"example.com/Other\",\"status\":\"True\"}]}}", statuses[i]);
 		auto_json cJSON *pod = NULL;
 		const cJSON *condition;
 
@@ -184,7 +184,7 @@ static void of_two_bindings_at_once_one_wins(void **state)
 	(void)state;
 	new_pod("bind-9", "");
 	for (i = 0; i < 2; i++) {
-		auto_free char *body = text("{\"metadata\":{\"name\":\"bind-9\"},\"target\":{\"kind\":\"Node\",\"name\":\"n-%zu\"}}", i);
+		auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"bind-9\"},\"target\":{\"kind\":\"Node\",\"name\":\"n-%zu\"}}", i);
 
 		two[i] = (struct stream){0};
 		two[i].call = kube_send(api.kube, &(struct kube_request){.method = "POST", .path = path, .body = body, .timeout_ms = 10000}, on_end,

@@ -2,9 +2,9 @@
 
 static cJSON *evict(int status, const char *pod, const char *uid)
 {
-	auto_free char *rest = text("%s/eviction", pod);
-	auto_free char *body = text("{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},"
-				    "\"deleteOptions\":{\"preconditions\":{\"uid\":\"%s\"}}}", pod, ns, uid);
+	auto_free char *rest = xasprintf("%s/eviction", pod);
+	auto_free char *body = xasprintf("{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},"
+					 "\"deleteOptions\":{\"preconditions\":{\"uid\":\"%s\"}}}", pod, ns, uid);
 
 	return pod_call(status, "POST", rest, body);
 }
@@ -29,8 +29,8 @@ static void an_eviction_is_of_one_uid(void **state)
 static void a_budget_forbids_evictions(void **state)
 {
 	const char *node = make_node("node-evict-b", "");
-	auto_free char *budgets = text("/apis/policy/v1/namespaces/%s/poddisruptionbudgets", ns);
-	auto_free char *status_path = text("%s/evict-b/status", budgets);
+	auto_free char *budgets = xasprintf("/apis/policy/v1/namespaces/%s/poddisruptionbudgets", ns);
+	auto_free char *status_path = xasprintf("%s/evict-b/status", budgets);
 	auto_json cJSON *pod = NULL, *refusal = NULL;
 	const cJSON *causes;
 
@@ -64,8 +64,8 @@ static void a_json_patch_tests_before_it_changes(void **state)
 {
 	const char *path = make_node("node-patch", ",\"spec\":{\"taints\":[{\"key\":\"one\",\"value\":\"1\",\"effect\":\"NoSchedule\"}]}");
 	auto_json cJSON *node = standin_want(&api, 200, "GET", path, NULL), *tainted = NULL, *clean = NULL;
-	auto_free char *add = text("[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"%s\"},{\"op\":\"add\",\"path\":\"/spec/taints/-\","
-				   "\"value\":{\"key\":\"two\",\"value\":\"2\",\"effect\":\"NoSchedule\"}}]", text_at(node, "metadata.resourceVersion"));
+	auto_free char *add = xasprintf("[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"%s\"},{\"op\":\"add\",\"path\":\"/spec/taints/-\","
+					"\"value\":{\"key\":\"two\",\"value\":\"2\",\"effect\":\"NoSchedule\"}}]", text_at(node, "metadata.resourceVersion"));
 	const cJSON *taints;
 
 	(void)state;

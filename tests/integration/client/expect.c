@@ -5,15 +5,15 @@ static size_t made_node_count;
 
 static char *leases(const char *rest)
 {
-	return text("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
+	return xasprintf("/apis/coordination.k8s.io/v1/namespaces/%s/leases%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
 }
 
 static cJSON *bind(int status, const char *pod, const char *uid, const char *node)
 {
-	auto_free char *rest = text("%s/binding", pod);
-	auto_free char *body = text("{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"%s%s%s},"
-				    "\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}", pod, ns, uid ? ",\"uid\":\"" : "",
-				    uid ? uid : "", uid ? "\"" : "", node);
+	auto_free char *rest = xasprintf("%s/binding", pod);
+	auto_free char *body = xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"%s%s%s},"
+					 "\"target\":{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"%s\"}}", pod, ns, uid ? ",\"uid\":\"" : "",
+					 uid ? uid : "", uid ? "\"" : "", node);
 
 	return pod_call(status, "POST", rest, body);
 }
@@ -25,7 +25,7 @@ static void bind_to(const char *pod, const char *node)
 
 static bool cache_has_node(void *pod)
 {
-	auto_free char *rest = text("%s?resourceVersion=0", (const char *)pod);
+	auto_free char *rest = xasprintf("%s?resourceVersion=0", (const char *)pod);
 	auto_json cJSON *seen = pod_call(200, "GET", rest, NULL);
 
 	return *text_at(seen, "spec.nodeName");
@@ -84,7 +84,7 @@ static const cJSON *condition_of(const cJSON *pod, const char *type)
 
 static void make_namespace(void)
 {
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"}}", ns);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"}}", ns);
 
 	standin_do(&api, 201, "POST", "/api/v1/namespaces", body);
 }
@@ -92,8 +92,8 @@ static void make_namespace(void)
 /* Without a controller manager nobody else ends the namespace. */
 static void drop_nodes_and_namespace(void)
 {
-	auto_free char *path = text("/api/v1/namespaces/%s", ns), *finalize = text("%s/finalize", path);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"finalizers\":[]}}", ns);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s", ns), *finalize = xasprintf("%s/finalize", path);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"finalizers\":[]}}", ns);
 	size_t i;
 	int status;
 

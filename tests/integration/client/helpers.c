@@ -1,25 +1,12 @@
 /* Part of i-client.c and i-standin.c: short ways to say a request, and a watch that is read event by event. */
-#include <stdarg.h>
-
 #define POD_SPEC "\"spec\":{\"schedulerName\":\"nobody\",\"nodeSelector\":{\"no-such\":\"node\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
 #define OTHER_UID "00000000-0000-4000-8000-000000000000"	/* nobody's */
 #define DEADLINE_MS 20000
 
-__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
-{
-	char *out = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	assert_true(vasprintf(&out, fmt, ap) >= 0);
-	va_end(ap);
-	return out;
-}
-
 /* /api/v1/namespaces/NS/pods with more of a path behind it; the caller frees. */
 static char *pods(const char *rest)
 {
-	return text("/api/v1/namespaces/%s/pods%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
+	return xasprintf("/api/v1/namespaces/%s/pods%s%s", ns, *rest && *rest != '?' ? "/" : "", rest);
 }
 
 /* A request under pods(rest) that must have this status. */
@@ -38,7 +25,7 @@ static void pod_do(int status, const char *method, const char *rest, const char 
 /* A pod with labels as JSON members; returns it as the server answered. */
 static cJSON *make_pod(const char *name, const char *labels)
 {
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}}," POD_SPEC "}", name, labels);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}}," POD_SPEC "}", name, labels);
 
 	return pod_call(201, "POST", "", body);
 }
@@ -55,7 +42,7 @@ static cJSON *get_pod(const char *name)
 
 static void drop_pod(const char *name)
 {
-	auto_free char *rest = text("%s?gracePeriodSeconds=0", name);
+	auto_free char *rest = xasprintf("%s?gracePeriodSeconds=0", name);
 
 	pod_do(200, "DELETE", rest, NULL);
 }

@@ -5,8 +5,8 @@ static void make_set(const char *prefix, int count)
 	int i;
 
 	for (i = 0; i < count; i++) {
-		auto_free char *name = text("%s-%d", prefix, i);
-		auto_free char *labels = text("\"set\":\"%s\",\"number\":\"%d\"%s", prefix, i, i % 2 ? ",\"odd\":\"\"" : "");
+		auto_free char *name = xasprintf("%s-%d", prefix, i);
+		auto_free char *labels = xasprintf("\"set\":\"%s\",\"number\":\"%d\"%s", prefix, i, i % 2 ? ",\"odd\":\"\"" : "");
 
 		new_pod(name, labels);
 	}
@@ -30,7 +30,7 @@ static void a_list_is_sorted_and_has_a_version(void **state)
 static void add_pages(struct buf *names, cJSON *page, const char *selector)
 {
 	while (*text_at(page, "metadata.continue")) {
-		auto_free char *rest = text("?limit=3&continue=%s%s", text_at(page, "metadata.continue"), selector);
+		auto_free char *rest = xasprintf("?limit=3&continue=%s%s", text_at(page, "metadata.continue"), selector);
 		auto_free char *more = NULL;
 
 		cJSON_Delete(page);
@@ -69,8 +69,8 @@ static void bad_continue_tokens_are_refused(void **state)
 static void versions_of_lists(void **state)
 {
 	auto_free char *now = version_now();
-	auto_free char *rest = text("?resourceVersion=%s", now), *exact = text("?resourceVersion=%s&resourceVersionMatch=Exact", now);
-	auto_free char *future = text("?resourceVersion=%lld", strtoll(now, NULL, 10) + 1000000);
+	auto_free char *rest = xasprintf("?resourceVersion=%s", now), *exact = xasprintf("?resourceVersion=%s&resourceVersionMatch=Exact", now);
+	auto_free char *future = xasprintf("?resourceVersion=%lld", strtoll(now, NULL, 10) + 1000000);
 	auto_json cJSON *list = pod_call(200, "GET", exact, NULL);
 
 	(void)state;
@@ -94,7 +94,7 @@ static void an_exact_version_shows_the_past(void **state)
 	past = version_now();
 	new_pod("past-2", "\"set\":\"past\"");
 	drop_pod("past-1");
-	exact = text("?labelSelector=set%%3Dpast&resourceVersion=%s&resourceVersionMatch=Exact", past);
+	exact = xasprintf("?labelSelector=set%%3Dpast&resourceVersion=%s&resourceVersionMatch=Exact", past);
 	listed(exact, "past-1");
 	listed("?labelSelector=set%3Dpast", "past-2");
 }
@@ -132,7 +132,7 @@ static void field_selectors(void **state)
 
 static void lists_of_all_namespaces_have_ours(void **state)
 {
-	auto_free char *path = text("/api/v1/pods?fieldSelector=metadata.namespace%%3D%s", ns);
+	auto_free char *path = xasprintf("/api/v1/pods?fieldSelector=metadata.namespace%%3D%s", ns);
 	auto_json cJSON *list = NULL;
 	auto_free char *names = NULL;
 

@@ -81,9 +81,9 @@ static void bad_objects_are_refused(void **state)
 
 static void a_missing_namespace_is_not_found(void **state)
 {
-	auto_free char *path = text("/api/v1/namespaces/none-%s/pods", run);
+	auto_free char *path = xasprintf("/api/v1/namespaces/none-%s/pods", run);
 	cJSON *status = standin_want(&api, 404, "POST", path, "{\"metadata\":{\"name\":\"x\"}," POD_SPEC "}");
-	auto_free char *message = text("namespaces \"none-%s\" not found", run);
+	auto_free char *message = xasprintf("namespaces \"none-%s\" not found", run);
 	auto_json cJSON *list = standin_want(&api, 200, "GET", path, NULL);
 
 	(void)state;
@@ -110,7 +110,7 @@ static void wrong_types_methods_and_paths(void **state)
 static void delete_checks_its_preconditions(void **state)
 {
 	auto_json cJSON *pod = make_pod("delete-1", "");
-	auto_free char *right = text("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
+	auto_free char *right = xasprintf("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"%s\"}}", text_at(pod, "metadata.uid"));
 
 	(void)state;
 	failed(pod_call(409, "DELETE", "delete-1", "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"other\"}}"), "Conflict",

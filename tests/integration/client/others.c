@@ -3,12 +3,12 @@
 /* Returns the path of the node; it is removed at the end of the run. */
 static const char *make_node(const char *name, const char *more)
 {
-	auto_free char *body = text("{\"metadata\":{\"name\":\"%s-%s\",\"labels\":{\"run\":\"%s\"}},\"status\":{\"capacity\":{\"cpu\":\"4\","
-				    "\"memory\":\"8Gi\",\"pods\":\"10\"}}%s}", name, run, run, more);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"%s-%s\",\"labels\":{\"run\":\"%s\"}},\"status\":{\"capacity\":{\"cpu\":\"4\","
+					 "\"memory\":\"8Gi\",\"pods\":\"10\"}}%s}", name, run, run, more);
 
 	standin_do(&api, 201, "POST", "/api/v1/nodes", body);
 	assert_true(made_node_count < ARRAY_SIZE(made_nodes));
-	made_nodes[made_node_count] = text("/api/v1/nodes/%s-%s", name, run);
+	made_nodes[made_node_count] = xasprintf("/api/v1/nodes/%s-%s", name, run);
 	return made_nodes[made_node_count++];
 }
 
@@ -26,9 +26,9 @@ static void a_node_keeps_the_status_it_is_made_with(void **state)
 static void a_cordoned_node_is_found(void **state)
 {
 	const char *path = make_node("node-b", "");
-	auto_free char *cordoned = text("/api/v1/nodes?fieldSelector=spec.unschedulable%%3Dtrue&labelSelector=run%%3D%s", run);
-	auto_free char *open = text("/api/v1/nodes?fieldSelector=spec.unschedulable%%3Dfalse&labelSelector=run%%3D%s,x", run);
-	auto_free char *expected = text("node-b-%s", run), *names = NULL, *none = NULL;
+	auto_free char *cordoned = xasprintf("/api/v1/nodes?fieldSelector=spec.unschedulable%%3Dtrue&labelSelector=run%%3D%s", run);
+	auto_free char *open = xasprintf("/api/v1/nodes?fieldSelector=spec.unschedulable%%3Dfalse&labelSelector=run%%3D%s,x", run);
+	auto_free char *expected = xasprintf("node-b-%s", run), *names = NULL, *none = NULL;
 	auto_json cJSON *list = NULL, *empty = NULL;
 
 	(void)state;
@@ -44,7 +44,7 @@ static void a_cordoned_node_is_found(void **state)
 static void status_of_a_node_has_its_own_path(void **state)
 {
 	const char *path = make_node("node-c", "");
-	auto_free char *status_path = text("%s/status", path);
+	auto_free char *status_path = xasprintf("%s/status", path);
 	auto_json cJSON *node = NULL;
 
 	(void)state;
@@ -64,9 +64,9 @@ static int64_t number_at(const cJSON *object, const char *path)
 
 static char *lease_body(const char *name, const char *version, const char *holder, const char *renewed)
 {
-	return text("{\"metadata\":{\"name\":\"%s\"%s%s%s},\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":15,\"renewTime\":\"%s\","
-		    "\"acquireTime\":\"%s\",\"leaseTransitions\":1}}", name, version ? ",\"resourceVersion\":\"" : "", version ? version : "",
-		    version ? "\"" : "", holder, renewed, renewed);
+	return xasprintf("{\"metadata\":{\"name\":\"%s\"%s%s%s},\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":15,\"renewTime\":\"%s\","
+			 "\"acquireTime\":\"%s\",\"leaseTransitions\":1}}", name, version ? ",\"resourceVersion\":\"" : "", version ? version : "",
+			 version ? "\"" : "", holder, renewed, renewed);
 }
 
 #define RENEWED "2026-11-21T21:00:00.000000Z"
@@ -93,7 +93,7 @@ static void a_lease_is_watched_by_its_name(void **state)
 	auto_free char *collection = leases(""), *path = leases("seen"), *first = lease_body("seen", NULL, "a", RENEWED);
 	auto_free char *other = lease_body("unseen", NULL, "a", RENEWED), *other_path = leases("unseen");
 	auto_json cJSON *lease = standin_want(&api, 201, "POST", collection, first);
-	auto_free char *rest = text("?watch=1&fieldSelector=metadata.name%%3Dseen&resourceVersion=%s", text_at(lease, "metadata.resourceVersion"));
+	auto_free char *rest = xasprintf("?watch=1&fieldSelector=metadata.name%%3Dseen&resourceVersion=%s", text_at(lease, "metadata.resourceVersion"));
 	auto_free char *watch = leases(rest), *renewal = lease_body("seen", text_at(lease, "metadata.resourceVersion"), "b", RENEWED);
 	struct stream s;
 
@@ -168,11 +168,11 @@ static void bad_leases_are_refused(void **state)
 /* An event of events.k8s.io with one member of it replaced (or removed, by NULL); the status that it must get. */
 static cJSON *event_with(int status, const char *name, const char *member, cJSON *value)
 {
-	auto_free char *path = text("/apis/events.k8s.io/v1/namespaces/%s/events", ns), *body = NULL;
-	auto_free char *good = text("{\"metadata\":{\"name\":\"%s\"},\"eventTime\":\"" RENEWED "\",\"reportingController\":\"example.com/test\","
-				    "\"reportingInstance\":\"test-1\",\"action\":\"Binding\",\"reason\":\"Scheduled\",\"type\":\"Normal\","
-				    "\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"namespace\":\"%s\",\"name\":\"web\"},\"note\":\"hello\"}",
-				    name, ns);
+	auto_free char *path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events", ns), *body = NULL;
+	auto_free char *good = xasprintf("{\"metadata\":{\"name\":\"%s\"},\"eventTime\":\"" RENEWED "\",\"reportingController\":\"example.com/test\","
+					 "\"reportingInstance\":\"test-1\",\"action\":\"Binding\",\"reason\":\"Scheduled\",\"type\":\"Normal\","
+					 "\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"namespace\":\"%s\",\"name\":\"web\"},\"note\":\"hello\"}",
+					 name, ns);
 	auto_json cJSON *event = cJSON_Parse(good);
 
 	cJSON_DeleteItemFromObjectCaseSensitive(event, member);
@@ -185,7 +185,7 @@ static cJSON *event_with(int status, const char *name, const char *member, cJSON
 static void an_event_is_seen_in_both_forms(void **state)
 {
 	auto_json cJSON *made = event_with(201, "event-1", "none", NULL), *core = NULL;
-	auto_free char *path = text("/api/v1/namespaces/%s/events/event-1", ns);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/events/event-1", ns);
 
 	(void)state;
 	assert_string_equal(text_at(made, "apiVersion"), "events.k8s.io/v1");
@@ -204,10 +204,10 @@ static void an_event_is_seen_in_both_forms(void **state)
 /* One that was made in the old form has no eventTime; its counts go by other names in the new form. */
 static void an_old_event_is_seen_in_both_forms(void **state)
 {
-	auto_free char *path = text("/api/v1/namespaces/%s/events", ns), *new_path = text("/apis/events.k8s.io/v1/namespaces/%s/events/old-1", ns);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"old-1\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"%s\",\"name\":\"web\"},"
-				    "\"reason\":\"R\",\"message\":\"m\",\"source\":{\"component\":\"c\"},\"count\":2,\"type\":\"Normal\","
-				    "\"firstTimestamp\":\"2026-11-21T21:00:00Z\",\"lastTimestamp\":\"2026-11-21T21:00:01Z\"}", ns);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/events", ns), *new_path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/old-1", ns);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"old-1\"},\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"%s\",\"name\":\"web\"},"
+					 "\"reason\":\"R\",\"message\":\"m\",\"source\":{\"component\":\"c\"},\"count\":2,\"type\":\"Normal\","
+					 "\"firstTimestamp\":\"2026-11-21T21:00:00Z\",\"lastTimestamp\":\"2026-11-21T21:00:01Z\"}", ns);
 	auto_json cJSON *event = NULL;
 
 	(void)state;
@@ -260,7 +260,7 @@ static void bad_events_are_refused(void **state)
 
 static void an_event_series_is_patched(void **state)
 {
-	auto_free char *path = text("/apis/events.k8s.io/v1/namespaces/%s/events/event-3", ns);
+	auto_free char *path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events/event-3", ns);
 	auto_json cJSON *event = NULL;
 
 	(void)state;
@@ -277,8 +277,8 @@ static void an_event_series_is_patched(void **state)
 
 static void events_are_selected_by_what_they_are_about(void **state)
 {
-	auto_free char *path = text("/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name%%3Dweb,reason%%3DScheduled", ns);
-	auto_free char *other = text("/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name%%3Dother", ns);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name%%3Dweb,reason%%3DScheduled", ns);
+	auto_free char *other = xasprintf("/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name%%3Dother", ns);
 	auto_json cJSON *some = NULL, *none = NULL;
 
 	(void)state;

@@ -26,8 +26,8 @@ static cJSON *merge(int wanted, const char *path, const char *body)
 
 static void a_volume_begins_as_pending_and_its_status_has_its_own_path(void **state)
 {
-	auto_free char *path = text("/api/v1/persistentvolumes/status-%s", run), *status_path = text("%s/status", path);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"status-%s\"},\"spec\":{" VOLUME_SPEC "},\"status\":{\"phase\":\"Bound\"}}", run);
+	auto_free char *path = xasprintf("/api/v1/persistentvolumes/status-%s", run), *status_path = xasprintf("%s/status", path);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"status-%s\"},\"spec\":{" VOLUME_SPEC "},\"status\":{\"phase\":\"Bound\"}}", run);
 	auto_json cJSON *made = standin_want(&api, 201, "POST", "/api/v1/persistentvolumes", body), *after = NULL;
 
 	(void)state;
@@ -44,10 +44,10 @@ static void a_volume_begins_as_pending_and_its_status_has_its_own_path(void **st
 /* What a scheduler does: a patch holds for one version of the object, and can be sent again when its answer was lost. */
 static void a_claim_is_given_to_a_node_once(void **state)
 {
-	auto_free char *collection = text("/api/v1/namespaces/%s/persistentvolumeclaims", ns), *path = text("%s/data", collection);
+	auto_free char *collection = xasprintf("/api/v1/namespaces/%s/persistentvolumeclaims", ns), *path = xasprintf("%s/data", collection);
 	auto_json cJSON *made = standin_want(&api, 201, "POST", collection, "{\"metadata\":{\"name\":\"data\"},\"spec\":{" CLAIM_SPEC "}}");
-	auto_free char *patch = text("{\"metadata\":{\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"annotations\":{\"volume.kubernetes.io/selected-node\":\"a\"}}}",
-				     text_at(made, "metadata.uid"), text_at(made, "metadata.resourceVersion"));
+	auto_free char *patch = xasprintf("{\"metadata\":{\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"annotations\":{\"volume.kubernetes.io/selected-node\":\"a\"}}}",
+					  text_at(made, "metadata.uid"), text_at(made, "metadata.resourceVersion"));
 	auto_json cJSON *patched = merge(200, path, patch), *again = merge(409, path, patch);
 	const cJSON *annotations = item_at(patched, "metadata.annotations");
 
@@ -60,13 +60,13 @@ static void a_claim_is_given_to_a_node_once(void **state)
 
 static void a_volume_is_given_to_a_claim_once(void **state)
 {
-	auto_free char *path = text("/api/v1/persistentvolumes/given-%s", run);
-	auto_free char *body = text("{\"metadata\":{\"name\":\"given-%s\"},\"spec\":{" VOLUME_SPEC "}}", run);
+	auto_free char *path = xasprintf("/api/v1/persistentvolumes/given-%s", run);
+	auto_free char *body = xasprintf("{\"metadata\":{\"name\":\"given-%s\"},\"spec\":{" VOLUME_SPEC "}}", run);
 	auto_json cJSON *made = standin_want(&api, 201, "POST", "/api/v1/persistentvolumes", body);
-	auto_free char *patch = text("{\"metadata\":{\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"annotations\":{\"pv.kubernetes.io/bound-by-controller\":\"yes\"}},"
-				     "\"spec\":{\"claimRef\":{\"kind\":\"PersistentVolumeClaim\",\"apiVersion\":\"v1\",\"namespace\":\"%s\",\"name\":\"none\","
-				     "\"uid\":\"" OTHER_UID "\",\"resourceVersion\":\"1\"}}}",
-				     text_at(made, "metadata.uid"), text_at(made, "metadata.resourceVersion"), ns);
+	auto_free char *patch = xasprintf("{\"metadata\":{\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"annotations\":{\"pv.kubernetes.io/bound-by-controller\":\"yes\"}},"
+					  "\"spec\":{\"claimRef\":{\"kind\":\"PersistentVolumeClaim\",\"apiVersion\":\"v1\",\"namespace\":\"%s\",\"name\":\"none\","
+					  "\"uid\":\"" OTHER_UID "\",\"resourceVersion\":\"1\"}}}",
+					  text_at(made, "metadata.uid"), text_at(made, "metadata.resourceVersion"), ns);
 	auto_json cJSON *patched = merge(200, path, patch), *again = merge(409, path, patch);
 
 	(void)state;
@@ -78,7 +78,7 @@ static void a_volume_is_given_to_a_claim_once(void **state)
 
 static void a_patch_of_another_uid_is_refused(void **state)
 {
-	auto_free char *collection = text("/api/v1/namespaces/%s/persistentvolumeclaims", ns), *path = text("%s/uid", collection);
+	auto_free char *collection = xasprintf("/api/v1/namespaces/%s/persistentvolumeclaims", ns), *path = xasprintf("%s/uid", collection);
 	auto_json cJSON *made = standin_want(&api, 201, "POST", collection, "{\"metadata\":{\"name\":\"uid\"},\"spec\":{" CLAIM_SPEC "}}");
 
 	(void)state;
@@ -89,9 +89,9 @@ static void a_patch_of_another_uid_is_refused(void **state)
 
 static void what_csi_drivers_say_is_served(void **state)
 {
-	auto_free char *driver = text("{\"metadata\":{\"name\":\"d-%s.test\"},\"spec\":{\"storageCapacity\":true}}", run);
-	auto_free char *path = text("/apis/storage.k8s.io/v1/csidrivers/d-%s.test", run);
-	auto_free char *capacities = text("/apis/storage.k8s.io/v1/namespaces/%s/csistoragecapacities", ns), *capacity = text("%s/some", capacities);
+	auto_free char *driver = xasprintf("{\"metadata\":{\"name\":\"d-%s.test\"},\"spec\":{\"storageCapacity\":true}}", run);
+	auto_free char *path = xasprintf("/apis/storage.k8s.io/v1/csidrivers/d-%s.test", run);
+	auto_free char *capacities = xasprintf("/apis/storage.k8s.io/v1/namespaces/%s/csistoragecapacities", ns), *capacity = xasprintf("%s/some", capacities);
 	auto_json cJSON *all = NULL, *made = NULL;
 
 	(void)state;
@@ -112,8 +112,8 @@ static void each_kind_is_listed_and_watched(void **state)
 		"/api/v1/persistentvolumes", "/api/v1/persistentvolumeclaims", "/apis/storage.k8s.io/v1/storageclasses", "/apis/storage.k8s.io/v1/csinodes",
 		"/apis/storage.k8s.io/v1/csidrivers", "/apis/storage.k8s.io/v1/csistoragecapacities", "/apis/storage.k8s.io/v1/volumeattachments",
 	};
-	auto_free char *class = text("{\"metadata\":{\"name\":\"c-%s\"},\"provisioner\":\"none.test\"}", run), *name = text("c-%s", run);
-	auto_free char *path = text("/apis/storage.k8s.io/v1/storageclasses/c-%s", run), *watch = NULL;
+	auto_free char *class = xasprintf("{\"metadata\":{\"name\":\"c-%s\"},\"provisioner\":\"none.test\"}", run), *name = xasprintf("c-%s", run);
+	auto_free char *path = xasprintf("/apis/storage.k8s.io/v1/storageclasses/c-%s", run), *watch = NULL;
 	struct stream s;
 	size_t i;
 
@@ -124,7 +124,7 @@ static void each_kind_is_listed_and_watched(void **state)
 		assert_true(cJSON_IsArray(item_at(list, "items")));
 		if (!strstr(paths[i], "storageclasses"))
 			continue;
-		watch = text("%s?watch=1&resourceVersion=%s", paths[i], text_at(list, "metadata.resourceVersion"));
+		watch = xasprintf("%s?watch=1&resourceVersion=%s", paths[i], text_at(list, "metadata.resourceVersion"));
 	}
 	stream_open(&s, watch);
 	standin_do(&api, 201, "POST", "/apis/storage.k8s.io/v1/storageclasses", class);

@@ -5,7 +5,7 @@
 static void watch_now(struct stream *s, const char *more)
 {
 	auto_free char *now = version_now();
-	auto_free char *rest = text("?watch=1&resourceVersion=%s%s", now, more);
+	auto_free char *rest = xasprintf("?watch=1&resourceVersion=%s%s", now, more);
 	auto_free char *path = pods(rest);
 
 	stream_open(s, path);
@@ -13,7 +13,7 @@ static void watch_now(struct stream *s, const char *more)
 
 static void set_label(const char *pod, const char *label)
 {
-	auto_free char *body = text("{\"metadata\":{\"labels\":{%s}}}", label);
+	auto_free char *body = xasprintf("{\"metadata\":{\"labels\":{%s}}}", label);
 
 	pod_do(200, "PATCH", pod, body);
 }
@@ -46,7 +46,7 @@ static void a_watch_goes_on_from_a_version(void **state)
 	before = version_now();
 	new_pod("resume-2", "");
 	drop_pod("resume-1");
-	rest = text("?watch=true&resourceVersion=%s", before);
+	rest = xasprintf("?watch=true&resourceVersion=%s", before);
 	path = pods(rest);
 	stream_open(&s, path);
 	stream_expect(&s, "ADDED", "resume-2");
@@ -136,7 +136,7 @@ static void bookmarks_come_before_the_end(void **state)
 {
 	int64_t made;
 	auto_free char *now = version_now();
-	auto_free char *rest = text("?watch=1&allowWatchBookmarks=true&timeoutSeconds=5&resourceVersion=%s", now);
+	auto_free char *rest = xasprintf("?watch=1&allowWatchBookmarks=true&timeoutSeconds=5&resourceVersion=%s", now);
 	auto_free char *path = pods(rest);
 	cJSON *event;
 	struct stream s;

@@ -2,7 +2,7 @@
 
 static cJSON *patch_status(int status, const char *pod, const char *body)
 {
-	auto_free char *rest = text("%s/status", pod);
+	auto_free char *rest = xasprintf("%s/status", pod);
 
 	return pod_call(status, "PATCH", rest, body);
 }
@@ -32,7 +32,7 @@ static void a_status_patch_merges_conditions_by_type(void **state)
 static void a_status_patch_for_another_uid_is_refused(void **state)
 {
 	auto_json cJSON *pod = make_pod("status-2", "");
-	auto_free char *mine = text("{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"message\":\"m\"}}", text_at(pod, "metadata.uid"));
+	auto_free char *mine = xasprintf("{\"metadata\":{\"uid\":\"%s\"},\"status\":{\"message\":\"m\"}}", text_at(pod, "metadata.uid"));
 
 	(void)state;
 	failed(patch_status(422, "status-2", "{\"metadata\":{\"uid\":\"" OTHER_UID "\"},\"status\":{\"message\":\"m\"}}"),
@@ -70,7 +70,7 @@ static void status_and_spec_are_changed_by_their_own_paths(void **state)
 static void a_patch_for_an_old_version_is_a_conflict(void **state)
 {
 	auto_json cJSON *pod = make_pod("patch-1", "");
-	auto_free char *body = text("{\"metadata\":{\"resourceVersion\":\"%s\",\"labels\":{\"b\":\"2\"}}}", text_at(pod, "metadata.resourceVersion"));
+	auto_free char *body = xasprintf("{\"metadata\":{\"resourceVersion\":\"%s\",\"labels\":{\"b\":\"2\"}}}", text_at(pod, "metadata.resourceVersion"));
 
 	(void)state;
 	set_label("patch-1", "\"a\":\"1\"");
