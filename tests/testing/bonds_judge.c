@@ -1,0 +1,415 @@
+/* The checks. Whatever is in here knows the model alone. */
+#include "tests/testing/bonds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+/* --- may a pod be there? `at`: where all pods are, NONE: nowhere ----------------------------------------------------------------- */
+
+static int domain(const struct bonds *b, int key, int node)
+{
+	return key == KEY_HOST ? node : b->zone[node];
+}
+
+static bool beside(const struct bonds *b, int key, int node, int other)
+{
+	return other != NONE && domain(b, key, node) == domain(b, key, other);
+}
+
+/* Some pod of that app but `i`, anywhere (node NONE) or in the node's domain. */
+static bool has_app(const struct bonds *b, const struct bond *bond, int i, int node, const int *at)
+{
+	int k;
+
+	for (k = 0; k < BONDS_PODS; k++)
+		if (k != i && at[k] != NONE && b->pods[k].app == bond->app && (node == NONE || beside(b, bond->key, node, at[k])))
+			return true;
+	return false;
+}
+
+static bool near_holds(const struct bonds *b, int i, int node, const int *at)
+{
+	const struct bound_pod *p = &b->pods[i];
+
+	return p->near.app == NONE || has_app(b, &p->near, i, node, at) || (p->near.app == p->app && !has_app(b, &p->near, i, NONE, at));
+}
+
+static bool anti_holds(const struct bonds *b, int i, int node, const int *at)
+{
+	const struct bound_pod *p = &b->pods[i];
+	int k;
+
+	for (k = 0; k < BONDS_PODS; k++)
+		if (k != i && at[k] != NONE && b->pods[k].anti.app == p->app && beside(b, b->pods[k].anti.key, node, at[k]))
+			return false;
+	return p->anti.app == NONE || !has_app(b, &p->anti, i, node, at);
+}
+
+/* A failed or cordoned node counts as long as its object is there. */
+static bool spread_holds(const struct bonds *b, int i, int node, const int *at)
+{
+	const struct bound_pod *p = &b->pods[i];
+	int count[BONDS_NODES] = {0}, domains = 0, least = BONDS_PODS, k;
+	bool there[BONDS_NODES] = {false};
+
+	if (p->spread.app == NONE)
+		return true;
+	for (k = 0; k < b->nodes; k++)
+		there[domain(b, p->spread.key, k)] = true;
+	for (k = 0; k < BONDS_PODS; k++)
+		if (k != i && at[k] != NONE && b->pods[k].app == p->spread.app)
+			count[domain(b, p->spread.key, at[k])]++;
+	for (k = 0; k < BONDS_NODES; k++) {
+		domains += there[k];
+		least = there[k] && count[k] < least ? count[k] : least;
+	}
+	least = domains < p->min_domains ? 0 : least;
+	return count[domain(b, p->spread.key, node)] + (p->spread.app == p->app) - least <= p->skew;
+}
+
+static bool limit_holds(const struct bonds *b, int i, int node, const int *at)
+{
+	const struct bound_pod *p = &b->pods[i];
+	bool any = p->limit_app == p->app;	/* the first of them */
+	int k;
+
+	for (k = 0; k < BONDS_PODS && p->limit_app != NONE; k++)
+		if (k != i && at[k] != NONE && b->pods[k].app == p->limit_app) {
+			any = true;
+			if (b->rtt_ms[node][at[k]] > p->limit_ms)
+				return false;
+		}
+	return any || p->limit_app == NONE;
+}
+
+static bool volume_holds(const struct bonds *b, int i, int node, const int *at)
+{
+	int claim = b->pods[i].claim, attached = 0, k;
+	bool there[BONDS_CLAIMS] = {false};
+
+	if (claim == NONE)
+		return true;
+	for (k = 0; k < BONDS_PODS; k++)
+		if (k != i && at[k] != NONE && b->pods[k].claim != NONE) {
+			if (b->claim_once[claim] && b->pods[k].claim == claim)
+				return false;
+			if (at[k] == node)
+				there[b->pods[k].claim] = true;
+		}
+	for (k = 0; k < BONDS_CLAIMS; k++)
+		attached += there[k];
+	return (b->claim_zone[claim] == NONE || b->claim_zone[claim] == b->zone[node]) &&
+	       (there[claim] || b->attach[node] == NONE || attached < b->attach[node]);
+}
+
+static bool has_cpu(const struct bonds *b, int i, int node, const int *at)
+{
+	int left = b->cpu_milli[node] - b->pods[i].cpu_milli, k;
+
+	for (k = 0; k < BONDS_PODS; k++)
+		left -= k != i && at[k] == node ? b->pods[k].cpu_milli : 0;
+	return left >= 0;
+}
+
+static bool may_be(const struct bonds *b, int i, int node, const int *at)
+{
+	return node != b->pods[i].node && node != b->frozen && !b->cordoned[node] && has_cpu(b, i, node, at) && near_holds(b, i, node, at) &&
+	       anti_holds(b, i, node, at) && spread_holds(b, i, node, at) && limit_holds(b, i, node, at) && volume_holds(b, i, node, at);
+}
+
+/* --- a failure: who comes back -------------------------------------------------------------------------------------------------- */
+
+struct come {
+	const struct bonds *b;
+	int at[BONDS_PODS];		/* with the failed node's pods gone, and those back that are promised a frozen room */
+	int pods[BONDS_PODS], count;	/* who has to find a place */
+	int kept;
+};
+
+static void come_begin(const struct bonds *b, int failed, struct come *c)
+{
+	int i;
+
+	*c = (struct come){.b = b};
+	for (i = 0; i < BONDS_PODS; i++) {
+		const struct bound_pod *p = &b->pods[i];
+		bool goes = p->there && p->node == failed, back = goes && p->covered;
+
+		c->at[i] = !p->there || goes ? NONE : p->node;
+		if (back && p->frozen_at != NONE)
+			c->at[i] = p->frozen_at;
+		c->kept += back && p->frozen_at != NONE;
+		if (back && p->frozen_at == NONE)
+			c->pods[c->count++] = i;
+	}
+}
+
+/* Is there an order in which each gets where the plan sends it? `done`: bits of those who are there. */
+static bool in_some_order(struct come *c, const int *refuge, unsigned done, bool *seen)
+{
+	int k;
+	bool all = true;
+
+	if (seen[done])
+		return false;
+	seen[done] = true;
+	for (k = 0; k < c->count; k++) {
+		int i = c->pods[k];
+		bool found;
+
+		if ((done >> k & 1) || refuge[i] == NONE)
+			continue;
+		all = false;
+		if (!may_be(c->b, i, refuge[i], c->at))
+			continue;
+		c->at[i] = refuge[i];
+		found = in_some_order(c, refuge, done | 1u << k, seen);
+		c->at[i] = NONE;
+		if (found)
+			return true;
+	}
+	return all;
+}
+
+/* The most that can be there in any order at any place. `seen`: by where each of them is. */
+static int most_of(struct come *c, bool *seen)
+{
+	int k, node, most = 0, index = 0;
+
+	for (k = 0; k < c->count; k++)
+		index = index * (BONDS_NODES + 1) + c->at[c->pods[k]] + 1;
+	if (seen[index])
+		return 0;
+	seen[index] = true;
+	for (k = 0; k < c->count; k++)
+		most += c->at[c->pods[k]] != NONE;
+	for (k = 0; k < c->count && most < c->count; k++)
+		for (node = 0; node < c->b->nodes && c->at[c->pods[k]] == NONE; node++)
+			if (may_be(c->b, c->pods[k], node, c->at)) {
+				int with;
+
+				c->at[c->pods[k]] = node;
+				with = most_of(c, seen);
+				c->at[c->pods[k]] = NONE;
+				most = with > most ? with : most;
+			}
+	return most;
+}
+
+/* --- who waits for whom ------------------------------------------------------------------------------------------------------------- */
+
+static bool waits_for(const struct bonds *b, int i, int k)
+{
+	return b->pods[i].near.app == b->pods[k].app || b->pods[i].limit_app == b->pods[k].app;
+}
+
+/* Does `i` wait, by way of others that come back too, for itself? Then who is first does not know where the others will be. */
+static bool in_circle(const struct come *c, int i)
+{
+	unsigned reach = 0, before = ~0u;
+	int k, l;
+
+	for (k = 0; k < c->count; k++)
+		reach |= c->pods[k] != i && waits_for(c->b, i, c->pods[k]) ? 1u << k : 0;
+	while (reach != before) {
+		before = reach;
+		for (k = 0; k < c->count; k++)
+			for (l = 0; l < c->count && (reach >> k & 1); l++)
+				reach |= k != l && waits_for(c->b, c->pods[k], c->pods[l]) ? 1u << l : 0;
+	}
+	for (k = 0; k < c->count; k++)
+		if (c->pods[k] == i && (reach >> k & 1))
+			return true;
+	return false;
+}
+
+/* --- what the plan says, checked -------------------------------------------------------------------------------------------------- */
+
+static void explain_pod(const struct bonds *b, int i)
+{
+	const struct bound_pod *p = &b->pods[i];
+
+	printf("# p%d on n%d covered %d app a%d cpu %d frozen_at %d", i, p->node, p->covered, p->app, p->cpu_milli, p->frozen_at);
+	if (p->near.app != NONE)
+		printf(" near a%d by %d", p->near.app, p->near.key);
+	if (p->anti.app != NONE)
+		printf(" not a%d by %d", p->anti.app, p->anti.key);
+	if (p->spread.app != NONE)
+		printf(" spread a%d by %d skew %d domains %d", p->spread.app, p->spread.key, p->skew, p->min_domains);
+	if (p->limit_app != NONE)
+		printf(" a%d<=%g", p->limit_app, p->limit_ms);
+	if (p->claim != NONE)
+		printf(" claim %d of zone %d once %d", p->claim, b->claim_zone[p->claim], b->claim_once[p->claim]);
+	printf("\n");
+}
+
+void bonds_explain(const struct bonds *b, const struct plan *p)
+{
+	auto_buf struct buf text = {0};
+	int i, k;
+
+	plan_print(p, &text);
+	printf("# frozen %d, plan %s", b->frozen, text.data);
+	for (i = 0; i < b->nodes; i++) {
+		printf("# n%d zone %d cordoned %d cpu %d attach %d rtt", i, b->zone[i], b->cordoned[i], b->cpu_milli[i], b->attach[i]);
+		for (k = 0; k < b->nodes; k++)
+			printf(" %g", b->rtt_ms[i][k]);
+		printf("\n");
+	}
+	for (i = 0; i < BONDS_PODS; i++)
+		if (b->pods[i].there)
+			explain_pod(b, i);
+}
+
+static int pod_of(const struct bonds *b, const char *uid)
+{
+	int i = uid[strlen("uid-p")] - '0';
+
+	if (!b->pods[i].there || !b->pods[i].covered)
+		fail_msg("%s wants no room", uid);
+	return i;
+}
+
+static void read_refuges(const struct bonds *b, const struct plan *p, int *refuge)
+{
+	bool seen[BONDS_PODS] = {false};
+	size_t i;
+	int k;
+
+	for (k = 0; k < BONDS_PODS; k++)
+		refuge[k] = NONE;
+	for (i = 0; i < p->covers.count; i++) {
+		k = pod_of(b, p->covers.items[i].uid);
+		assert_false(seen[k]);
+		seen[k] = true;
+		refuge[k] = p->covers.items[i].refuge[1] - '0';
+	}
+	for (i = 0; i < p->uncovered_count; i++) {
+		k = pod_of(b, p->uncovered[i].uid);
+		assert_false(seen[k]);
+		seen[k] = true;
+		assert_true(p->uncovered[i].reason[0]);
+	}
+	for (k = 0; k < BONDS_PODS; k++)
+		assert_int_equal(seen[k], b->pods[k].there && b->pods[k].covered);
+}
+
+static void refuse(const struct bonds *b, const struct plan *p, int failed, const char *what, int i)
+{
+	bonds_explain(b, p);
+	fail_msg("after %s failed: %s (p%d)", bonds_node(failed), what, i);
+}
+
+static void count_kinds(const struct come *c, const int *refuge, struct bonds_told *told)
+{
+	int k;
+
+	for (k = 0; k < c->count && c->count > 1; k++) {
+		const struct bound_pod *p = &c->b->pods[c->pods[k]];
+
+		if (refuge[c->pods[k]] == NONE)
+			continue;
+		told->near += p->near.app != NONE;
+		told->anti += p->anti.app != NONE;
+		told->spread += p->spread.app != NONE;
+		told->limit += p->limit_app != NONE;
+		told->claim += p->claim != NONE;
+	}
+}
+
+/* With all of them there: what no order excuses. */
+static void check_end(const struct bonds *b, const struct plan *p, int failed, struct come *c, const int *refuge)
+{
+	int k;
+
+	for (k = 0; k < c->count; k++)
+		c->at[c->pods[k]] = refuge[c->pods[k]];
+	for (k = 0; k < c->count; k++) {
+		int i = c->pods[k], node = refuge[i];
+
+		if (node == NONE)
+			continue;
+		if (!has_cpu(b, i, node, c->at) || !anti_holds(b, i, node, c->at) || !volume_holds(b, i, node, c->at))
+			refuse(b, p, failed, "room, anti-affinity or volume", i);
+		if (!in_circle(c, i) && (!near_holds(b, i, node, c->at) || !limit_holds(b, i, node, c->at)))
+			refuse(b, p, failed, "affinity or limit", i);
+	}
+	for (k = 0; k < c->count; k++)
+		c->at[c->pods[k]] = NONE;
+}
+
+static void check_failure(const struct bonds *b, const struct plan *p, int failed, const int *refuge, struct bonds_told *told)
+{
+	static bool seen[1953125];	/* (BONDS_NODES + 1) to the power of BONDS_PODS */
+	bool seen_order[1 << BONDS_PODS] = {false};
+	struct come c;
+	int k, covered = 0, most, states = 1;
+
+	come_begin(b, failed, &c);
+	for (k = 0; k < c.count; k++) {
+		covered += refuge[c.pods[k]] != NONE;
+		states *= BONDS_NODES + 1;
+	}
+	if (!in_some_order(&c, refuge, 0, seen_order))
+		refuse(b, p, failed, "they get there in no order", NONE);
+	check_end(b, p, failed, &c, refuge);
+	memset(seen, 0, (size_t)states);
+	most = most_of(&c, seen);
+	assert_true(covered <= most);
+	told->fewer += most - covered;
+	if (getenv("BONDS_SHOW") && most > covered) {
+		bonds_explain(b, p);
+		printf("# failed n%d: %d of %d\n", failed, covered, most);
+	}
+	told->covered += covered;
+	told->uncovered += c.count - covered;
+	count_kinds(&c, refuge, told);
+}
+
+/* What each failure brings to a node is in its room. */
+static void check_rooms(const struct bonds *b, const struct plan *p, const int *refuge)
+{
+	int node, failed, i;
+	size_t k;
+
+	for (node = 0; node < b->nodes; node++) {
+		int most = 0, pods = 0, kept = 0, places = 0;
+
+		for (failed = 0; failed < b->nodes; failed++) {
+			int sum = 0, count = 0;
+
+			for (i = 0; i < BONDS_PODS; i++)
+				if (b->pods[i].there && b->pods[i].node == failed && refuge[i] == node && b->pods[i].frozen_at == NONE) {
+					sum += b->pods[i].cpu_milli;
+					count++;
+				}
+			most = sum > most ? sum : most;
+			pods = count > pods ? count : pods;
+		}
+		for (k = 0; k < p->room_count; k++)
+			if (STREQ(p->rooms[k].node, bonds_node(node))) {
+				kept = (int)p->rooms[k].need.cpu_milli;
+				places = (int)p->rooms[k].pods;
+			}
+		assert_int_equal(kept, most);
+		assert_int_equal(places, pods);
+	}
+}
+
+void bonds_check(const struct bonds *b, const struct plan *p, struct bonds_told *told)
+{
+	int refuge[BONDS_PODS], i, failed;
+
+	if (getenv("BONDS_ALL"))
+		bonds_explain(b, p);
+	read_refuges(b, p, refuge);
+	for (i = 0; i < BONDS_PODS; i++)
+		assert_true(b->pods[i].frozen_at == NONE || !b->pods[i].there || refuge[i] == b->pods[i].frozen_at);
+	for (failed = 0; failed < b->nodes; failed++)
+		check_failure(b, p, failed, refuge, told);
+	check_rooms(b, p, refuge);
+	told->plans++;
+}
