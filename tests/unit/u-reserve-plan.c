@@ -181,6 +181,10 @@ static void covered_pods_that_are_bound_to_others_can_be_placed_together(void **
 	}
 	printf("# %d plans, %d covered, %d uncovered, %d fewer than in another order; came with others: %d near, %d anti, %d spread, %d limit, %d claim\n",
 	       seen.plans, seen.covered, seen.uncovered, seen.fewer, seen.near, seen.anti, seen.spread, seen.limit, seen.claim);
+	assert_true(seen.covered > seen.plans && seen.uncovered > seen.plans / 2);
+	assert_true(seen.fewer < seen.covered / 70);	/* 0.7 to 1.0 % over many seeds */
+	assert_true(seen.near > seen.plans / 4 && seen.anti > seen.plans / 8 && seen.spread > seen.plans / 4);
+	assert_true(seen.limit > seen.plans / 4 && seen.claim > seen.plans / 4);
 }
 
 int main(void)
