@@ -51,6 +51,8 @@ struct bonds {
 
 struct bonds_told {
 	int plans, covered, uncovered, fewer;	/* fewer: covers that another order or place would have had */
+	int compared;			/* with the least room, where they cover as many; and by how much more they keep, summed */
+	double excess;
 	int near, anti, spread, limit, claim;	/* covered pods of each kind that came with another one */
 };
 

@@ -121,18 +121,29 @@ static bool may_be(const struct bonds *b, int i, int node, const int *at)
 
 /* --- a failure: who comes back -------------------------------------------------------------------------------------------------- */
 
+#define WAYS 2000
+#define LEAST_BY 1.075		/* PLAN_KEEP, and the 2 % that a plan looks no further for */
+
+struct way {
+	int cpu_milli[BONDS_NODES];
+};
+
 struct come {
 	const struct bonds *b;
 	int at[BONDS_PODS];		/* with the failed node's pods gone, and those back that are promised a frozen room */
 	int pods[BONDS_PODS], count;	/* who has to find a place */
 	bool circle[BONDS_PODS];	/* by place in `pods`: waits, by way of others, for itself */
+	int most;			/* of all ways to come, so many are there in the best */
+	struct way *ways;		/* those, as what they bring to each node */
+	int way_count;
+	bool too_many;
 };
 
 static void come_begin(const struct bonds *b, int failed, struct come *c)
 {
 	int i;
 
-	*c = (struct come){.b = b};
+	*c = (struct come){.b = b, .ways = c->ways};
 	for (i = 0; i < BONDS_PODS; i++) {
 		const struct bound_pod *p = &b->pods[i];
 		bool goes = p->there && p->node == failed, back = goes && p->covered;
@@ -228,30 +239,67 @@ static bool order_matters(const struct come *c)
 	return matters;
 }
 
-/* The most that can be there in any order at any place, and be right there in the end. `seen`: by where each of them is. */
-static int most_of(struct come *c, bool *seen)
+static void note_way(struct come *c)
 {
-	int k, node, there = 0, most, index = 0;
+	struct way way = {{0}};
+	int k, there = 0;
+
+	for (k = 0; k < c->count; k++)
+		if (c->at[c->pods[k]] != NONE) {
+			way.cpu_milli[c->at[c->pods[k]]] += c->b->pods[c->pods[k]].cpu_milli;
+			there++;
+		}
+	if (there < c->most || wrong_at_end(c))
+		return;
+	if (there > c->most)
+		c->way_count = 0;
+	c->most = there;
+	for (k = 0; k < c->way_count; k++)
+		if (memcmp(&c->ways[k], &way, sizeof(way)) == 0)
+			return;
+	c->too_many |= c->way_count == WAYS;
+	if (c->way_count < WAYS)
+		c->ways[c->way_count++] = way;
+}
+
+/* All that can be there in any order at any place, and be right there in the end. `seen`: by where each of them is. */
+static void find_ways(struct come *c, bool *seen)
+{
+	int k, node, index = 0;
 
 	for (k = 0; k < c->count; k++)
 		index = index * (BONDS_NODES + 1) + c->at[c->pods[k]] + 1;
 	if (seen[index])
-		return 0;
+		return;
 	seen[index] = true;
+	note_way(c);
 	for (k = 0; k < c->count; k++)
-		there += c->at[c->pods[k]] != NONE;
-	most = wrong_at_end(c) ? 0 : there;
-	for (k = 0; k < c->count && most < c->count; k++)
 		for (node = 0; node < c->b->nodes && c->at[c->pods[k]] == NONE; node++)
 			if (may_be(c->b, c->pods[k], node, c->at)) {
-				int with;
-
 				c->at[c->pods[k]] = node;
-				with = most_of(c, seen);
+				find_ways(c, seen);
 				c->at[c->pods[k]] = NONE;
-				most = with > most ? with : most;
 			}
-	return most;
+}
+
+/* Of one way for each failure, the least cpu that all nodes keep. Ends below `least`. */
+static int least_room(const struct come *failures, int count, const struct way *room, int least)
+{
+	int k, node, sum = 0;
+
+	for (node = 0; node < BONDS_NODES; node++)
+		sum += room->cpu_milli[node];
+	if (sum >= least || !count)
+		return sum < least ? sum : least;
+	for (k = 0; k < failures->way_count; k++) {
+		struct way next = *room;
+
+		for (node = 0; node < BONDS_NODES; node++)
+			if (failures->ways[k].cpu_milli[node] > next.cpu_milli[node])
+				next.cpu_milli[node] = failures->ways[k].cpu_milli[node];
+		least = least_room(failures + 1, count - 1, &next, least);
+	}
+	return least;
 }
 
 /* --- what the plan says, checked -------------------------------------------------------------------------------------------------- */
@@ -348,38 +396,37 @@ static void count_kinds(const struct come *c, const int *refuge, struct bonds_to
 	}
 }
 
-static void check_failure(const struct bonds *b, const struct plan *p, int failed, const int *refuge, struct bonds_told *told)
+static void check_failure(const struct bonds *b, const struct plan *p, int failed, const int *refuge, struct come *c, struct bonds_told *told)
 {
 	static bool seen[1953125];	/* (BONDS_NODES + 1) to the power of BONDS_PODS */
 	bool seen_order[1 << BONDS_PODS] = {false};
-	struct come c;
 	const char *wrong;
-	int k, covered = 0, most, states = 1;
+	int k, covered = 0, states = 1;
 
-	come_begin(b, failed, &c);
-	for (k = 0; k < c.count; k++) {
-		covered += refuge[c.pods[k]] != NONE;
+	come_begin(b, failed, c);
+	for (k = 0; k < c->count; k++) {
+		covered += refuge[c->pods[k]] != NONE;
 		states *= BONDS_NODES + 1;
-		c.circle[k] = in_circle(&c, c.pods[k]);
+		c->circle[k] = in_circle(c, c->pods[k]);
 	}
-	if (!in_some_order(&c, refuge, 0, seen_order))
+	if (!in_some_order(c, refuge, 0, seen_order))
 		refuse(b, p, failed, "they get there in no order");
-	for (k = 0; k < c.count; k++)
-		c.at[c.pods[k]] = refuge[c.pods[k]];
-	wrong = wrong_at_end(&c);
+	for (k = 0; k < c->count; k++)
+		c->at[c->pods[k]] = refuge[c->pods[k]];
+	wrong = wrong_at_end(c);
 	if (wrong)
 		refuse(b, p, failed, wrong);
-	for (k = 0; k < c.count; k++)
-		c.at[c.pods[k]] = NONE;
+	for (k = 0; k < c->count; k++)
+		c->at[c->pods[k]] = NONE;
 	memset(seen, 0, (size_t)states);
-	most = most_of(&c, seen);
-	assert_true(covered <= most);
-	if (covered < most && !order_matters(&c))
+	find_ways(c, seen);
+	assert_true(covered <= c->most);
+	if (covered < c->most && !order_matters(c))
 		refuse(b, p, failed, "more of them could be covered");
-	told->fewer += most - covered;
+	told->fewer += c->most - covered;
 	told->covered += covered;
-	told->uncovered += c.count - covered;
-	count_kinds(&c, refuge, told);
+	told->uncovered += c->count - covered;
+	count_kinds(c, refuge, told);
 }
 
 /* What each failure brings to a node is in its room. */
@@ -412,15 +459,47 @@ static void check_rooms(const struct bonds *b, const struct plan *p, const int *
 	}
 }
 
+/* What all nodes keep beside the least: exactly so where one order is as good as another, else on average. */
+static void check_least(const struct bonds *b, const struct plan *p, const struct come *failures, struct bonds_told *told)
+{
+	const struct way none = {{0}};
+	bool matters = false, too_many = false;
+	double kept = 0, least;
+	size_t k;
+	int f;
+
+	for (k = 0; k < p->room_count; k++)
+		kept += (double)p->rooms[k].need.cpu_milli;
+	for (f = 0; f < b->nodes; f++) {
+		matters |= order_matters(&failures[f]);
+		too_many |= failures[f].too_many;
+	}
+	if (too_many || kept == 0)
+		return;
+	least = least_room(failures, b->nodes, &none, (int)kept + 1);
+	told->compared++;
+	told->excess += kept / least - 1;
+	if (!matters && kept > least * LEAST_BY + 1e-6) {
+		bonds_explain(b, p);
+		fail_msg("%gm are kept, and %gm can do", kept, least);
+	}
+}
+
 void bonds_check(const struct bonds *b, const struct plan *p, struct bonds_told *told)
 {
-	int refuge[BONDS_PODS], i, failed;
+	static struct way ways[BONDS_NODES][WAYS];
+	struct come failures[BONDS_NODES];
+	int refuge[BONDS_PODS], i, failed, fewer = told->fewer;
 
 	read_refuges(b, p, refuge);
 	for (i = 0; i < BONDS_PODS; i++)
 		assert_true(b->pods[i].frozen_at == NONE || !b->pods[i].there || refuge[i] == b->pods[i].frozen_at);
-	for (failed = 0; failed < b->nodes; failed++)
-		check_failure(b, p, failed, refuge, told);
+	for (failed = 0; failed < b->nodes; failed++) {
+		failures[failed].ways = ways[failed];
+		check_failure(b, p, failed, refuge, &failures[failed], told);
+	}
 	check_rooms(b, p, refuge);
+	if (told->fewer == fewer)
+		check_least(b, p, failures, told);
 	told->plans++;
 }
