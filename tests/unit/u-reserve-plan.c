@@ -18,12 +18,15 @@
 
 #include "lib/mem.h"
 #include "tests/testing/bonds.h"
+#include "tests/testing/planted.h"
 #include "tests/testing/refuges.h"
 
 #define STEPS 4
 #define CLUSTERS 5000
 #define BOUND 1000
 #define BOUND_STEPS 3
+#define LARGE 4
+#define GROUPS 20
 
 static struct refuges_told told;
 
@@ -188,11 +191,50 @@ static void covered_pods_that_are_bound_to_others_can_be_placed_together(void **
 	assert_true(seen.limit > seen.plans / 4 && seen.claim > seen.plans / 4);
 }
 
+static void large_plans(enum planted_kind kind, int rounds, double most_worst, double most_mean, double least_share)
+{
+	struct rng r = rng_make(test_seed() + 2 + kind);
+	double worst = 0, mean = 0, share = 0;
+	int i;
+
+	for (i = 0; i < rounds; i++) {
+		static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
+		auto_plan struct plan plan = {0};
+		struct planted p;
+		double ratio;
+
+		planted_begin(&p, rng_make(rng_next(&r)), GROUPS, kind);
+		make_plan(&p.w, &settings, NULL, NULL, &plan);
+		assert_int_equal(plan.covers.count + plan.uncovered_count, p.pods);
+		ratio = plan.overhead / p.overhead;
+		worst = ratio > worst ? ratio : worst;
+		mean += ratio / rounds;
+		share += (double)plan.covers.count / p.pods / rounds;
+		planted_end(&p);
+	}
+	printf("# %d large plans: overhead beside the planted one's worst %.4f mean %.4f share %.4f\n", rounds, worst, mean, share);
+	assert_true(worst <= most_worst && mean <= most_mean && share >= least_share);
+}
+
+static void a_large_plan_fills_tight_room(void **state)
+{
+	(void)state;
+	large_plans(PLANTED_TIGHT, LARGE, 9, 9, 0);
+}
+
+static void a_large_plan_finds_the_room_that_costs_least(void **state)
+{
+	(void)state;
+	large_plans(PLANTED_LOOSE, LARGE, 9, 9, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(covered_pods_can_be_placed_after_any_failure_with_the_least_room),
 		cmocka_unit_test(covered_pods_that_are_bound_to_others_can_be_placed_together),
+		cmocka_unit_test(a_large_plan_fills_tight_room),
+		cmocka_unit_test(a_large_plan_finds_the_room_that_costs_least),
 	};
 
 	if (getenv("ONLY"))
