@@ -7,8 +7,11 @@
  *	  room kept there
  *	- no node is overcommitted with the placeholders on it
  *	- no assignment whatever covers more pods of a node (exhaustive), so nobody is uncovered who could be covered together with the others
- *	- no assignment whatever that covers as many has an overhead 10 % less (exhaustive, with pruning)
+ *	- no assignment whatever that covers as many has an overhead 7 % less (exhaustive, with pruning)
  *	- the cache is as it was
+ *
+ * The same for pods that are bound to each other by affinity, spreading, limits and volumes (bonds.h), in any order in which they may come. And large
+ * plans, where nothing is exhaustive, beside an assignment that is known to be the best (planted.h).
  */
 #include "sched/reserve/plan.h"
 
@@ -22,10 +25,9 @@
 #include "tests/testing/refuges.h"
 
 #define STEPS 4
-#define CLUSTERS 5000
+#define CLUSTERS 2600
 #define BOUND 1000
 #define BOUND_STEPS 3
-#define LARGE 4
 #define GROUPS 20
 
 static struct refuges_told told;
@@ -191,14 +193,19 @@ static void covered_pods_that_are_bound_to_others_can_be_placed_together(void **
 	assert_true(seen.limit > seen.plans / 4 && seen.claim > seen.plans / 4);
 }
 
-static void large_plans(enum planted_kind kind, int rounds, double most_worst, double most_mean, double least_share)
+struct large {
+	int rounds;
+	double worst, mean, share;	/* overhead beside the planted one; part of the pods that is covered */
+};
+
+static struct large large_plans(enum planted_kind kind, int rounds)
 {
+	static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
 	struct rng r = rng_make(test_seed() + 2 + kind);
-	double worst = 0, mean = 0, share = 0;
+	struct large all = {.rounds = test_rounds(rounds)};
 	int i;
 
-	for (i = 0; i < rounds; i++) {
-		static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
+	for (i = 0; i < all.rounds; i++) {
 		auto_plan struct plan plan = {0};
 		struct planted p;
 		double ratio;
@@ -207,25 +214,34 @@ static void large_plans(enum planted_kind kind, int rounds, double most_worst, d
 		make_plan(&p.w, &settings, NULL, NULL, &plan);
 		assert_int_equal(plan.covers.count + plan.uncovered_count, p.pods);
 		ratio = plan.overhead / p.overhead;
-		worst = ratio > worst ? ratio : worst;
-		mean += ratio / rounds;
-		share += (double)plan.covers.count / p.pods / rounds;
+		all.worst = ratio > all.worst ? ratio : all.worst;
+		all.mean += ratio / all.rounds;
+		all.share += (double)plan.covers.count / p.pods / all.rounds;
 		planted_end(&p);
 	}
-	printf("# %d large plans: overhead beside the planted one's worst %.4f mean %.4f share %.4f\n", rounds, worst, mean, share);
-	assert_true(worst <= most_worst && mean <= most_mean && share >= least_share);
+	printf("# %d large plans: overhead beside the planted one's worst %.4f mean %.4f share %.4f\n", all.rounds, all.worst, all.mean, all.share);
+	return all;
 }
 
+/* Of 64 all were 1; without try_all the share is 0.98. */
 static void a_large_plan_fills_tight_room(void **state)
 {
+	struct large all = large_plans(PLANTED_TIGHT, 2);
+
 	(void)state;
-	large_plans(PLANTED_TIGHT, LARGE, 9, 9, 0);
+	assert_true(all.share >= 0.997);
+	assert_true(all.worst <= 1.003);
 }
 
+/* Of 180 all covered all; the mean was 1.081, the worst 1.103, and of 60 times three the worst mean 1.094. Without try_all (plan_search.c) it is 1.12. */
 static void a_large_plan_finds_the_room_that_costs_least(void **state)
 {
+	struct large all = large_plans(PLANTED_LOOSE, 3);
+
 	(void)state;
-	large_plans(PLANTED_LOOSE, LARGE, 9, 9, 0);
+	assert_true(all.share >= 0.9995);
+	assert_true(all.worst <= 1.13);
+	assert_true(all.rounds < 3 || all.mean <= 1.105);	/* of fewer it is no mean */
 }
 
 int main(void)
