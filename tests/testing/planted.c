@@ -7,6 +7,7 @@
 
 #define REFUGES 3			/* of a group */
 #define PARTS 3				/* of a room, at most so many pods */
+#define CROWD 4				/* from so many to nearly twice that */
 #define HAS_MILLI 8000			/* of each node */
 #define HAS_MIB 16384
 
@@ -47,7 +48,7 @@ static void put_pod(struct garden *g, int node, int group, const int *asks)
 /* Cuts a room, or a part of it, into pods of a node. */
 static void cut(struct garden *g, int node, int refuge, int percent)
 {
-	int left[BOTH], parts = 1 + below(g, PARTS), k, r;
+	int left[BOTH], parts = g->kind == PLANTED_CROWDED ? CROWD + below(g, CROWD) : 1 + below(g, PARTS), k, r;
 
 	for (r = 0; r < BOTH; r++)
 		left[r] = g->room[refuge * BOTH + r] * percent / 100;
@@ -57,7 +58,7 @@ static void cut(struct garden *g, int node, int refuge, int percent)
 		int asks[BOTH];
 
 		for (r = 0; r < BOTH; r++) {
-			asks[r] = k == 1 ? left[r] : left[r] * (100 / k - 20 + below(g, 41)) / 100;
+			asks[r] = k == 1 ? left[r] : left[r] / k * (50 + below(g, 101)) / 100;
 			left[r] -= asks[r];
 		}
 		put_pod(g, node, refuge / PLANTED_GROUP, asks);

@@ -10,6 +10,7 @@
  *
  * Pods go to the nodes of one group alone (nodeSelector). PLANTED_TIGHT: refuges have no more free than their room, and nobody else has any, so covering all
  * is packing without a gap. PLANTED_LOOSE: they have up to twice that, and the other nodes have some too, so that there are many plans, most of them dear.
+ * PLANTED_CROWDED: as tight, with 12 to 21 pods on each node: too many to try all combinations.
  */
 #ifndef TESTS_PLANTED_H
 #define TESTS_PLANTED_H
@@ -18,7 +19,7 @@
 
 #define PLANTED_GROUP 12		/* nodes, three of them refuges */
 
-enum planted_kind { PLANTED_TIGHT, PLANTED_LOOSE };
+enum planted_kind { PLANTED_TIGHT, PLANTED_LOOSE, PLANTED_CROWDED };
 
 struct planted {
 	struct world w;

@@ -17,7 +17,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <stdlib.h>
 
 #include "lib/mem.h"
 #include "tests/testing/bonds.h"
@@ -26,9 +25,8 @@
 
 #define STEPS 4
 #define CLUSTERS 2600
-#define BOUND 1000
+#define BOUND 800
 #define BOUND_STEPS 3
-#define GROUPS 20
 
 static struct refuges_told told;
 
@@ -198,7 +196,7 @@ struct large {
 	double worst, mean, share;	/* overhead beside the planted one; part of the pods that is covered */
 };
 
-static struct large large_plans(enum planted_kind kind, int rounds)
+static struct large large_plans(enum planted_kind kind, int groups, int rounds)
 {
 	static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
 	struct rng r = rng_make(test_seed() + 2 + kind);
@@ -210,7 +208,7 @@ static struct large large_plans(enum planted_kind kind, int rounds)
 		struct planted p;
 		double ratio;
 
-		planted_begin(&p, rng_make(rng_next(&r)), GROUPS, kind);
+		planted_begin(&p, rng_make(rng_next(&r)), groups, kind);
 		make_plan(&p.w, &settings, NULL, NULL, &plan);
 		assert_int_equal(plan.covers.count + plan.uncovered_count, p.pods);
 		ratio = plan.overhead / p.overhead;
@@ -223,25 +221,35 @@ static struct large large_plans(enum planted_kind kind, int rounds)
 	return all;
 }
 
-/* Of 64 all were 1; without try_all the share is 0.98. */
+/* Of 80 all were 1; without try_all (plan_search.c) the share is 0.985. */
 static void a_large_plan_fills_tight_room(void **state)
 {
-	struct large all = large_plans(PLANTED_TIGHT, 2);
+	struct large all = large_plans(PLANTED_TIGHT, 20, 1);
 
 	(void)state;
 	assert_true(all.share >= 0.997);
 	assert_true(all.worst <= 1.003);
 }
 
-/* Of 180 all covered all; the mean was 1.081, the worst 1.103, and of 60 times three the worst mean 1.094. Without try_all (plan_search.c) it is 1.12. */
+/* Of 120 all covered all; the mean was 1.087, the worst 1.126, and the standard deviation of two of them together 0.0065. */
 static void a_large_plan_finds_the_room_that_costs_least(void **state)
 {
-	struct large all = large_plans(PLANTED_LOOSE, 3);
+	struct large all = large_plans(PLANTED_LOOSE, 20, 2);
 
 	(void)state;
 	assert_true(all.share >= 0.9995);
-	assert_true(all.worst <= 1.13);
-	assert_true(all.rounds < 3 || all.mean <= 1.105);	/* of fewer it is no mean */
+	assert_true(all.worst <= 1.15);
+	assert_true(all.rounds < 2 || all.mean <= 1.12);	/* one is no mean */
+}
+
+/* Of 80, two by two, the mean share was 0.961, the least 0.953, the standard deviation 0.0034; without settle or make_way it is 0.94 to 0.947. */
+static void a_large_plan_of_crowded_nodes_packs_well(void **state)
+{
+	struct large all = large_plans(PLANTED_CROWDED, 10, 2);
+
+	(void)state;
+	assert_true(all.share >= (all.rounds < 2 ? 0.935 : 0.948));
+	assert_true(all.worst <= 1.02);		/* 0.988: less than the least for all, as not all are covered */
 }
 
 int main(void)
@@ -251,9 +259,8 @@ int main(void)
 		cmocka_unit_test(covered_pods_that_are_bound_to_others_can_be_placed_together),
 		cmocka_unit_test(a_large_plan_fills_tight_room),
 		cmocka_unit_test(a_large_plan_finds_the_room_that_costs_least),
+		cmocka_unit_test(a_large_plan_of_crowded_nodes_packs_well),
 	};
 
-	if (getenv("ONLY"))
-		cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
