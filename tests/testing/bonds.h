@@ -63,4 +63,12 @@ const char *bonds_node(int i);
 void bonds_check(const struct bonds *b, const struct plan *p, struct bonds_told *told);
 void bonds_explain(const struct bonds *b, const struct plan *p);
 
+/* For the judge: does that bond of pod `i` hold on `node`, with the others where `at` says (NONE: nowhere)? may_be: all of them, and it may go there. */
+bool bonds_near_holds(const struct bonds *b, int i, int node, const int *at);
+bool bonds_anti_holds(const struct bonds *b, int i, int node, const int *at);
+bool bonds_limit_holds(const struct bonds *b, int i, int node, const int *at);
+bool bonds_volume_holds(const struct bonds *b, int i, int node, const int *at);
+bool bonds_has_cpu(const struct bonds *b, int i, int node, const int *at);
+bool bonds_may_be(const struct bonds *b, int i, int node, const int *at);
+
 #endif
