@@ -3,8 +3,8 @@
  *
  * A failure is that of one node: it takes no pods any more, and all pods on it are gone. For each node on its own the plan finds a refuge for each
  * covered pod on it, so that all of them together fit in what is free there without placeholders, with every filter of a decision passed (limits,
- * affinities, spreading, ports, volumes: decide() is asked, in the order in which they would be placed; pods that wait for each other come after who
- * they wait for). Load does not count: CPUHeadroom is off. The room of a node is, resource by resource, the maximum over failures of the sum of what
+ * affinities, spreading, ports, volumes: decide() is asked, in the order in which they would be placed; pods come after who they wait for,
+ * of a circle the largest is first). Load does not count: CPUHeadroom is off. The room of a node is, resource by resource, the maximum over failures of the sum of what
  * would come: one failure at a time is what it is for. The pods' number and host ports count as resources do.
  *
  * Least room. Of the assignments that cover as many pods the plan looks for the one with the least overhead: the mean over the resources that covered

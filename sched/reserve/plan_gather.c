@@ -238,112 +238,7 @@ static void count_needs(struct work *w)
 	}
 }
 
-/* --- who depends on whom ------------------------------------------------------------------------------------------------- */
-
-/* The namespace is not looked at: one dependency more only costs time. */
-static bool terms_mean(const struct affinity_term *terms, uint32_t count, const struct pod *other)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++)
-		if (selector_matches(&terms[i].selector, &other->labels))
-			return true;
-	return false;
-}
-
-static bool target_means(const struct target *t, const struct pod *pod, const struct pod *other)
-{
-	const char *value;
-
-	if (t->kind == TARGET_SELECTOR) {
-		value = labels_get(&other->labels, t->key);
-		return value && STREQ(value, t->value) && STREQ(other->namespace_, t->namespace_ ? t->namespace_ : pod->namespace_);
-	}
-	if (t->kind != TARGET_FROM || !STREQ(other->namespace_, pod->namespace_))
-		return false;
-	value = labels_get(&other->labels, "app");
-	return (value && STREQ(value, t->name)) || STREQ(other->controller, t->name);
-}
-
-/* Has `other` to be there before the pod can know where it may go? */
-static bool waits_for(const struct pod *pod, const struct pod *other)
-{
-	uint32_t i;
-
-	for (i = 0; i < pod->ask.within_count; i++)
-		if (target_means(&pod->ask.within[i].target, pod, other))
-			return true;
-	return terms_mean(pod->affinity, pod->affinity_count, other);
-}
-
-static bool minds(const struct pod *pod, const struct pod *other)
-{
-	uint32_t i;
-
-	for (i = 0; i < pod->spread_count; i++)
-		if (pod->spreads[i].hard && selector_matches(&pod->spreads[i].selector, &other->labels))
-			return true;
-	return terms_mean(pod->anti_affinity, pod->anti_affinity_count, other) || waits_for(pod, other);
-}
-
-static void find_ties(struct work *w, struct failure *f)
-{
-	struct want *wants = w->wants + f->first;
-	uint32_t i, k;
-
-	for (i = 0; i < f->count; i++)
-		for (k = i + 1; k < f->count; k++)
-			if ((wants[i].pod->volume_count && wants[k].pod->volume_count) || minds(wants[i].pod, wants[k].pod) ||
-			    minds(wants[k].pod, wants[i].pod))
-				wants[i].tied = wants[k].tied = f->tied = true;
-}
-
-/* Is it tied, not placed yet, and are all there that it waits for? */
-static bool is_ready(const struct failure *f, const struct want *wants, const bool *done, const bool *waits, uint32_t i)
-{
-	uint32_t k;
-
-	if (done[i] || !wants[i].tied)
-		return false;
-	for (k = 0; k < f->count; k++)
-		if (waits[(size_t)i * f->count + k] && !done[k])
-			return false;
-	return true;
-}
-
-/* Tied before free, each after those that it waits for; of a circle the first one that is left. */
-static uint32_t next_in_order(const struct failure *f, const struct want *wants, const bool *done, const bool *waits)
-{
-	uint32_t i;
-
-	for (i = 0; i < f->count; i++)
-		if (is_ready(f, wants, done, waits, i))
-			return i;
-	for (i = 0; i < f->count; i++)
-		if (!done[i] && wants[i].tied)
-			return i;
-	for (i = 0; done[i]; i++)
-		;
-	return i;
-}
-
-static void put_in_order(struct work *w, const struct failure *f)
-{
-	auto_free struct want *sorted = xcalloc(f->count, sizeof(*sorted));
-	auto_free bool *done = xcalloc(f->count, sizeof(*done)), *waits = xcalloc((size_t)f->count * f->count, sizeof(*waits));
-	struct want *wants = w->wants + f->first;
-	uint32_t i, k, next;
-
-	for (i = 0; i < f->count; i++)
-		for (k = 0; k < f->count; k++)
-			waits[(size_t)i * f->count + k] = i != k && wants[i].tied && wants[k].tied && waits_for(wants[i].pod, wants[k].pod);
-	for (i = 0; i < f->count; i++) {
-		next = next_in_order(f, wants, done, waits);
-		done[next] = true;
-		sorted[i] = wants[next];
-	}
-	memcpy(wants, sorted, f->count * sizeof(*wants));
-}
+/* --- by node --------------------------------------------------------------------------------------------------------------- */
 
 /* By node, the largest first; twins side by side. */
 static int by_place(const void *a, const void *b)
@@ -372,11 +267,8 @@ static void group(struct work *w)
 			w->failures[w->failure_count++] = (struct failure){.node = w->wants[i].node, .first = i};
 		w->failures[w->failure_count - 1].count++;
 	}
-	for (i = 0; i < w->failure_count; i++) {
-		find_ties(w, &w->failures[i]);
-		if (w->failures[i].tied)
-			put_in_order(w, &w->failures[i]);
-	}
+	for (i = 0; i < w->failure_count; i++)
+		order(w, i);
 }
 
 void gather(struct work *w)

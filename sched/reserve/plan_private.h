@@ -1,7 +1,8 @@
 /*
  * plan_private.h - a plan in the making; for plan*.c alone.
  *
- *	plan_gather.c	who wants room, what is free, who depends on whom
+ *	plan_gather.c	who wants room, what is free
+ *	plan_order.c	who depends on whom, and who is placed first
  *	plan_seat.c	what decide() says, with the pods of a failed node lifted off the cache
  *	plan_loads.c	what would come to a node, failure by failure, and what it costs to put one more there
  *	plan_search.c	assignments: greedy, then one failure after the other, then nodes emptied one by one
@@ -10,7 +11,7 @@
  *	plan.c		from there to covers and rooms
  *
  * Wants of a failure stand in a row, in the order in which they are placed: first those that are tied to another want of the same failure (a term,
- * a limit, a volume: asking decide() in sequence is the only way to know), each after what it waits for; then the free ones, for which one look with
+ * a limit, a volume: asking decide() in sequence is the only way to know), each after what it waits for, and of a circle the largest; then the free ones, for which one look with
  * all pods of the node lifted tells the nodes, and the rest is arithmetic on resources and ports.
  */
 #ifndef SCHED_RESERVE_PLAN_PRIVATE_H
@@ -103,6 +104,9 @@ void gather(struct work *w);
 void gather_capacity(struct work *w);	/* after placeholders are lifted */
 void work_free(struct work *w);
 void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *reason);
+
+/* plan_order.c */
+void order(struct work *w, uint32_t failure);		/* of its wants: marks the tied ones, and puts all in order */
 
 /* plan_seat.c */
 void seat_alone(struct work *w);			/* fills `allowed` */

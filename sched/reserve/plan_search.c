@@ -96,7 +96,7 @@ static void choose_from(struct tree *t, uint32_t level)
 /* As deep as TREE_WANTS. */
 static void climb(struct tree *t, uint32_t level, struct score so_far)
 {
-	uint32_t i = t->wants[level], k;
+	uint32_t i, k;
 
 	if (t->looks == 0 || so_far.covered + (t->count - level) < t->score.covered ||
 	    (so_far.covered + (t->count - level) == t->score.covered && so_far.cost >= t->score.cost))
@@ -107,6 +107,7 @@ static void climb(struct tree *t, uint32_t level, struct score so_far)
 		memcpy(t->best, t->here, sizeof(t->best));
 		return;
 	}
+	i = t->wants[level];
 	for (k = 0; k < t->choice_count[level] && t->looks; k++) {
 		uint32_t node = t->choices[level][k].node;
 		struct score with = so_far;

@@ -1,109 +1,8 @@
-/* Plans one by one: sharing, chains, what stays where it was, what a room says, the text of a plan. Random clusters are u-reserve-plan's. */
-#include "sched/reserve/plan.h"
+/* Plans one by one: sharing, what stays where it was, what a room says. Who goes where is in u-reserve-places, random clusters are u-reserve-plan's. */
+#include "tests/unit/reserve_cases.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "lib/mem.h"
-#include "tests/testing/world.h"
-
-#define OWNED "\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"rs\",\"uid\":\"owner\",\"controller\":true}]"
-#define EVERYWHERE "\"latency-mesh.io/within\":\"node/a<=50ms\""
-
-static struct world w;
-static struct plan plan;
-static const char *const *frozen;
-static size_t frozen_count;
-
-static const struct profile *profile_of(const void *arg, const char *scheduler_name)
-{
-	(void)arg;
-	return STREQ(scheduler_name, "ours") ? &w.profile : NULL;
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	world_begin(&w, "a b c d", "");
-	world_rtt(&w, "a", "b", 1000);
-	world_rtt(&w, "a", "c", 2000);
-	world_rtt(&w, "a", "d", 9000);
-	world_rtt(&w, "b", "c", 3000);
-	world_rtt(&w, "b", "d", 9000);
-	world_rtt(&w, "c", "d", 9000);
-	frozen = NULL;
-	frozen_count = 0;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	plan_free(&plan);
-	world_end(&w);
-	return 0;
-}
-
-/* `spec`: more of it, with a comma before it, or "". */
-static void covered(const char *name, const char *node, const char *labels, const char *limits, const char *cpu, const char *spec)
-{
-	auto_free char *all = xasprintf("\"latency-mesh.io/reserve\":\"true\"%s%s", labels[0] ? "," : "", labels);
-	auto_free char *text = xasprintf("\"schedulerName\":\"ours\",\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"%s\",\"memory\":\"1Gi\"}}}]%s", cpu, spec);
-
-	world_pod_of(&w, name, node, all, limits, OWNED, text);
-}
-
-static void tenant(const char *name, const char *node, const char *cpu)
-{
-	auto_free char *text = xasprintf("\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]", cpu);
-
-	world_pod_of(&w, name, node, "", "", "", text);
-}
-
-static void make(void)
-{
-	static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
-	struct plan next;
-	struct plan_input in = {.cache = w.cache, .profile = profile_of, .settings = &settings, .previous = &plan.covers,
-				.frozen = frozen, .frozen_count = frozen_count};
-
-	world_take(&w);
-	in.mesh = w.mesh;
-	plan_make(w.decider, &in, &next);
-	plan_free(&plan);
-	plan = next;
-}
-
-static const char *refuge_of(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < plan.covers.count; i++)
-		if (STREQ(plan.covers.items[i].name, name))
-			return plan.covers.items[i].refuge;
-	return "-";
-}
-
-static const char *reason_of(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < plan.uncovered_count; i++)
-		if (STREQ(plan.uncovered[i].name, name))
-			return plan.uncovered[i].reason;
-	return "-";
-}
-
-static const struct plan_room *room_of(const char *node)
-{
-	size_t i;
-
-	for (i = 0; i < plan.room_count; i++)
-		if (STREQ(plan.rooms[i].node, node))
-			return &plan.rooms[i];
-	return NULL;
-}
 
 /* --- rooms -------------------------------------------------------------------------------------------------------------- */
 
@@ -169,130 +68,6 @@ static void placeholders_of_another_plan_make_way(void **state)
 	tenant("t", "b", "1500m");		/* the first is of the wrong namespace: it counts */
 	make();
 	assert_string_equal(refuge_of("p"), "-");
-}
-
-/* --- who goes where ------------------------------------------------------------------------------------------------------- */
-
-static void a_chain_on_one_node_comes_back_in_order(void **state)
-{
-	(void)state;
-	covered("front", "a", "\"app\":\"front\"", "\"latency-mesh.io/within\":\"app=mid<=1ms\"", "1", "");
-	covered("mid", "a", "\"app\":\"mid\"", "\"latency-mesh.io/within\":\"app=back<=1ms\"", "1", "");
-	covered("back", "a", "\"app\":\"back\"", "\"latency-mesh.io/within\":\"node/c<=5ms\"", "1", "");
-	make();
-	assert_int_equal(plan.covers.count, 3);
-	assert_string_equal(refuge_of("front"), refuge_of("mid"));	/* b and c are 3 ms apart */
-	assert_string_equal(refuge_of("mid"), refuge_of("back"));
-}
-
-static void what_depends_on_an_uncovered_pod_is_uncovered(void **state)
-{
-	(void)state;
-	covered("front", "a", "\"app\":\"front\"", "\"latency-mesh.io/within\":\"app=back<=1ms\"", "1", "");
-	covered("back", "a", "\"app\":\"back\"", "\"latency-mesh.io/within\":\"node/a<=0.5ms\"", "1", "");
-	make();
-	assert_int_equal(plan.covers.count, 0);
-	assert_string_equal(reason_of("back"), "0/4 nodes are available: 3 node(s) exceeded the latency limit to node/a.");
-	assert_string_equal(reason_of("front"), "0/4 nodes are available: no pod matches app=back in namespace default (latency-mesh.io/missing: deny).");
-}
-
-static void a_circle_waits_in_a_failure_as_ever(void **state)
-{
-	(void)state;
-	covered("x", "a", "\"app\":\"x\"", "\"latency-mesh.io/within\":\"app=y<=50ms\"", "1", "");
-	covered("y", "a", "\"app\":\"y\"", "\"latency-mesh.io/within\":\"app=x<=50ms\"", "1", "");
-	make();
-	assert_int_equal(plan.covers.count, 0);
-	covered("x2", "d", "\"app\":\"x\"", "\"latency-mesh.io/within\":\"app=y<=50ms\"", "1", "");
-	make();
-	assert_string_not_equal(refuge_of("y"), "-");	/* one x is left when a fails */
-	assert_string_not_equal(refuge_of("x"), "-");
-}
-
-static void affinity_and_spreading_of_the_pods_of_one_node_hold(void **state)
-{
-	static const char spread[] = ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"kubernetes.io/hostname\",\"whenUnsatisfiable\":"
-				     "\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"s\"}}}]";
-	static const char near[] = ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":"
-				   "\"kubernetes.io/hostname\",\"labelSelector\":{\"matchLabels\":{\"app\":\"s\"}}}]}}";
-	static const char *const names[] = {"a", "b", "c", "d"};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < 4; i++) {
-		auto_free char *label = xasprintf("\"kubernetes.io/hostname\":\"%s\"", names[i]);
-
-		world_node(&w, names[i], label, "");
-	}
-	covered("near", "a", "", EVERYWHERE, "1", near);
-	covered("s1", "a", "\"app\":\"s\"", EVERYWHERE, "1", spread);
-	covered("s2", "a", "\"app\":\"s\"", EVERYWHERE, "1", spread);
-	make();
-	assert_int_equal(plan.covers.count, 3);
-	assert_string_not_equal(refuge_of("s1"), refuge_of("s2"));
-	assert_true(STREQ(refuge_of("near"), refuge_of("s1")) || STREQ(refuge_of("near"), refuge_of("s2")));
-}
-
-static void load_does_not_count(void **state)
-{
-	(void)state;
-	covered("p", "a", "", "\"latency-mesh.io/within\":\"node/b<=0.1ms\"", "1", "");
-	world_cpu(&w, "b", 0.99);
-	world_cpu(&w, "c", 0.1);
-	w.profile.strict_cpu = true;
-	make();
-	assert_string_equal(refuge_of("p"), "b");
-}
-
-static void nodes_where_a_placeholder_would_not_stay_keep_none(void **state)
-{
-	(void)state;
-	world_node(&w, "b", "", "\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":\"NoExecute\"}]");
-	covered("p", "a", "", "\"latency-mesh.io/within\":\"node/b<=0.1ms\"", "1", ",\"tolerations\":[{\"operator\":\"Exists\"}]");
-	make();
-	assert_string_equal(refuge_of("p"), "-");
-	world_node(&w, "b", "", "\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":\"NoSchedule\"}]");
-	make();
-	assert_string_equal(refuge_of("p"), "b");
-}
-
-static void nominated_pods_keep_their_room(void **state)
-{
-	(void)state;
-	covered("p", "a", "", "\"latency-mesh.io/within\":\"node/b<=0.1ms\"", "2", "");
-	world_pod_of(&w, "n", "", "", "", "", "\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"7\"}}}]},\"status\":{\"nominatedNodeName\":\"b\"");
-	make();
-	assert_string_equal(refuge_of("p"), "-");
-	cache_delete_pod(w.cache, "uid-n");
-	make();
-	assert_string_equal(refuge_of("p"), "b");
-}
-
-/* Its own nomination from before it was bound is no reservation. */
-static void a_pods_own_nomination_keeps_nobody_away(void **state)
-{
-	(void)state;
-	covered("p", "a", "", "\"latency-mesh.io/within\":\"node/b<=0.1ms\"", "6", "},\"status\":{\"nominatedNodeName\":\"b\"");
-	covered("q", "a", "", "\"latency-mesh.io/within\":\"node/b<=0.1ms,app=p<=50ms\"", "2", "");
-	covered("x", "c", "\"app\":\"p\"", EVERYWHERE, "1", "");
-	make();
-	assert_string_equal(refuge_of("p"), "b");
-	assert_string_equal(refuge_of("q"), "b");
-}
-
-static void pods_of_others_and_those_nobody_recreates(void **state)
-{
-	(void)state;
-	world_pod_of(&w, "others", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED, "\"schedulerName\":\"default-scheduler\"");
-	world_pod_of(&w, "alone", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, "", "\"schedulerName\":\"ours\"");
-	world_pod_of(&w, "waits", "", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED, "\"schedulerName\":\"ours\"");
-	world_pod_of(&w, "odd", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE,
-		     "\"ownerReferences\":[{\"kind\":\"X\",\"name\":\"x\",\"uid\":\"\\\"},{\",\"controller\":true}]", "\"schedulerName\":\"ours\"");
-	make();
-	assert_int_equal(plan.covers.count, 0);
-	assert_int_equal(plan.uncovered_count, 2);
-	assert_string_equal(reason_of("alone"), "no controller would recreate it");
-	assert_string_equal(reason_of("odd"), "its controller's uid is none");
 }
 
 /* --- what was before ---------------------------------------------------------------------------------------------------------- */
@@ -402,69 +177,6 @@ static void an_annotation_is_never_too_long(void **state)
 	assert_int_equal(plan.room_count, 2);
 }
 
-/* --- text --------------------------------------------------------------------------------------------------------------------- */
-
-static void a_plan_reads_back_and_nothing_half_does(void **state)
-{
-	auto_buf struct buf text = {0}, again = {0};
-	struct plan back;
-	struct lm_err err = {0};
-	size_t len;
-
-	(void)state;
-	covered("p", "a", "", EVERYWHERE, "1", "");
-	covered("q", "a", "", "\"latency-mesh.io/within\":\"node/a<=0.1ms\"", "1", "");
-	world_pod_of(&w, "r", "a", "\"latency-mesh.io/reserve\":\"true\"", EVERYWHERE, OWNED,
-		     "\"schedulerName\":\"ours\",\"containers\":[{\"ports\":[{\"hostPort\":80}],\"resources\":{\"requests\":{\"x.io/gpu\":\"1\"}}}]");
-	world_node_of(&w, "b", "", "", "\"cpu\":\"8\",\"memory\":\"16Gi\",\"pods\":\"110\",\"x.io/gpu\":\"9223372036854775807\"");
-	make();
-	plan.overhead = 0.1 + 0.2;
-	room_of("b")->need.scalars[0].amount = INT64_MAX;
-	plan_print(&plan, &text);
-	assert_int_equal(plan_parse(text.data, text.len, &back, &err), 0);
-	plan_print(&back, &again);
-	assert_string_equal(text.data, again.data);
-	assert_true(back.overhead == plan.overhead);
-	assert_int_equal(back.rooms[0].need.scalars[0].amount, INT64_MAX);
-	plan_free(&back);
-	for (len = 0; len + 2 < text.len; len++) {
-		memset(&back, 0x55, sizeof(back));
-		assert_int_equal(plan_parse(text.data, len, &back, &err), -1);
-		assert_true(back.covers.items == NULL && back.rooms == NULL && back.uncovered == NULL);
-	}
-}
-
-static void a_text_with_another_byte_is_refused_or_is_a_plan(void **state)
-{
-	auto_buf struct buf text = {0};
-	struct rng r = rng_make(test_seed());
-	int round;
-
-	(void)state;
-	covered("p", "a", "", EVERYWHERE, "1", "");
-	covered("q", "a", "", "\"latency-mesh.io/within\":\"node/a<=0.1ms\"", "1", "");
-	make();
-	plan_print(&plan, &text);
-	for (round = 0; round < test_rounds(5000); round++) {
-		auto_buf struct buf first = {0}, second = {0};
-		auto_plan struct plan back = {0}, again = {0};
-		uint32_t at = rng_below(&r, (uint32_t)text.len);
-		char was = text.data[at];
-		struct lm_err err = {0};
-
-		text.data[at] = "\"{}[]:,0-9ez\\ \x02\xc3"[rng_below(&r, 16)];
-		if (plan_parse(text.data, text.len, &back, &err) == 0) {
-			plan_print(&back, &first);
-			assert_int_equal(plan_parse(first.data, first.len, &again, &err), 0);
-			plan_print(&again, &second);
-			assert_string_equal(first.data, second.data);
-		}
-		text.data[at] = was;
-	}
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,22 +184,11 @@ int main(void)
 		CASE(failures_share_one_room),
 		CASE(a_room_has_each_port_once),
 		CASE(placeholders_of_another_plan_make_way),
-		CASE(a_chain_on_one_node_comes_back_in_order),
-		CASE(what_depends_on_an_uncovered_pod_is_uncovered),
-		CASE(a_circle_waits_in_a_failure_as_ever),
-		CASE(affinity_and_spreading_of_the_pods_of_one_node_hold),
-		CASE(load_does_not_count),
-		CASE(nodes_where_a_placeholder_would_not_stay_keep_none),
-		CASE(nominated_pods_keep_their_room),
-		CASE(a_pods_own_nomination_keeps_nobody_away),
-		CASE(pods_of_others_and_those_nobody_recreates),
 		CASE(a_refuge_stays_where_nothing_better_is),
 		CASE(a_refuge_stays_where_that_costs_little),
 		CASE(frozen_rooms_stay_and_get_nothing_new),
 		CASE(many_failures_share_the_node_that_all_can_use),
 		CASE(an_annotation_is_never_too_long),
-		CASE(a_plan_reads_back_and_nothing_half_does),
-		CASE(a_text_with_another_byte_is_refused_or_is_a_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
