@@ -100,7 +100,7 @@ static void refuse_others(struct cycle *c)
 	uint32_t i, left = 0, n = offered ? c->view->count : 0;
 
 	for (i = 0; i < n; i++) {
-		if (n - i >= EIGHT && !eight_bytes(offered + i)) {
+		if (i % EIGHT == 0 && n - i >= EIGHT && !eight_bytes(offered + i)) {
 			memcpy(c->verdicts + i, others, sizeof(others));
 			i += EIGHT - 1;
 		} else if (offered[i]) {
@@ -208,8 +208,11 @@ static void run_scores(struct cycle *c, const double *weights, struct decision *
 		if (weights[i] <= 0 || (c->in->offered && !score_table[i]->ours))
 			continue;
 		score = column(c);
-		if (score_table[i]->score(c, score))
-			out->score[i] = score;
+		if (!score_table[i]->score(c, score))
+			continue;
+		out->score[i] = score;
+		if (c->in->verdicts_only)
+			break;
 	}
 	out->cost_us = out->score[SCORE_LATENCY] ? c->decider->cost_us : NULL;
 }
@@ -284,5 +287,6 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 		return;
 	out->cloud_nodes = targets.asking ? 0 : d->lookup.cloud_count;
 	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
-	pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
+	if (!in->verdicts_only)
+		pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
 }

@@ -37,9 +37,11 @@ struct decision_input {
 	 * Without `choose` no node is picked (decision.node is -1 even when some are feasible), and of the view nothing but names, zones and the pods
 	 * on nodes is read. With it decision.node is the one to take of those offered, by the rules that hold for a whole decision (pick.h). The view
 	 * may have guests. There is no runner_up.
+	 *
+	 * With `verdicts_only` nobody ranks: there is no total, and of the scores none but the first that does not drop, which tells that one has a say.
 	 */
 	const bool *offered;
-	bool choose;
+	bool choose, verdicts_only;
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
 	const bool *dead;	/* likewise: healing takes it for dead (heal_avoids) */

@@ -215,20 +215,22 @@ static struct wire_mark failed(struct wire_answer *a, enum wire_verdict verdict,
 	return (struct wire_mark){.verdict = verdict, .reason = wire_reason(a, reason)};
 }
 
-static struct wire_mark mark_of(struct judge *j, const struct decision_input *in, const struct decision *d, uint32_t node, struct wire_answer *a)
+static bool passes(const struct decision *d, uint32_t node)
+{
+	return !d->verdicts || !d->verdicts[node].filter || d->verdicts[node].filter == VERDICT_NOT_OFFERED;
+}
+
+static struct wire_mark refusal_of(struct judge *j, const struct decision_input *in, const struct decision *d, uint32_t node, struct wire_answer *a)
 {
 	auto_buf struct buf text = {0};
-	unsigned filter = d->verdicts ? d->verdicts[node].filter : 0;
 
-	if (!filter || filter == VERDICT_NOT_OFFERED)
-		return (struct wire_mark){.verdict = WIRE_PASSED};
 	decision_reason(j->decider, in, d, node, &text);
-	return failed(a, filter_table[filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
+	return failed(a, filter_table[d->verdicts[node].filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
 }
 
 static bool says_something(const struct decision *d)
 {
-	return d->total && (d->score[SCORE_LATENCY] || d->score[SCORE_CPU]);
+	return d->score[SCORE_LATENCY] || d->score[SCORE_CPU];	/* the first terms: `verdicts_only` looks at no other before */
 }
 
 static void mark_all(struct judge *j, const struct decision_input *in, const struct decision *d, struct wire_answer *a)
@@ -243,9 +245,11 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 			a->nodes[i] = failed(a, WIRE_FAILED, UNKNOWN_NODE);
 		else if (d->refused_by_pod)
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, d->pod_reason);
+		else if (!passes(d, j->place[i]))
+			a->nodes[i] = refusal_of(j, in, d, j->place[i], a);
 		else
-			a->nodes[i] = mark_of(j, in, d, j->place[i], a);
-		a->neutral &= a->nodes[i].verdict == WIRE_PASSED;
+			continue;		/* as wire_answer_of has it */
+		a->neutral = false;
 	}
 }
 
@@ -317,6 +321,7 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	all.view = &view;
 	all.offered = j->offered;
 	all.choose = in->alone && verb == JUDGE_PRIORITIZE;
+	all.verdicts_only = verb == JUDGE_FILTER;
 	pledges_drop(j->pledges, request->pod->uid);
 	all.beside = pledges_sum(j->pledges, in->view, request->pod->owner_uid, in->mono_ms, &all.beside_count);
 	decide(j->decider, &all, &decision);
