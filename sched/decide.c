@@ -208,13 +208,21 @@ static void run_scores(struct cycle *c, const double *weights, struct decision *
 		if (weights[i] <= 0 || (c->in->offered && !score_table[i]->ours))
 			continue;
 		score = column(c);
-		if (!score_table[i]->score(c, score))
-			continue;
-		out->score[i] = score;
-		if (c->in->verdicts_only)
-			break;
+		if (score_table[i]->score(c, score))
+			out->score[i] = score;
 	}
 	out->cost_us = out->score[SCORE_LATENCY] ? c->decider->cost_us : NULL;
+}
+
+/* Would one of them be there? The cheaper ones come last. */
+static bool ask_scores(struct cycle *c, const double *weights)
+{
+	unsigned i;
+
+	for (i = SCORE_COUNT; i-- > 0;)
+		if (weights[i] > 0 && score_table[i]->has_say && score_table[i]->has_say(c))
+			return true;
+	return false;
 }
 
 /* The plain round trip to what the pod asked for first. */
@@ -246,6 +254,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 {
 	const struct profile *profile = in->profile;
 	const char *trouble;
+	const double *weights;
 	struct targets targets;
 	struct cycle c = {.in = in, .view = in->view, .pod = in->pod, .targets = &targets, .decider = d};
 
@@ -286,7 +295,11 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	if (!d->feasible)
 		return;
 	out->cloud_nodes = targets.asking ? 0 : d->lookup.cloud_count;
-	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
-	if (!in->verdicts_only)
-		pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
+	weights = targets.asking ? profile->weight_asking : profile->weight_plain;
+	if (in->verdicts_only) {
+		out->has_say = ask_scores(&c, weights);
+		return;
+	}
+	run_scores(&c, weights, out);
+	pick(&c, weights, out);
 }

@@ -38,7 +38,7 @@ struct decision_input {
 	 * on nodes is read. With it decision.node is the one to take of those offered, by the rules that hold for a whole decision (pick.h). The view
 	 * may have guests. There is no runner_up.
 	 *
-	 * With `verdicts_only` nobody ranks: there is no total, and of the scores none but the first that does not drop, which tells that one has a say.
+	 * With `verdicts_only` nobody ranks: there are neither scores nor totals; decision.has_say is set.
 	 */
 	const bool *offered;
 	bool choose, verdicts_only;
@@ -69,6 +69,7 @@ struct decision {
 	const struct verdict *verdicts;	/* by node; borrowed from the decider until its next decision */
 	const float *total;		/* 0..100 by node; NaN where refused */
 	const float *score[SCORE_COUNT];	/* by node and term; NaN: none. score[i] NULL: the term dropped */
+	bool has_say;			/* with verdicts_only: of latency and cpu one would not drop */
 	const float *cost_us;		/* what the latency term saw for each node (weighted mean); NaN unknown; NULL: dropped */
 	const float *rtt_us;		/* the plain median to the first target, for tables; NaN unknown; NULL: none, and of what was offered */
 	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */

@@ -230,14 +230,14 @@ static struct wire_mark refusal_of(struct judge *j, const struct decision_input 
 
 static bool says_something(const struct decision *d)
 {
-	return d->score[SCORE_LATENCY] || d->score[SCORE_CPU];	/* the first terms: `verdicts_only` looks at no other before */
+	return d->total && (d->score[SCORE_LATENCY] || d->score[SCORE_CPU]);
 }
 
 static void mark_all(struct judge *j, const struct decision_input *in, const struct decision *d, struct wire_answer *a)
 {
 	uint32_t i;
 
-	a->neutral = !says_something(d);
+	a->neutral = !d->has_say;
 	for (i = 0; i < a->count; i++) {
 		if (in->pod->ask.error)		/* not `Error`, which an ignorable extender's kube-scheduler passes over */
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, in->pod->ask.error);
