@@ -8,6 +8,7 @@
 #include "lib/mem.h"
 
 #define KEYS_MAX 40			/* of an object, compared pair by pair */
+#define OPEN_KEYS_MAX 160		/* of an object and all that it lies in; of a pod they are about 60 */
 #define DIGITS_MAX 15			/* exact in a double */
 #define BYTES_PER_NODE 12		/* about what Go writes for a member; a text with shorter ones is not plain */
 #define NODES_LEAST 16u
@@ -18,6 +19,9 @@ struct reader {
 	const char *const *unread;
 	int depth;
 	int hidden;			/* levels of what is not built */
+	unsigned open;			/* keys of the objects that are not read to their end, and their first eight bytes */
+	char *keys[OPEN_KEYS_MAX];
+	uint64_t begins[OPEN_KEYS_MAX];
 };
 
 static bool take_value(struct reader *r, cJSON *node);
@@ -92,14 +96,19 @@ static bool is_unread(const struct reader *r, const char *key)
 	return false;
 }
 
-/* By its first eight bytes, mostly. */
-static bool is_new(const uint64_t *begins, char *const *keys, unsigned count)
+/* Other than those from `first` on: its object's. By its first eight bytes, mostly. */
+static bool add_key(struct reader *r, unsigned first, char *key)
 {
+	uint64_t begin = ascii_load(key, r->at - 1);
 	unsigned i;
 
-	for (i = 0; i < count; i++)
-		if (begins[i] == begins[count] && strcmp(keys[i], keys[count]) == 0)
+	if (r->open == OPEN_KEYS_MAX || r->open - first == KEYS_MAX)
+		return false;
+	for (i = first; i < r->open; i++)
+		if (r->begins[i] == begin && strcmp(r->keys[i], key) == 0)
 			return false;
+	r->keys[r->open] = key;
+	r->begins[r->open++] = begin;
 	return true;
 }
 
@@ -119,21 +128,18 @@ static void link_member(cJSON *node, cJSON *member)
 
 static bool take_members(struct reader *r, cJSON *node)
 {
-	uint64_t begins[KEYS_MAX];
-	char *keys[KEYS_MAX];
-	unsigned count = 0;
+	unsigned first = r->open;
+	cJSON hidden;
 
 	do {
-		cJSON hidden, *member = new_node(r, &hidden);
+		cJSON *member = new_node(r, &hidden);
+		char *key = member ? take_string(r) : NULL;
 		bool hides, good;
 
-		if (!member || count == KEYS_MAX || !(keys[count] = take_string(r)))
+		if (!key || !add_key(r, first, key) || !take(r, ':'))
 			return false;
-		begins[count] = ascii_load(keys[count], r->at - 1);
-		if (!is_new(begins, keys, count) || !take(r, ':'))
-			return false;
-		hides = r->hidden || is_unread(r, keys[count]);
-		member->string = keys[count++];
+		hides = r->hidden || is_unread(r, key);
+		member->string = key;
 		r->hidden += hides;
 		good = take_value(r, member);
 		r->hidden -= hides;
@@ -142,13 +148,16 @@ static bool take_members(struct reader *r, cJSON *node)
 		if (!r->hidden)
 			link_member(node, member);
 	} while (take(r, ','));
+	r->open = first;
 	return take(r, '}');
 }
 
 static bool take_items(struct reader *r, cJSON *node)
 {
+	cJSON hidden;
+
 	do {
-		cJSON hidden, *item = new_node(r, &hidden);
+		cJSON *item = new_node(r, &hidden);
 
 		if (!item || !take_value(r, item))
 			return false;

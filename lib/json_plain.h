@@ -1,6 +1,6 @@
 /*
  * json_plain.h - strict JSON in one pass and two allocations, for what comes often and from Go: no blanks, strings of printable ASCII without escapes, whole
- * numbers, objects of few members. It checks and builds at once, and leaves out what nobody reads.
+ * numbers, objects of few members (160 in all those that are open at a time). It checks and builds at once, and leaves out what nobody reads.
  *
  *	static const char *const unread[] = {"env", "managedFields", NULL};
  *	if (json_plain_parse(text, len, unread, &plain))

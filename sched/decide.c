@@ -100,7 +100,7 @@ static void refuse_others(struct cycle *c)
 	uint32_t i, left = 0, n = offered ? c->view->count : 0;
 
 	for (i = 0; i < n; i++) {
-		if (n - i >= EIGHT && !eight_bytes(offered + i)) {
+		if (i % EIGHT == 0 && n - i >= EIGHT && !eight_bytes(offered + i)) {
 			memcpy(c->verdicts + i, others, sizeof(others));
 			i += EIGHT - 1;
 		} else if (offered[i]) {
@@ -214,6 +214,17 @@ static void run_scores(struct cycle *c, const double *weights, struct decision *
 	out->cost_us = out->score[SCORE_LATENCY] ? c->decider->cost_us : NULL;
 }
 
+/* Would one of them be there? The cheaper ones come last. */
+static bool ask_scores(struct cycle *c, const double *weights)
+{
+	unsigned i;
+
+	for (i = SCORE_COUNT; i-- > 0;)
+		if (weights[i] > 0 && score_table[i]->has_say && score_table[i]->has_say(c))
+			return true;
+	return false;
+}
+
 /* The plain round trip to what the pod asked for first. */
 static const float *show_rtt(struct cycle *c)
 {
@@ -243,6 +254,7 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 {
 	const struct profile *profile = in->profile;
 	const char *trouble;
+	const double *weights;
 	struct targets targets;
 	struct cycle c = {.in = in, .view = in->view, .pod = in->pod, .targets = &targets, .decider = d};
 
@@ -283,6 +295,11 @@ void decide(struct decider *d, const struct decision_input *in, struct decision 
 	if (!d->feasible)
 		return;
 	out->cloud_nodes = targets.asking ? 0 : d->lookup.cloud_count;
-	run_scores(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
-	pick(&c, targets.asking ? profile->weight_asking : profile->weight_plain, out);
+	weights = targets.asking ? profile->weight_asking : profile->weight_plain;
+	if (in->verdicts_only) {
+		out->has_say = ask_scores(&c, weights);
+		return;
+	}
+	run_scores(&c, weights, out);
+	pick(&c, weights, out);
 }

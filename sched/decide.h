@@ -37,9 +37,11 @@ struct decision_input {
 	 * Without `choose` no node is picked (decision.node is -1 even when some are feasible), and of the view nothing but names, zones and the pods
 	 * on nodes is read. With it decision.node is the one to take of those offered, by the rules that hold for a whole decision (pick.h). The view
 	 * may have guests. There is no runner_up.
+	 *
+	 * With `verdicts_only` nobody ranks: there are neither scores nor totals; decision.has_say is set.
 	 */
 	const bool *offered;
-	bool choose;
+	bool choose, verdicts_only;
 	/* By node of the view: nothing goes there now (filter/closed.c). NULL: none is closed. */
 	const bool *closed;
 	const bool *dead;	/* likewise: healing takes it for dead (heal_avoids) */
@@ -67,6 +69,7 @@ struct decision {
 	const struct verdict *verdicts;	/* by node; borrowed from the decider until its next decision */
 	const float *total;		/* 0..100 by node; NaN where refused */
 	const float *score[SCORE_COUNT];	/* by node and term; NaN: none. score[i] NULL: the term dropped */
+	bool has_say;			/* with verdicts_only: of latency and cpu one would not drop */
 	const float *cost_us;		/* what the latency term saw for each node (weighted mean); NaN unknown; NULL: dropped */
 	const float *rtt_us;		/* the plain median to the first target, for tables; NaN unknown; NULL: none, and of what was offered */
 	const uint8_t *load;		/* enum load_class by node, with the load that is expected; NULL: no mesh, or refused whole at once */

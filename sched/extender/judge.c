@@ -215,15 +215,17 @@ static struct wire_mark failed(struct wire_answer *a, enum wire_verdict verdict,
 	return (struct wire_mark){.verdict = verdict, .reason = wire_reason(a, reason)};
 }
 
-static struct wire_mark mark_of(struct judge *j, const struct decision_input *in, const struct decision *d, uint32_t node, struct wire_answer *a)
+static bool passes(const struct decision *d, uint32_t node)
+{
+	return !d->verdicts || !d->verdicts[node].filter || d->verdicts[node].filter == VERDICT_NOT_OFFERED;
+}
+
+static struct wire_mark refusal_of(struct judge *j, const struct decision_input *in, const struct decision *d, uint32_t node, struct wire_answer *a)
 {
 	auto_buf struct buf text = {0};
-	unsigned filter = d->verdicts ? d->verdicts[node].filter : 0;
 
-	if (!filter || filter == VERDICT_NOT_OFFERED)
-		return (struct wire_mark){.verdict = WIRE_PASSED};
 	decision_reason(j->decider, in, d, node, &text);
-	return failed(a, filter_table[filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
+	return failed(a, filter_table[d->verdicts[node].filter - 1]->unresolvable ? WIRE_UNRESOLVABLE : WIRE_FAILED, text.data);
 }
 
 static bool says_something(const struct decision *d)
@@ -235,7 +237,7 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 {
 	uint32_t i;
 
-	a->neutral = !says_something(d);
+	a->neutral = !d->has_say;
 	for (i = 0; i < a->count; i++) {
 		if (in->pod->ask.error)		/* not `Error`, which an ignorable extender's kube-scheduler passes over */
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, in->pod->ask.error);
@@ -243,9 +245,11 @@ static void mark_all(struct judge *j, const struct decision_input *in, const str
 			a->nodes[i] = failed(a, WIRE_FAILED, UNKNOWN_NODE);
 		else if (d->refused_by_pod)
 			a->nodes[i] = failed(a, WIRE_UNRESOLVABLE, d->pod_reason);
+		else if (!passes(d, j->place[i]))
+			a->nodes[i] = refusal_of(j, in, d, j->place[i], a);
 		else
-			a->nodes[i] = mark_of(j, in, d, j->place[i], a);
-		a->neutral &= a->nodes[i].verdict == WIRE_PASSED;
+			continue;		/* as wire_answer_of has it */
+		a->neutral = false;
 	}
 }
 
@@ -317,6 +321,7 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	all.view = &view;
 	all.offered = j->offered;
 	all.choose = in->alone && verb == JUDGE_PRIORITIZE;
+	all.verdicts_only = verb == JUDGE_FILTER;
 	pledges_drop(j->pledges, request->pod->uid);
 	all.beside = pledges_sum(j->pledges, in->view, request->pod->owner_uid, in->mono_ms, &all.beside_count);
 	decide(j->decider, &all, &decision);

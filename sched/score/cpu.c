@@ -37,9 +37,12 @@ static bool feasible_lacks(const struct cycle *c, const float *score)
 {
 	uint32_t i, n = c->view->count;
 
-	for (i = 0; i < n; i++)
-		if (isnan(score[i]) && cycle_feasible(c, i))
+	for (i = 0; i < n; i++) {
+		if (eight_others(c, i))
+			i += EIGHT - 1;
+		else if (isnan(score[i]) && cycle_feasible(c, i))
 			return true;
+	}
 	return false;
 }
 
@@ -66,4 +69,18 @@ static bool score(struct cycle *c, float *out)
 	return true;
 }
 
-const struct score score_cpu = {.name = "cpu", .ours = true, .score = score};
+static bool has_say(struct cycle *c)
+{
+	const struct lookup *lookup = &c->decider->lookup;
+	const struct row_age *ages = c->decider->ages;
+	uint32_t i, n = c->view->count;
+
+	if (!c->in->mesh || (lookup->without_cpu && feasible_lacks(c, lookup->cpu_score)))
+		return false;
+	for (i = 0; ages && i < n; i++)
+		if (cycle_feasible(c, i) && (c->row_of_node[i] == NAMES_NONE || !ages[c->row_of_node[i]].dead))
+			return true;
+	return !ages;
+}
+
+const struct score score_cpu = {.name = "cpu", .ours = true, .score = score, .has_say = has_say};

@@ -59,4 +59,19 @@ static bool score(struct cycle *c, float *out)
 	return any_above_zero(out, n);
 }
 
-const struct score score_latency = {.name = "latency", .ours = true, .score = score};
+/* A cost that is known is finite: its score is above zero, if age has left it any worth. */
+static bool has_say(struct cycle *c)
+{
+	const float *gate = c->decider->gate;
+	struct distance distance;
+	uint32_t i, n = c->view->count;
+
+	if (!c->in->mesh || !distance_rank(c, &distance))
+		return false;
+	for (i = 0; i < n; i++)
+		if (!isnan(distance.cost_us[i] + gate[i]) && (!distance.factor || distance.factor[i] > 0))
+			return true;
+	return false;
+}
+
+const struct score score_latency = {.name = "latency", .ours = true, .score = score, .has_say = has_say};

@@ -15,6 +15,7 @@ struct score {
 	/*
 	 * Fills out[node] for the feasible nodes with 0..100 (normalized). False: the term drops, for all nodes. */
 	bool (*score)(struct cycle *c, float *out);
+	bool (*has_say)(struct cycle *c);	/* what `score` would return, for less. NULL: a say of this one is not asked about (decision.has_say) */
 };
 
 extern const struct score *const score_table[SCORE_COUNT];

@@ -165,11 +165,47 @@ static void the_limits(void **state)
 	}
 }
 
+/* Objects of 40 members, each in the last member of the one before. */
+static void add_nest(struct buf *b, int levels)
+{
+	int i;
+
+	buf_char(b, '{');
+	for (i = 0; i < 40; i++) {
+		buf_printf(b, "%s\"key-%d-of-40\":", i ? "," : "", i);
+		if (i < 39 || levels == 1)
+			buf_char(b, '0');
+		else
+			add_nest(b, levels - 1);
+	}
+	buf_char(b, '}');
+}
+
+/* 160 keys may be open at a time; those of objects that have ended are not, however many they are. */
+static void keys_of_objects_in_objects(void **state)
+{
+	auto_buf struct buf four = {0}, five = {0}, many = {0};
+	int i;
+
+	(void)state;
+	add_nest(&four, 4);
+	assert_true(check(&four));
+	add_nest(&five, 5);
+	assert_false(check(&five));
+	for (i = 0; i < 20; i++) {
+		buf_char(&many, i ? ',' : '[');
+		add_nest(&many, 3);
+	}
+	buf_char(&many, ']');
+	assert_true(check(&many));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_takes_is_what_json_parse_takes),
 		cmocka_unit_test(the_limits),
+		cmocka_unit_test(keys_of_objects_in_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

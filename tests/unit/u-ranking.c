@@ -72,6 +72,57 @@ static void totals_and_limits_are_those_of_the_oracle(void **state)
 	}
 }
 
+/* --- what nobody ranks by ------------------------------------------------------------------------------------------------------ */
+
+/* An offer of some of the nodes: verdicts are the same without scores, and whether one has a say. */
+static int check_verdicts_only(struct rng *r)
+{
+	bool offered[PLAN_NODES];
+	struct decision_input in = w.in;
+	struct decision ranked, unranked;
+	struct verdict verdicts[PLAN_NODES];
+	uint32_t i, n = in.view->count;
+	double part = rng_unit(r);
+
+	assert_true(n <= PLAN_NODES);
+	for (i = 0; i < n; i++)
+		offered[i] = rng_chance(r, part);
+	in.offered = offered;
+	decide(w.decider, &in, &ranked);
+	if (ranked.refused_by_pod)
+		return 0;
+	memcpy(verdicts, ranked.verdicts, n * sizeof(*verdicts));
+	in.verdicts_only = true;
+	decide(w.decider, &in, &unranked);
+	assert_int_equal(unranked.feasible, ranked.feasible);
+	assert_memory_equal(unranked.verdicts, verdicts, n * sizeof(*verdicts));
+	assert_null(unranked.total);
+	assert_int_equal(unranked.has_say, ranked.total && (ranked.score[SCORE_LATENCY] || ranked.score[SCORE_CPU]));
+	return unranked.has_say ? 1 : ranked.feasible ? 2 : 0;
+}
+
+static void verdicts_are_the_same_without_ranking(void **state)
+{
+	struct rng r = rng_make(test_seed());
+	int round, k, count[3] = {0};
+
+	(void)state;
+	for (round = 0; round < ROUNDS; round += PODS_A_WORLD) {
+		plan_random(&plan, &r, rng_below(&r, 16));
+		plan_build(&plan, &w, &r);
+		if (rng_chance(&r, 0.2))
+			w.mono_ms += 60000 * (int64_t)rng_below(&r, 12);	/* all rows get older */
+		for (k = 0; k < PODS_A_WORLD; k++) {
+			plan_ask(&plan, &r, rng_chance(&r, 0.5), &ask);
+			plan_decide(&w, "web", &ask);
+			count[check_verdicts_only(&r)]++;
+		}
+		world_end(&w);
+	}
+	printf("# %d had a say, %d had none\n", count[1], count[2]);
+	assert_true(count[1] > 0 && count[2] > 0);
+}
+
 /* --- nearer, and unknown ------------------------------------------------------------------------------------------------------ */
 
 /* Is x as near as y or nearer, in each leg, with data as young or younger? Unknown is farther than all. */
@@ -452,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(totals_and_limits_are_those_of_the_oracle),
+		cmocka_unit_test(verdicts_are_the_same_without_ranking),
 		cmocka_unit_test(nearer_never_ranks_lower),
 		cmocka_unit_test(unknown_never_beats_known),
 		cmocka_unit_test(neither_do_they_with_old_data),
