@@ -164,7 +164,9 @@ static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 	if (!profile || !reserve_wants(w->in->settings, pod) || !is_word(pod->namespace_, NODE_MOST) || !is_word(pod->name, NODE_MOST) ||
 	    !is_uid(pod->uid))	/* no API server gives others */
 		return;
-	unfit = reserve_unfit(pod);
+	unfit = reserve_barred(w->in->settings, pod);
+	if (!unfit)
+		unfit = reserve_unfit(pod);
 	if (!unfit && !is_word(pod->owner_uid, UID_MOST))	/* but who makes a pod writes this as he likes */
 		unfit = "its controller's uid is none";
 	if (!unfit && !know_scalars(w, pod))
