@@ -21,6 +21,19 @@ void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *r
 	};
 }
 
+void uncover_back(struct plan *p, size_t count)
+{
+	while (p->uncovered_count > count) {
+		struct uncovered *u = &p->uncovered[--p->uncovered_count];
+
+		free(u->uid);
+		free(u->namespace_);
+		free(u->name);
+		free(u->node);
+		free(u->reason);
+	}
+}
+
 /* --- nodes -------------------------------------------------------------------------------------------------------------- */
 
 static bool ends_pods(const struct node *node)
@@ -267,8 +280,7 @@ static bool target_means(const struct target *t, const struct pod *pod, const st
 	return (value && STREQ(value, t->name)) || STREQ(other->controller, t->name);
 }
 
-/* Has `other` to be there before the pod can know where it may go? */
-static bool waits_for(const struct pod *pod, const struct pod *other)
+bool waits_for(const struct pod *pod, const struct pod *other)
 {
 	uint32_t i;
 
@@ -394,6 +406,7 @@ void gather(struct work *w)
 	for (k = 0; k < w->nodes; k++)
 		for (p = 0; p < w->view->nodes[k].pod_count; p++)
 			gather_pod(w, w->view->nodes[k].pods[p]->pod, k);
+	w->unfit_count = w->out->uncovered_count;
 	remember(w);
 	group(w);
 	count_needs(w);
