@@ -173,18 +173,32 @@ static void clear(struct limiting *l)
 	tally_make(l->w, &l->tally);
 }
 
+/*
+ * Who was too much may be little beside one that asks for something else, as the overhead is the mean of what is asked for: he is tried again, before those of
+ * a lower priority. Else the next plan would take him in.
+ */
+static void take_rest(struct limiting *l, uint32_t from, uint32_t to)
+{
+	uint32_t kinds, k;
+
+	do {
+		kinds = tally_kinds(l->w, &l->tally);
+		for (k = from; k < to; k++)
+			if (l->w->wants[l->ranks[k].want].refuge < 0 && !l->out[l->ranks[k].want])
+				take_in(l, l->ranks[k].want);
+	} while (tally_kinds(l->w, &l->tally) != kinds);
+}
+
 static void take_all_in(struct limiting *l)
 {
-	uint32_t from, to, k;
+	uint32_t from, to;
 
 	clear(l);
 	for (from = 0; from < l->count; from = to) {
 		for (to = from; to < l->count && l->ranks[to].priority == l->ranks[from].priority; to++)
 			;
 		take_covered(l, from, to);
-		for (k = from; k < to; k++)
-			if (l->w->wants[l->ranks[k].want].refuge < 0 && !l->out[l->ranks[k].want])
-				take_in(l, l->ranks[k].want);
+		take_rest(l, from, to);
 	}
 }
 

@@ -161,6 +161,7 @@ void tally_free(struct tally *t);
 #define auto_tally __attribute__((cleanup(tally_free)))
 double tally_share(const struct work *w, const struct tally *t, uint32_t r);	/* of the cluster */
 double tally_overhead(const struct work *w, const struct tally *t);
+uint32_t tally_kinds(const struct work *w, const struct tally *t);		/* resources that it is the mean of */
 /* Of the open failure's want `i`, which is nowhere: what the overhead would be with it on that node. */
 double tally_with(struct work *w, const struct tally *t, uint32_t i, uint32_t node);
 void tally_put(struct work *w, struct tally *t, uint32_t i, uint32_t node);	/* loads_put, and counted */

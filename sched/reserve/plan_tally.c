@@ -73,6 +73,15 @@ double tally_overhead(const struct work *w, const struct tally *t)
 	return overhead(w, t, NULL, NULL);
 }
 
+uint32_t tally_kinds(const struct work *w, const struct tally *t)
+{
+	uint32_t kinds = 0, r;
+
+	for (r = 0; r < w->dims; r++)
+		kinds += r != DIM_PODS && t->asking[r];
+	return kinds;
+}
+
 double tally_with(struct work *w, const struct tally *t, uint32_t i, uint32_t node)
 {
 	loads_more(w, i, node, w->spare);
