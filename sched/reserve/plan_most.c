@@ -8,7 +8,7 @@
 #include "lib/mem.h"
 #include "sched/reserve/plan_private.h"
 
-#define A_LITTLE 1e-9			/* of the limit, where sums are too large to be exact */
+#define A_LITTLE 1e-12
 
 struct ranked {
 	uint32_t want;
@@ -20,12 +20,13 @@ struct ranked {
 
 struct limiting {
 	struct work *w;
-	double limit;
+	double limit, spare;		/* spare: so much of it is left, where sums are too large to be exact */
 	struct ranked *ranks;		/* of all but kept ones, the most important first */
 	uint32_t count;
 	int32_t *planned, *taken_in;	/* refuges of the plan without a limit; of this round */
 	bool *stale;			/* a tied one whose refuge of before is none any more */
 	bool *out;			/* decide() refused it among those who are taken in */
+	bool anew;			/* the plan's refuges rather than those of before */
 	struct tally tally;
 };
 
@@ -95,6 +96,16 @@ static int32_t before_of(const struct limiting *l, uint32_t i)
 	return is_good ? want->before : NOWHERE;
 }
 
+static int32_t first_choice(const struct limiting *l, uint32_t i)
+{
+	return l->anew ? l->planned[i] : before_of(l, i);
+}
+
+static int32_t second_choice(const struct limiting *l, uint32_t i)
+{
+	return l->anew ? before_of(l, i) : l->planned[i];
+}
+
 /* Its failure is open. `fits`: becomes true where all that is in the way is the limit. */
 static bool try_at(struct limiting *l, uint32_t i, int32_t node, bool *fits)
 {
@@ -136,11 +147,11 @@ static void take_in(struct limiting *l, uint32_t i)
 	bool fits = false;
 
 	loads_open(l->w, failure_of(l->w, i));
-	want->given_up = !try_at(l, i, before_of(l, i), &fits) && !try_at(l, i, l->planned[i], &fits) &&
+	want->given_up = !try_at(l, i, first_choice(l, i), &fits) && !try_at(l, i, second_choice(l, i), &fits) &&
 			 !(!want->tied && try_at(l, i, least_node(l, i), &fits)) && fits;
 }
 
-/* Those of one priority that were covered stay as they were, if all can: then what is missing in between does not matter. */
+/* Those of one priority that were covered are all taken in, if that can be: then what is missing in between does not matter. */
 static void take_covered(struct limiting *l, uint32_t from, uint32_t to)
 {
 	struct work *w = l->w;
@@ -148,7 +159,7 @@ static void take_covered(struct limiting *l, uint32_t from, uint32_t to)
 
 	for (k = from; k < to; k++) {
 		uint32_t i = l->ranks[k].want;
-		int32_t node = l->out[i] ? NOWHERE : before_of(l, i);
+		int32_t node = l->out[i] || !l->ranks[k].before ? NOWHERE : first_choice(l, i);
 
 		loads_open(w, failure_of(w, i));
 		if (node >= 0 && loads_fits(w, i, (uint32_t)node))
@@ -265,8 +276,90 @@ static bool has_to_go_on(struct limiting *l)
 	tally_make(w, &l->tally);
 	if (tally_overhead(w, &l->tally) <= w->in->settings->most)
 		return false;
-	l->limit *= 1 - A_LITTLE;
+	l->limit = w->in->settings->most - l->spare;
+	l->spare *= 2;
 	return true;
+}
+
+/* --- both ways ------------------------------------------------------------------------------------------------------------ */
+
+struct result {
+	int32_t *refuges;
+	bool *given_up;
+};
+
+static void take(struct limiting *l, bool anew)
+{
+	l->anew = anew;
+	l->limit = l->w->in->settings->most;
+	l->spare = A_LITTLE;
+	memset(l->out, 0, l->w->want_count * sizeof(*l->out));
+	do
+		take_all_in(l);
+	while (has_to_go_on(l));
+}
+
+static void get_result(const struct work *w, struct result *out)
+{
+	uint32_t i;
+
+	loads_get(w, out->refuges);
+	for (i = 0; i < w->want_count; i++)
+		out->given_up[i] = w->wants[i].given_up;
+}
+
+static void set_result(struct work *w, const struct result *to)
+{
+	uint32_t i;
+
+	loads_set(w, to->refuges);
+	for (i = 0; i < w->want_count; i++)
+		w->wants[i].given_up = to->given_up[i];
+}
+
+static bool lacks_nobody(const struct result *r, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count && !r->given_up[i]; i++)
+		;
+	return i == count;
+}
+
+/* Somebody more, and nobody loses what he had. */
+static bool is_better(const struct limiting *l, const struct result *than)
+{
+	bool better = false, known = false;
+	uint32_t k;
+
+	for (k = 0; k < l->count; k++) {
+		uint32_t i = l->ranks[k].want;
+		bool has = l->w->wants[i].refuge >= 0, had = than->refuges[i] >= 0;
+
+		if (had && !has && l->ranks[k].before)
+			return false;
+		if (has != had && !known)
+			better = has;
+		known |= has != had;
+	}
+	return better;
+}
+
+/* Where they were; and in the plan's places only if there somebody more has room, as each change is pods created and deleted. */
+static void take_best(struct limiting *l)
+{
+	struct work *w = l->w;
+	auto_free int32_t *refuges = xcalloc(w->want_count, sizeof(*refuges));
+	auto_free bool *given_up = xcalloc(w->want_count, sizeof(*given_up));
+	struct result stay = {refuges, given_up};
+
+	take(l, false);
+	get_result(w, &stay);
+	if (lacks_nobody(&stay, w->want_count))
+		return;
+	take(l, true);
+	if (!is_better(l, &stay))
+		set_result(w, &stay);
 }
 
 static void limit(struct work *w)
@@ -274,15 +367,13 @@ static void limit(struct work *w)
 	auto_free struct ranked *ranks = xcalloc(w->want_count, sizeof(*ranks));
 	auto_free int32_t *planned = xcalloc(w->want_count, sizeof(*planned)), *taken_in = xcalloc(w->want_count, sizeof(*taken_in));
 	auto_free bool *stale = xcalloc(w->want_count, sizeof(*stale)), *out = xcalloc(w->want_count, sizeof(*out));
-	struct limiting l = {.w = w, .limit = w->in->settings->most, .ranks = ranks, .planned = planned, .taken_in = taken_in, .stale = stale, .out = out};
+	struct limiting l = {.w = w, .ranks = ranks, .planned = planned, .taken_in = taken_in, .stale = stale, .out = out};
 
 	loads_get(w, planned);
 	uncover_back(w->out, w->unfit_count);
 	rank(&l);
 	find_stale(&l);
-	do
-		take_all_in(&l);
-	while (has_to_go_on(&l));
+	take_best(&l);
 	tally_free(&l.tally);
 	seat_tell(w);
 }
