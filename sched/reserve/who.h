@@ -37,6 +37,7 @@ struct reserve_settings {
 	const char *namespace_;		/* of placeholders and guards */
 	const char *priority_class, *image;
 	const char *owner;		/* KIND/NAME of an object of that namespace with which placeholders and guards end; NULL: none */
+	const char *owner_uid;		/* in force: what the API says of it; NULL: not known */
 };
 
 enum reserve_role { RESERVE_NONE, RESERVE_PLACEHOLDER, RESERVE_GUARD };

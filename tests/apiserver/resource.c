@@ -49,6 +49,7 @@ const struct resource resources[] = {
 	STORED(ATTACHMENTS, "storage.k8s.io", "volumeattachments", "VolumeAttachment", false, true),
 	STORED(SERVICES, "", "services", "Service", true, true),
 	STORED(BUDGETS, "policy", "poddisruptionbudgets", "PodDisruptionBudget", true, true),
+	STORED(CONFIG_MAPS, "", "configmaps", "ConfigMap", true, false),
 };
 const unsigned resource_table_count = ARRAY_SIZE(resources);
 
@@ -56,7 +57,7 @@ const struct resource *const stored_form[RESOURCE_COUNT] = {
 	[PODS] = &resources[0], [NODES] = &resources[1], [NAMESPACES] = &resources[2], [EVENTS] = &resources[3], [LEASES] = &resources[5],
 	[CLAIMS] = &resources[6], [VOLUMES] = &resources[7], [CLASSES] = &resources[8], [CSI_NODES] = &resources[9],
 	[CSI_DRIVERS] = &resources[10], [CAPACITIES] = &resources[11], [ATTACHMENTS] = &resources[12],
-	[SERVICES] = &resources[13], [BUDGETS] = &resources[14],
+	[SERVICES] = &resources[13], [BUDGETS] = &resources[14], [CONFIG_MAPS] = &resources[15],
 };
 
 /* The next part of a path into `part`; false at the end, or when it is empty or too long. */

@@ -16,7 +16,7 @@
 struct answer;
 
 enum resource_id { PODS, NODES, NAMESPACES, EVENTS, LEASES, CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES, ATTACHMENTS, SERVICES, BUDGETS,
-	RESOURCE_COUNT };
+	CONFIG_MAPS, RESOURCE_COUNT };
 
 /* A field that selectors may name. Paths are members with dots; a boolean or missing value is text. */
 struct field {
