@@ -1,6 +1,6 @@
 /*
  * The object with which placeholders and guards end (reserve.owner): Kubernetes' garbage collector deletes what names it as an owner once it is gone. They have
- * to name its uid, which is asked for: at first, each minute, and when placeholders go by themselves. For an owner that was deleted and made anew has another
+ * to name its uid, which is asked for: at first, each minute (more often while it is not known), and when placeholders go by themselves. For an owner that was deleted and made anew has another
  * one, and pods that name the old one are deleted as soon as they are made.
  */
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 
 #define TIMEOUT_MS 10000
 #define AGAIN_MS 60000
+#define UNKNOWN_MS 5000			/* it may be on its way, or the right to read it */
 #define SOON_MS 1000			/* between two, whatever happens */
 
 static void set_uid(struct reserve *r, const char *uid)
@@ -29,6 +30,7 @@ static void set_uid(struct reserve *r, const char *uid)
 static void is_unknown(struct reserve *r, const char *why)
 {
 	set_uid(r, NULL);
+	r->owner.next_ms = r->owner.asked_ms + UNKNOWN_MS;
 	if (!r->owner.told)
 		log_warn("reserve.owner is not known: what keeps room will have no owner, and stays when it is deleted",
 			 FIELDS(LS("owner", r->owner.name), LS("namespace", r->namespace_), LS("error", why)));
