@@ -196,6 +196,11 @@ refuses '"mine" is served by the release second in the namespace other' "an upgr
 	helm upgrade "$release" "$chart" --reuse-values --set 'scheduler.names={mine}'
 does "upgrade with the same names" helm upgrade "$release" "$chart" --reuse-values --set scheduler.replicas=3,clients.milan='{203.0.113.7}'
 [ "$(field deployment/my-latency-scheduler '{.spec.replicas}')" = 3 ]; report "it is in force" $?
+# What keeps room is deleted with that ConfigMap: no upgrade may make it anew.
+owner_uid=$(field configmap/latency-sched '{.metadata.uid}')
+may_get() { kubectl --namespace "$namespace" auth can-i get "$1" --as "system:serviceaccount:$namespace:latency-sched"; }
+does "the scheduler may read the owner of what keeps room" may_get configmap/latency-sched
+refuses no "and no other ConfigMap" may_get configmap/latency-clients
 [ "$(field jobs '{.items[*].metadata.name}' | wc -w)" = 1 ]; report "and the first merge of before is gone, one with the new clients is there" $?
 does "upgrade to a merger that stays, and other images" helm upgrade "$release" "$chart" --reuse-values --set merge.kind=Deployment,image.tag=v9
 [ "$(field cronjobs,jobs '{.items[*].metadata.name}')" = "" ]; report "the CronJob is gone" $?
@@ -208,6 +213,7 @@ report "and no other ConfigMap" $?
 does "rollback" helm rollback "$release" 1
 [ "$(field deployment/my-latency-scheduler '{.spec.replicas}')" = 2 ] && [ "$(field cronjobs '{.items[*].metadata.name}')" = latency-merge ]
 report "all is as it was" $?
+[ "$owner_uid" != "" ] && [ "$(field configmap/latency-sched '{.metadata.uid}')" = "$owner_uid" ]; report "and the owner of what keeps room is the same one still" $?
 names_of() { field deployment/my-latency-scheduler '{.spec.template.spec.containers[*].name}'; }
 does "upgrade to mode: extender" helm upgrade "$release" "$chart" --reuse-values --set mode=extender,extender.defaultScores=false
 [ "$(names_of)" = "kube-scheduler latency-sched" ]; report "a kube-scheduler is there, in the same Deployment" $?

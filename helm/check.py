@@ -320,6 +320,9 @@ REFUSED = [                     # the value, what the message names
     ("merge.entry.file=a,merge.entry.prometheusUrl=http://c", "merge.entry.prometheusUrl"), ("merge.entry.query=up", "merge.entry.query"),
     ("merge.trafficQuery=up", "merge.trafficQuery"),
     ("reserve.enable=true", "enable"), ("reserve.default=shop", "/reserve/default"), ("reserve.default={Shop}", "/reserve/default/0"), ("reserve.default={a,*}", "reserve.default"),
+    ("reserve.allow=shop", "/reserve/allow"), ("reserve.allow={Shop}", "/reserve/allow/0"), ("reserve.allow={a,*}", "reserve.allow"), ("reserve.allow={}", "/reserve/allow"),
+    ("reserve.allow={a},reserve.default={a,b}", "reserve.default: b is not in reserve.allow"), ("reserve.most=30", "/reserve/most"), ("reserve.most=0%", "/reserve/most"),
+    ("reserve.most=101%", "/reserve/most"), ("reserve.most=much", "/reserve/most"), ("reserve.enabled=false,reserve.most=3%", "reserve.most: nothing is kept"),
     ("reserve.enabled=false,reserve.default={a}", "reserve.default"), ("reserve.image=pause", "/reserve/image"), ("reserve.image.tag=", "reserve.image.tag"),
     ("reserve.image.digest=sha256:0", "/reserve/image/digest"), ("reserve.priorityClass.value=2000000000", "/reserve/priorityClass/value"),
     ("reserve.priorityClass.create=false", "reserve.priorityClass.name"), ("reserve.priorityClass.name=system-mine", "reserve.priorityClass.name"),
@@ -418,7 +421,7 @@ def check_documented():
 OTHER = {
     "registry": "r.example", "image.tag": "9", "tag": "8", "digest": "sha256:" + "0" * 64, "repository": "mine/other", "pullPolicy": "Always",
     "imagePullSecrets": [{"name": "s"}], "global.imageRegistry": "g.example", "fullnameOverride": "other", "commonLabels": {"k": "v"},
-    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False, "default": ["shop"], "priorityClass.create": False, "value": 7, "after": "70s", "evictionsPerMinute": 7, "evictionsPerHour": 7, "statefulSets": True,
+    "commonAnnotations": {"k": "v"}, "revisionHistoryLimit": 7, "onControlPlane": True, "logLevel": "debug", "logFormat": "json", "rbac.create": False, "allow": ["shop"], "most": "5%", "default": ["shop"], "priorityClass.create": False, "value": 7, "after": "70s", "evictionsPerMinute": 7, "evictionsPerHour": 7, "statefulSets": True,
     "reserve.enabled": False,
     "clients": {"milan": ["10.0.0.1"]}, "existingClaim": "other", "server": "10.0.0.2", "path": "/other", "mountOptions": ["soft"], "storageClass": "other",
     "size": "9Gi", "accessModes": ["ReadWriteOnce"], "annotations": {"k": "v"}, "hostNetwork": False, "port": 3001, "probe.interval": "7s", "pings": 7,
@@ -518,16 +521,23 @@ def check_reserve():
         return yaml.safe_load(o["ConfigMap/latency-sched"]["data"]["config.yaml"])
     problems = []
     for words, wanted in (
-            ((), {"enabled": True, "image": "registry.k8s.io/pause:3.10", "priorityClass": "latency-mesh-reserve"}),
+            ((), {"enabled": True, "owner": "ConfigMap/latency-sched", "image": "registry.k8s.io/pause:3.10", "priorityClass": "latency-mesh-reserve"}),
             (("--set", "reserve.enabled=false"), None), (EXTENDER, None),
-            (("--values", "helm/ci/reserve.yaml"), {"enabled": True, "default": ["shop", "payments"], "priorityClass": "above-tenants",
+            (("--values", "helm/ci/reserve.yaml"), {"enabled": True, "owner": "ConfigMap/latency-sched", "allow": ["shop", "payments", "edge"], "most": "12.5%",
+                                                    "default": ["shop", "payments"], "priorityClass": "above-tenants",
                                                     "image": "mirror.example.com/pause:3.9@sha256:" + "0" * 64}),
             (("--set", "reserve.priorityClass.value=-7,reserve.image.tag=,reserve.image.registry=r.example,reserve.image.digest=sha256:" + "1" * 64),
-             {"enabled": True, "image": "r.example/pause@sha256:" + "1" * 64, "priorityClass": "latency-mesh-reserve.minus-7"})):
+             {"enabled": True, "owner": "ConfigMap/latency-sched", "image": "r.example/pause@sha256:" + "1" * 64, "priorityClass": "latency-mesh-reserve.minus-7"})):
         o = objects(*words)
         got, classes = config(o).get("reserve"), [k.split("/")[1] for k in o if k.startswith("PriorityClass/")]
         if got != wanted or classes != ([got["priorityClass"]] if got and got["priorityClass"] != "above-tenants" else []):
             problems.append(f"{words}: {got}, classes {classes}")
+    for words in (), ("--set", "fullnameOverride=other,reserve.allow={a}"):   # with these it is deleted, and no sooner: no name may change in an upgrade
+        o = objects(*words)
+        kind, _, name = yaml.safe_load([m["data"]["config.yaml"] for k, m in o.items() if k.startswith("ConfigMap/") and "config.yaml" in m["data"]][0])["reserve"]["owner"].partition("/")
+        rules = [r for k, m in o.items() if k.startswith("Role/") and "reserve" in k for r in m["rules"] if r["resources"] == ["configmaps"]]
+        if f"{kind}/{name}" not in o or rules != [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [name], "verbs": ["get"]}]:
+            problems.append(f"owner {kind}/{name}: {rules}")
     kept = config(objects("--set", "scheduler.config.strict=true,scheduler.config.qps=5"))
     if not kept.pop("reserve") or kept != {"strict": True, "qps": 5}:
         problems.append(f"what the user wrote: {kept}")
@@ -557,7 +567,7 @@ def check_reserve():
         return objects(*words)["Deployment/my-latency-scheduler"]["spec"]["template"]["metadata"].get("annotations")
     first, problems = read_at_start(), []
     problems += [f"does not change: {w}" for w in ("healing.enabled=true", "reserve.enabled=false") if read_at_start("--set", w) == first]
-    problems += [f"changes for nothing: {w}" for w in ("reserve.default={a}", "reserve.image.tag=v1", "reserve.priorityClass.name=a", "healing.after=40s", "scheduler.config.strict=true")
+    problems += [f"changes for nothing: {w}" for w in ("reserve.default={a}", "reserve.allow={a}", "reserve.most=5%", "reserve.image.tag=v1", "reserve.priorityClass.name=a", "healing.after=40s", "scheduler.config.strict=true")
                  if read_at_start("--set", w) != first]
     report("pods are replaced for what of it latency-sched reads once, and only for that", problems)
 

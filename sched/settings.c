@@ -6,6 +6,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "sched/settings_profiles.h"
+#include "sched/settings_reserve.h"
 
 #define EXTENDER_LISTEN ":8080"
 #define AT(field) offsetof(struct settings, field)
@@ -103,13 +104,19 @@ static const struct option_spec specs[] = {
 	 .help = "nodes with one of these labels (KEY=VALUE, or KEY for any value) take the pods that ask for no latency, if one is feasible; []: off"},
 	{"reserve.enabled", OPT_FLAG, AT(reserve.enabled), NULL, "false", OPT_FILE_ONLY,
 	 .help = "keep room for the pods of a node that fails, for pods with the label latency-mesh.io/reserve: \"true\""},
+	{"reserve.allow", OPT_LIST, AT(reserve.allowed), "NAMESPACE", "*", OPT_FILE_ONLY,
+	 .help = "only pods of these namespaces are covered, by label or by default; \"*\": of all. The room is outside of a namespace's quota"},
 	{"reserve.default", OPT_LIST, AT(reserve.defaults), "NAMESPACE", NULL, OPT_FILE_ONLY,
-	 .help = "namespaces whose pods with a latency limit are covered without that label; \"*\": all"},
+	 .help = "namespaces whose pods with a latency limit are covered without that label; \"*\": all that reserve.allow names"},
+	{"reserve.most", OPT_STRING, AT(reserve.most_text), "PERCENT", NULL, OPT_FILE_ONLY,
+	 .help = "the part of the cluster that is kept at most (30%): beyond it pods of the lowest priority are uncovered; default: no limit"},
 	{"reserve.namespace", OPT_STRING, AT(reserve.namespace_), "NAMESPACE", NULL, OPT_FILE_ONLY,
 	 .help = "of the pods that keep the room; default: the pod's or the kubeconfig's, else default"},
 	{"reserve.priorityClass", OPT_STRING, AT(reserve.priority_class), "NAME", "latency-mesh-reserve", OPT_FILE_ONLY,
 	 .help = "their priority class, above those of who must not take the room"},
 	{"reserve.image", OPT_STRING, AT(reserve.image), "IMAGE", "registry.k8s.io/pause:3.10", OPT_FILE_ONLY, .help = "their image, which only sleeps"},
+	{"reserve.owner", OPT_STRING, AT(reserve.owner), "KIND/NAME", NULL, OPT_FILE_ONLY,
+	 .help = "a ConfigMap or ServiceAccount of that namespace, with which they are deleted; default: they stay until somebody does it"},
 	{"healing.enabled", OPT_FLAG, AT(healing.enabled), NULL, "false", OPT_FILE_ONLY,
 	 .help = "evict the pods of a node that its Lease and the mesh both call dead"},
 	{"healing.after", OPT_DURATION, AT(healing.after_ms), "TIME", "20s", OPT_FILE_ONLY, 1000, 3600000,
@@ -236,7 +243,8 @@ struct settings *settings_load(int argc, char **argv, struct lm_err *err)
 	}
 	if (s->options.done)
 		return s;
-	if (check_rest(s, err) < 0 || check_mode(s, err) < 0 || check_tls(s, err) < 0 || settings_read_profiles(s, err) < 0 || check_election(s, err) < 0) {
+	if (check_rest(s, err) < 0 || check_mode(s, err) < 0 || check_tls(s, err) < 0 || settings_read_profiles(s, err) < 0 ||
+	    settings_read_reserve(s, err) < 0 || check_election(s, err) < 0) {
 		if (err->code == LM_CONFIG && s->options.config_path)
 			lm_wrap(err, "configuration: %s", s->options.config_path);
 		settings_free(s);

@@ -22,7 +22,7 @@ valgrindable='u-(ask|awaited|base|bind(-events)?|cache|cache-model|cloud|cluster
 threaded='i-.*|u-base|u-reserve-(board|planner)|u-http(-.*)?|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect-replicas|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-most|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect-replicas|u-extender-desk|u-score-soft|i-probe.*'
 
 # What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
@@ -289,7 +289,7 @@ nightly() {
 	round=0
 	while [ $round -lt "${NIGHTLY_ROUNDS:-20}" ]; do
 		round=$((round + 1))
-		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected-sums|u-fold-(inflow|random)|u-herding|u-history|u-json|u-kube-lines|u-ledger-crashes|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-(plan|repair)|u-resources|u-snapshot-random|u-traffic|u-window'
+		LABEL=round-$round suite build/gcc 'i-kube-chaos|i-kube-standin|i-merge-crash|i-thousand|u-awaited|u-cache-model|u-cloud|u-entries|u-entry-target|u-estimates?|u-expected-sums|u-fold-(inflow|random)|u-herding|u-history|u-json|u-kube-lines|u-ledger-crashes|u-lies|u-links|u-mesh|u-observe|u-polarity|u-ranking|u-reserve-(most|plan|repair)|u-resources|u-snapshot-random|u-traffic|u-window'
 	done
 	fuzz_open "${NIGHTLY_FUZZ_SECONDS:-300}"
 	fuzz "${NIGHTLY_FUZZ_SECONDS:-300}"

@@ -107,6 +107,7 @@ static void note_loss(struct kept *kept)
 
 	if (kept->gone || kept->role != RESERVE_PLACEHOLDER || k->calls)
 		return;
+	owner_doubt(k->reserve);
 	k->losses = now - k->lost_ms < 2 * LOSS_MAX_MS ? k->losses + 1 : 0;
 	k->lost_ms = now;
 	if (k->losses)

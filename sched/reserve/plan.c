@@ -164,42 +164,14 @@ static void tell_rooms(const struct work *w, struct plan *out)
 		qsort(out->rooms, out->room_count, sizeof(*out->rooms), by_node);
 }
 
-static bool is_asked(const struct work *w, uint32_t r)
-{
-	size_t i;
-
-	for (i = 0; i < w->want_count; i++)
-		if (w->wants[i].refuge >= 0 && w->wants[i].needs[r] > 0)
-			return true;
-	return false;
-}
-
-static double share_of(const struct work *w, uint32_t r)
-{
-	double sum = 0;
-	uint32_t k;
-
-	for (k = 0; k < w->nodes; k++)
-		if (w->spots[k].count) {
-			loads_need(w, k, w->spare);
-			sum += (double)w->spare[r];
-		}
-	return w->total[r] > 0 ? sum / w->total[r] : 0;
-}
-
 static void tell_overhead(const struct work *w, struct plan *out)
 {
-	uint32_t asked = 0, r;
-	double sum = 0;
+	auto_tally struct tally t;
 
-	for (r = 0; r < w->dims; r++)
-		if (r != DIM_PODS && is_asked(w, r)) {
-			sum += share_of(w, r);
-			asked++;
-		}
-	out->overhead = asked ? sum / asked : share_of(w, DIM_PODS);
-	out->overhead_cpu = share_of(w, DIM_CPU);
-	out->overhead_memory = share_of(w, DIM_MEMORY);
+	tally_make(w, &t);
+	out->overhead = tally_overhead(w, &t);
+	out->overhead_cpu = tally_share(w, &t, DIM_CPU);
+	out->overhead_memory = tally_share(w, &t, DIM_MEMORY);
 }
 
 /* --- the plan --------------------------------------------------------------------------------------------------------------- */
@@ -215,6 +187,7 @@ void plan_make(struct decider *d, const struct plan_input *in, struct plan *out)
 	weigh(&w);
 	search(&w);
 	seat_check(&w);
+	most(&w);
 	tell_covers(&w, out);
 	tell_rooms(&w, out);
 	tell_overhead(&w, out);
@@ -239,15 +212,7 @@ void plan_free(struct plan *p)
 {
 	size_t i;
 
-	for (i = 0; i < p->uncovered_count; i++) {
-		struct uncovered *u = &p->uncovered[i];
-
-		free(u->uid);
-		free(u->namespace_);
-		free(u->name);
-		free(u->node);
-		free(u->reason);
-	}
+	uncover_back(p, 0);
 	for (i = 0; i < p->room_count; i++)
 		room_free(&p->rooms[i]);
 	free(p->uncovered);

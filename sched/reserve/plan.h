@@ -11,6 +11,11 @@
  * pods ask for of (room of all nodes / allocatable of all nodes). It keeps what the plan before had where that costs at most PLAN_KEEP more: each
  * change is pods created and deleted.
  *
+ * Most room. With reserve.most the overhead is never above it. Where it would be, pods are taken in one after the other while it allows that: those of a
+ * higher priority first (who is waited for by others of its node is as important as they are), of these those that were covered, then the smaller ones. So who
+ * is given up would be too much even if all that come after him were given up, too; and nobody loses a cover to one of the same priority. They stay where they
+ * were, or go where the plan would have them if somebody more has room then. Frozen rooms are not counted, and stay.
+ *
  * In the end all covered pods of each failure have been asked about in sequence, so a cover is what decide() would do. Small cases (24 covered pods, 32
  * nodes) are searched to the end, nearly always; of large ones the search is bounded (about 3 s at 1,000 nodes and 2,000 covered pods), and the same
  * cluster gives the same plan.

@@ -21,6 +21,19 @@ void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *r
 	};
 }
 
+void uncover_back(struct plan *p, size_t count)
+{
+	while (p->uncovered_count > count) {
+		struct uncovered *u = &p->uncovered[--p->uncovered_count];
+
+		free(u->uid);
+		free(u->namespace_);
+		free(u->name);
+		free(u->node);
+		free(u->reason);
+	}
+}
+
 /* --- nodes -------------------------------------------------------------------------------------------------------------- */
 
 static bool ends_pods(const struct node *node)
@@ -164,7 +177,9 @@ static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 	if (!profile || !reserve_wants(w->in->settings, pod) || !is_word(pod->namespace_, NODE_MOST) || !is_word(pod->name, NODE_MOST) ||
 	    !is_uid(pod->uid))	/* no API server gives others */
 		return;
-	unfit = reserve_unfit(pod);
+	unfit = reserve_barred(w->in->settings, pod);
+	if (!unfit)
+		unfit = reserve_unfit(pod);
 	if (!unfit && !is_word(pod->owner_uid, UID_MOST))	/* but who makes a pod writes this as he likes */
 		unfit = "its controller's uid is none";
 	if (!unfit && !know_scalars(w, pod))
@@ -284,6 +299,7 @@ void gather(struct work *w)
 	for (k = 0; k < w->nodes; k++)
 		for (p = 0; p < w->view->nodes[k].pod_count; p++)
 			gather_pod(w, w->view->nodes[k].pods[p]->pod, k);
+	w->unfit_count = w->out->uncovered_count;
 	remember(w);
 	group(w);
 	count_needs(w);

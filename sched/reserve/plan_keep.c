@@ -5,7 +5,7 @@
 #include "lib/mem.h"
 #include "sched/reserve/plan_private.h"
 
-static bool is_allowed(const struct want *want, uint32_t node)
+bool want_may(const struct want *want, uint32_t node)
 {
 	uint32_t k;
 
@@ -36,7 +36,7 @@ static void keep_pods(struct work *w, uint32_t failure, struct score best)
 		const struct want *want = &w->wants[i];
 		int32_t from = want->refuge;
 
-		if (!want_is_free(want) || want->before < 0 || from < 0 || from == want->before || !is_allowed(want, (uint32_t)want->before))
+		if (!want_is_free(want) || want->before < 0 || from < 0 || from == want->before || !want_may(want, (uint32_t)want->before))
 			continue;
 		loads_take(w, i);
 		if (loads_fits(w, i, (uint32_t)want->before)) {

@@ -212,6 +212,13 @@ bool loads_fits(struct work *w, uint32_t i, uint32_t node)
 	return w->spots[node].book + want->book <= COVERS_MAX_BYTES - 2 && ports_free(w, i, node);
 }
 
+static int64_t more_of(const int64_t *mine, const int64_t *base, const int64_t *needs, uint32_t r)
+{
+	int64_t before = mine[r] > base[r] ? mine[r] : base[r], after = mine[r] + needs[r];
+
+	return after > before ? after - before : 0;
+}
+
 double loads_price(struct work *w, uint32_t i, uint32_t node)
 {
 	const int64_t *mine = row(w, w->mine, node), *base = row(w, w->base, node), *needs = w->wants[i].needs;
@@ -219,13 +226,18 @@ double loads_price(struct work *w, uint32_t i, uint32_t node)
 	uint32_t r;
 
 	look(w, node);
-	for (r = 0; r < w->dims; r++) {
-		int64_t before = mine[r] > base[r] ? mine[r] : base[r], after = mine[r] + needs[r];
-
-		if (after > before)
-			price += w->weight[r] * (double)(after - before);
-	}
+	for (r = 0; r < w->dims; r++)
+		price += w->weight[r] * (double)more_of(mine, base, needs, r);
 	return price;
+}
+
+void loads_more(struct work *w, uint32_t i, uint32_t node, int64_t *more)
+{
+	uint32_t r;
+
+	look(w, node);
+	for (r = 0; r < w->dims; r++)
+		more[r] = more_of(row(w, w->mine, node), row(w, w->base, node), w->wants[i].needs, r);
 }
 
 static double cost_of(const struct work *w, const int64_t *need)

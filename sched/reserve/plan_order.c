@@ -30,8 +30,7 @@ static bool target_means(const struct target *t, const struct pod *pod, const st
 	return (value && STREQ(value, t->name)) || STREQ(other->controller, t->name);
 }
 
-/* Has `other` to be there before the pod can know where it may go? */
-static bool waits_for(const struct pod *pod, const struct pod *other)
+bool waits_for(const struct pod *pod, const struct pod *other)
 {
 	uint32_t i;
 

@@ -160,6 +160,32 @@ static void say_why(struct work *w, uint32_t i, const struct decision_input *in,
 	decision->verdicts = NULL;
 }
 
+static void tell_most(struct work *w, uint32_t i)
+{
+	auto_free char *text = xasprintf("reserve.most (%g %%) is reached", w->in->settings->most * 100);
+
+	uncover(w, w->wants[i].pod, w->wants[i].node, text);
+}
+
+/* Those who are nowhere, now that the others are where they go. */
+static void tell_uncovered(struct work *w, const struct failure *f)
+{
+	struct decision_input in;
+	struct decision decision;
+	uint32_t i;
+
+	for (i = f->first; i < f->first + f->count; i++) {
+		if (w->wants[i].refuge >= 0)
+			continue;
+		if (w->wants[i].given_up) {
+			tell_most(w, i);
+			continue;
+		}
+		seat_ask(w, i, &in, &decision);
+		say_why(w, i, &in, &decision);
+	}
+}
+
 /* Those who have a refuge, in order. Whom decide() refuses has none any more. */
 static void check_in_order(struct work *w, uint32_t failure)
 {
@@ -220,11 +246,7 @@ static void check_failure(struct work *w, uint32_t failure)
 	for (i = f->first; i < f->first + f->count; i++)
 		if (w->wants[i].refuge < 0 && seat_one(w, i, NOWHERE, &in, &decision) && w->wants[i].tied)
 			check_others(w, failure, i);
-	for (i = f->first; i < f->first + f->count; i++)
-		if (w->wants[i].refuge < 0) {
-			seat_ask(w, i, &in, &decision);
-			say_why(w, i, &in, &decision);
-		}
+	tell_uncovered(w, f);
 	seat_close(w);
 }
 
@@ -234,4 +256,27 @@ void seat_check(struct work *w)
 
 	for (f = 0; f < w->failure_count; f++)
 		check_failure(w, f);
+}
+
+void seat_refused(struct work *w)
+{
+	uint32_t f;
+
+	for (f = 0; f < w->failure_count; f++) {
+		seat_open(w, f);
+		check_in_order(w, f);
+		seat_close(w);
+	}
+}
+
+void seat_tell(struct work *w)
+{
+	uint32_t f;
+
+	for (f = 0; f < w->failure_count; f++) {
+		seat_open(w, f);
+		check_in_order(w, f);
+		tell_uncovered(w, &w->failures[f]);
+		seat_close(w);
+	}
 }

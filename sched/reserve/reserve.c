@@ -18,6 +18,7 @@ static void take_settings(struct reserve *r, const struct settings *settings)
 	r->all = settings;
 	r->settings = settings->reserve;
 	r->settings.namespace_ = r->namespace_;
+	owner_set(r, settings->reserve.owner);
 	r->dirty = true;
 }
 
@@ -51,6 +52,7 @@ void reserve_free(struct reserve *r)
 	planner_free(r->planner);
 	standing_close(r);
 	calls_free(r);
+	owner_free(r);
 	held_free(r);
 	failed_free(r);
 	rights_free(r);
@@ -288,6 +290,8 @@ static int64_t tick_plan(struct reserve *r, const struct mesh *mesh, int64_t mon
 		due += RESERVE_AGAIN_MS;
 	if (due > mono_ms)
 		return due;
+	if (owner_is_awaited(r))
+		return mono_ms + PLAN_POLL_MS;
 	begin_plan(r, mesh, mono_ms);
 	return mono_ms + PLAN_POLL_MS;
 }
@@ -304,6 +308,7 @@ int64_t reserve_tick(struct reserve *r, const struct mesh *mesh, int64_t mono_ms
 	poll_plan(r, mono_ms);
 	rights_tick(r, mono_ms);
 	until = tick_keepers(r, mono_ms, until);
+	until = owner_tick(r, mono_ms, until);
 	until = earlier(until, tick_plan(r, mesh, mono_ms));
 	until = earlier(until, standing_tick(r, mono_ms));
 	return until > mono_ms ? until - mono_ms : 0;

@@ -1,6 +1,6 @@
 /*
  * reserve_private.h - the reserve's own state. Private to reserve.c (plans, the loop's side), held.c, failed.c and rights.c (covers, dead nodes, who may go
- * where) and kept.c and keeper.c (the API's objects of one node), and to what reports it.
+ * where), owner.c and kept.c and keeper.c (the API's objects of one node), and to what reports it.
  */
 #ifndef SCHED_RESERVE_RESERVE_PRIVATE_H
 #define SCHED_RESERVE_RESERVE_PRIVATE_H
@@ -79,6 +79,16 @@ struct failed_node {
 	bool tainted;			/* Kubernetes said so too, since */
 };
 
+/* The object with which placeholders and guards end. */
+struct owner {
+	char *name;			/* KIND/NAME; NULL: none is wanted */
+	char *uid;			/* NULL: not known */
+	struct kube_call *call;		/* in flight */
+	bool asked;			/* an answer came, or failed to */
+	bool told;			/* people, that it is not known */
+	int64_t asked_ms, next_ms;
+};
+
 struct reserve {
 	struct kube *kube;
 	struct cache *cache;
@@ -110,6 +120,7 @@ struct reserve {
 	size_t denied_count, denied_room;
 	struct failed_node *failed;
 	size_t failed_count, failed_room;
+	struct owner owner;
 
 	int64_t plan_took_ms;
 	char *plan_error;		/* why the one after it failed; NULL: none did */
@@ -169,6 +180,13 @@ bool failed_add(struct reserve *r, const char *name, int64_t mono_ms);	/* false:
 bool failed_remove(struct reserve *r, const char *name);	/* false: it was not said */
 void failed_tick(struct reserve *r, int64_t mono_ms);		/* those that are back are forgotten */
 void failed_free(struct reserve *r);
+
+/* --- owner.c --- */
+void owner_set(struct reserve *r, const char *name);		/* by the settings; into those in force */
+int64_t owner_tick(struct reserve *r, int64_t mono_ms, int64_t until);	/* asks for it; when it is due again */
+bool owner_is_awaited(const struct reserve *r);			/* the first answer: no room is made before */
+void owner_doubt(struct reserve *r);				/* a placeholder went by itself: its owner may have gone */
+void owner_free(struct reserve *r);
 
 /* --- rights.c: who comes for room --- */
 void rights_seen(struct reserve *r, const char *uid);		/* the pod was added, changed or removed */

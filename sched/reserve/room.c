@@ -88,12 +88,26 @@ static void add_ports(struct buf *out, const struct host_port *ports, uint32_t c
 	buf_char(out, ']');
 }
 
+/* No controller, or drains would wait for it to make them anew; and nothing waits for their end. */
+static void add_owner(const struct reserve_settings *s, struct buf *out)
+{
+	const char *slash = strchr(s->owner, '/');
+
+	buf_printf(out, ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"%.*s\",\"name\":", (int)(slash - s->owner), s->owner);
+	buf_json_string(out, slash + 1);
+	buf_str(out, ",\"uid\":");
+	buf_json_string(out, s->owner_uid);
+	buf_str(out, "}]");
+}
+
 static void begin(const struct reserve_settings *s, const char *name, const char *role, const char *covers, struct buf *out)
 {
 	buf_str(out, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":");
 	buf_json_string(out, name);
 	buf_str(out, ",\"namespace\":");
 	buf_json_string(out, s->namespace_);
+	if (s->owner && s->owner_uid)
+		add_owner(s, out);
 	buf_printf(out, ",\"labels\":{\"app.kubernetes.io/name\":\"latency-mesh\",\"app.kubernetes.io/component\":\"reserve\",\"" RESERVE_ROLE
 		   "\":\"%s\"}", role);
 	if (covers) {

@@ -19,14 +19,36 @@ enum reserve_role reserve_role(const struct reserve_settings *s, const struct po
 	return STREQ(role, "placeholder") ? RESERVE_PLACEHOLDER : STREQ(role, "guard") ? RESERVE_GUARD : RESERVE_NONE;
 }
 
-static bool by_default(const struct reserve_settings *s, const char *namespace_)
+static bool names(const struct option_list *list, const char *namespace_)
 {
 	size_t i;
 
-	for (i = 0; i < s->defaults.count; i++)
-		if (STREQ(s->defaults.items[i], "*") || STREQ(s->defaults.items[i], namespace_))
+	for (i = 0; i < list->count; i++)
+		if (STREQ(list->items[i], "*") || STREQ(list->items[i], namespace_))
 			return true;
 	return false;
+}
+
+bool reserve_allows(const struct reserve_settings *s, const char *namespace_)
+{
+	return !s->allowed.count || names(&s->allowed, namespace_);
+}
+
+const char *reserve_owner_plural(const char *owner)
+{
+	static const char *const kinds[][2] = {{"ConfigMap/", "configmaps"}, {"ServiceAccount/", "serviceaccounts"}};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strncmp(owner, kinds[i][0], strlen(kinds[i][0])) == 0)
+			return kinds[i][1];
+	return NULL;
+}
+
+/* Who did not ask himself is not told that he may not. */
+static bool by_default(const struct reserve_settings *s, const char *namespace_)
+{
+	return names(&s->defaults, namespace_) && reserve_allows(s, namespace_);
 }
 
 bool reserve_wants(const struct reserve_settings *s, const struct pod *pod)
@@ -49,6 +71,11 @@ const char *reserve_unfit(const struct pod *pod)
 	if (STREQ(pod->owner_kind, "Node"))
 		return "it is a static pod of its node";
 	return NULL;
+}
+
+const char *reserve_barred(const struct reserve_settings *s, const struct pod *pod)
+{
+	return reserve_allows(s, pod->namespace_) ? NULL : "reserve.allow does not name its namespace";
 }
 
 /* --- covers ----------------------------------------------------------------------------------------------------------- */

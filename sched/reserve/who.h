@@ -3,7 +3,7 @@
  *
  * A pod opts in by the label latency-mesh.io/reserve: "true", and out by "false"; without the label the configuration's reserve.default decides, for
  * pods that have a latency limit (constrained). Of those only pods are covered that one of our names schedules, that are on a node, and that somebody
- * recreates: with a controller that is not a DaemonSet.
+ * recreates: with a controller that is not a DaemonSet. And only in namespaces that reserve.allow names: what is kept is outside of all quotas.
  *
  * Room is kept by real pods of the reserve's namespace, so that every scheduler sees it:
  *	role placeholder	requests what is kept; bound to its node; of a priority above the tenants'
@@ -30,19 +30,29 @@
 
 struct reserve_settings {
 	bool enabled;
-	struct option_list defaults;	/* namespaces whose constrained pods are covered without the label; "*": all */
+	struct option_list allowed;	/* namespaces whose pods may be covered; none, or "*": all */
+	struct option_list defaults;	/* of these: whose constrained pods are covered without the label; "*": all */
+	const char *most_text;		/* "30%"; NULL: no limit */
+	double most;			/* the same as a part, 0.3: the plan's overhead is never above it; 0: no limit */
 	const char *namespace_;		/* of placeholders and guards */
 	const char *priority_class, *image;
+	const char *owner;		/* KIND/NAME of an object of that namespace with which placeholders and guards end; NULL: none */
+	const char *owner_uid;		/* in force: what the API says of it; NULL: not known */
 };
 
 enum reserve_role { RESERVE_NONE, RESERVE_PLACEHOLDER, RESERVE_GUARD };
 
 /* RESERVE_NONE also for a pod of another namespace: labels alone give nobody that role. */
 enum reserve_role reserve_role(const struct reserve_settings *s, const struct pod *pod);
+bool reserve_allows(const struct reserve_settings *s, const char *namespace_);
+/* "ConfigMap/latency-sched": "configmaps", of API version v1. NULL: no such kind is taken as an owner. */
+const char *reserve_owner_plural(const char *owner);
 /* Does room have to be kept for it? Whether it is ours and on a node is the caller's to know. */
 bool reserve_wants(const struct reserve_settings *s, const struct pod *pod);
 /* NULL: somebody recreates it; else why not, for people: "no controller would recreate it". */
 const char *reserve_unfit(const struct pod *pod);
+/* NULL: its namespace may have room kept; else that it may not, for people. */
+const char *reserve_barred(const struct reserve_settings *s, const struct pod *pod);
 
 /* Who has room where. */
 struct cover {

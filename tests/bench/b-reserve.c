@@ -1,5 +1,5 @@
 /*
- * b-reserve.c - one plan of a reserve at 1,000 nodes and 2,000 covered pods (arguments: other numbers): 16 cores and 64 GiB a node, two thirds of it
+ * b-reserve.c - one plan of a reserve at 1,000 nodes and 2,000 covered pods (arguments: other numbers, and a reserve.most in per cent): 16 cores and 64 GiB a node, two thirds of it
  * taken by others, nodes on a plane (round trips by distance, up to 30 ms), each covered pod within 5, 10 or 20 ms of some node. Of the pods a tenth
  * keeps off its own kind and a tenth is near another app. Prints how long a plan takes from nothing and with the one before, and its overhead beside what
  * no plan could beat: the failure that brings most.
@@ -23,6 +23,7 @@ struct bench {
 	uint32_t nodes, pods;
 	double *x, *y;
 	double *brings;			/* milli-CPU of the covered pods by node */
+	double most;			/* 0: no limit */
 };
 
 static cJSON *tree(const char *text)
@@ -143,7 +144,7 @@ static double now_ms(void)
 
 static void plan_once(struct bench *b, struct decider *d, const char *what, const struct covers *previous, struct plan *out)
 {
-	const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
+	const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh", .most = b->most};
 	const struct plan_input in = {.cache = b->cache, .mesh = b->mesh, .profile = profile_of, .profile_arg = b, .settings = &settings, .previous = previous};
 	double from = now_ms(), most = 0;
 	size_t i, k, moved = 0;
@@ -165,7 +166,7 @@ static void plan_once(struct bench *b, struct decider *d, const char *what, cons
 int main(int argc, char **argv)
 {
 	struct bench b = {.cache = cache_new(), .rng = rng_make(1), .nodes = argc > 1 ? (uint32_t)atoi(argv[1]) : 1000,
-			  .pods = argc > 2 ? (uint32_t)atoi(argv[2]) : 2000};
+			  .pods = argc > 2 ? (uint32_t)atoi(argv[2]) : 2000, .most = argc > 3 ? atof(argv[3]) / 100 : 0};
 	struct decider *d = decider_new();
 	auto_plan struct plan first = {0}, second = {0}, third = {0};
 

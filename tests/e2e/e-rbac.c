@@ -273,6 +273,7 @@ static const struct rule_case {
 	{RESERVE_RULES, "", "pods", "create", &work_keep, 200, 0},
 	{RESERVE_RULES, "", "pods", "delete", &work_give_up, 200, 0},
 	{RESERVE_RULES, "", "pods", "patch", &work_share, 200, 0},
+	{RESERVE_RULES, "", "configmaps", "get", &work_own, 200, 0},
 	{HEALING_RULES, "", "pods/eviction", "create", &work_evict, 200, 0},
 	{HEALING_RULES, "", "pods", "delete", &work_delete, 200, 0},
 	{HEALING_RULES, "", "nodes", "patch", &work_detach, 200, 0},
@@ -404,7 +405,7 @@ static void with_exactly_these_rules_the_scheduler_does_all_of_its_work(void **s
 
 static void with_exactly_these_rules_room_is_kept(void **state)
 {
-	static const struct work *const all[] = {&work_keep, &work_give_up, &work_share};
+	static const struct work *const all[] = {&work_keep, &work_give_up, &work_share, &work_own};
 
 	do_all(state, RESERVE_RULES, all, ARRAY_SIZE(all));
 }

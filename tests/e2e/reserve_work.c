@@ -219,6 +219,33 @@ const struct work work_give_up = {"room is given up", .rules = RESERVE_RULES, .o
 const struct work work_share = {"room is for one more", .rules = RESERVE_RULES, .options = with_config, .before = three_nodes_and_reserve,
 				.act = make_second, .done = it_is_for_both};
 
+static void three_nodes_and_owner(void)
+{
+	int status;
+
+	three_nodes("reserve: {enabled: true, namespace: " E2E_NAMESPACE ", owner: ConfigMap/latency-sched}\n");
+	cJSON_Delete(standin_call(&s->api, "POST", "/api/v1/namespaces/" E2E_NAMESPACE "/configmaps", "{\"metadata\":{\"name\":\"latency-sched\"}}", &status));
+	assert_true(status == 201 || status == 409);
+}
+
+static bool it_is_owned(void *unused)
+{
+	auto_json cJSON *map = standin_want(&s->api, 200, "GET", "/api/v1/namespaces/" E2E_NAMESPACE "/configmaps/latency-sched", NULL);
+	auto_json cJSON *list = standin_want(&s->api, 200, "GET", "/api/v1/namespaces/" E2E_NAMESPACE "/pods", NULL);
+	const cJSON *pod, *owners;
+	int owned = 0;
+
+	(void)unused;
+	cJSON_ArrayForEach(pod, item_at(list, "items")) {
+		owners = item_at(pod, "metadata.ownerReferences");
+		owned += owners && STREQ(text_at(owners->child, "uid"), text_at(map, "metadata.uid"));
+	}
+	return owned > 0;
+}
+
+const struct work work_own = {"what keeps room has an owner", .rules = RESERVE_RULES, .options = with_config, .before = three_nodes_and_owner, .act = make_first,
+			      .done = it_is_owned};
+
 /* --- healing ---------------------------------------------------------------------------------------------------------------- */
 
 static void three_nodes_and_healing(void)

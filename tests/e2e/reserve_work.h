@@ -17,7 +17,10 @@
 void reserve_work_in(struct sched *s);
 void reserve_work_end(void);		/* after each; fine where nothing was begun */
 
-/* Room is kept; given up; kept for one more. A node is dead: its pod is evicted, by the first leader or the next one; deleted; its volumes are let go. */
-extern const struct work work_keep, work_give_up, work_share, work_evict, work_evict_after_another, work_delete, work_detach;
+/*
+ * Room is kept; given up; kept for one more; by pods that are deleted with an owner. A node is dead: its pod is evicted, by the first leader or the next one;
+ * deleted; its volumes are let go.
+ */
+extern const struct work work_keep, work_give_up, work_share, work_own, work_evict, work_evict_after_another, work_delete, work_detach;
 
 #endif

@@ -300,6 +300,74 @@ static void faults_of_the_server_delay_and_break_nothing(void **state)
 	shelter_finish(&h);
 }
 
+/* --- with an owner ------------------------------------------------------------------------------------------------------ */
+
+#define MAPS "/api/v1/namespaces/" SHELTER_NAMESPACE "/configmaps"
+#define KEPT "/api/v1/namespaces/" SHELTER_NAMESPACE "/pods"
+
+/* The owner is made anew; its uid, for the caller to free. */
+static char *make_owner(struct shelter *h)
+{
+	auto_json cJSON *map = standin_want(&h->s.api, 201, "POST", MAPS, "{\"metadata\":{\"name\":\"latency-sched\"}}");
+
+	return xstrdup(text_at(map, "metadata.uid"));
+}
+
+/* As the garbage collector has it: what names another owner is deleted. `all`: what names this one or none, too. How many there were. */
+static int collect(struct shelter *h, const char *uid, bool all)
+{
+	auto_json cJSON *list = standin_want(&h->s.api, 200, "GET", KEPT, NULL);
+	const cJSON *pod, *owners;
+	int count = 0, status;
+
+	cJSON_ArrayForEach(pod, item_at(list, "items")) {
+		auto_free char *path = xasprintf(KEPT "/%s", text_at(pod, "metadata.name"));
+
+		owners = item_at(pod, "metadata.ownerReferences");
+		if (!all && owners && STREQ(text_at(owners->child, "uid"), uid))
+			continue;
+		count++;
+		if (all || owners)
+			cJSON_Delete(standin_call(&h->s.api, "DELETE", path, "{\"gracePeriodSeconds\":0}", &status));
+	}
+	return count;
+}
+
+static void is_owned_by(struct shelter *h, const char *uid)
+{
+	int64_t until = clock_mono_ms() + SETTLE_MS;
+
+	do
+		shelter_whole(h);	/* else there may be none at all just now */
+	while (collect(h, uid, false) && clock_mono_ms() < until);
+	assert_int_equal(collect(h, uid, false), 0);
+}
+
+static void what_keeps_room_names_its_owner_and_the_one_of_now(void **state)
+{
+	auto_free char *first = NULL, *second = NULL;
+	struct shelter h;
+
+	(void)state;
+	shelter_begin(&h, "a b c");
+	test_write(h.config, "reserve:\n  enabled: true\n  owner: ConfigMap/latency-sched\n  namespace: " SHELTER_NAMESPACE "\n");
+	shelter_pod(&h, "web-0", "web", "a", 600);
+	first = make_owner(&h);
+	sched_start(&h.s, h.options);
+	shelter_placed(&h);
+	is_owned_by(&h, first);
+	assert_int_equal(sched_log_count(&h.s, "reserve.owner is not known", 0), 0);
+	standin_do(&h.s.api, 200, "DELETE", MAPS "/latency-sched", NULL);
+	second = make_owner(&h);
+	is_owned_by(&h, second);
+	standin_do(&h.s.api, 200, "DELETE", MAPS "/latency-sched", NULL);
+	collect(&h, "", true);
+	sched_log_count(&h.s, "reserve.owner is not known", 1);
+	shelter_whole(&h);
+	assert_int_equal(sched_log_count(&h.s, "reserve.owner is not known", 0), 1);
+	shelter_finish(&h);
+}
+
 /* --- killed ------------------------------------------------------------------------------------------------------------- */
 
 /* So that a moment is long enough to be hit. */
@@ -379,6 +447,7 @@ int main(void)
 		cmocka_unit_test(what_ends_or_goes_by_itself_is_made_anew),
 		cmocka_unit_test(pods_of_other_namespaces_have_no_role),
 		cmocka_unit_test(faults_of_the_server_delay_and_break_nothing),
+		cmocka_unit_test(what_keeps_room_names_its_owner_and_the_one_of_now),
 		cmocka_unit_test(killed_anywhere_on_the_way_nothing_is_lost),
 	};
 

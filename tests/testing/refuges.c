@@ -50,8 +50,8 @@ static void put_ours(struct refuges *m, int i)
 	print_limits(p, &labels, &limits);
 	if (limits.len)
 		buf_printf(&annotations, "\"latency-mesh.io/within\":\"%s\"", limits.data);
-	buf_printf(&spec, "\"schedulerName\":\"my-latency-scheduler\",\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"%dm\",\"memory\":\"%dMi\"",
-		   p->asks[CPU], p->asks[MEMORY]);
+	buf_printf(&spec, "\"schedulerName\":\"my-latency-scheduler\",\"priority\":%d,\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"%dm\","
+		   "\"memory\":\"%dMi\"", p->priority, p->asks[CPU], p->asks[MEMORY]);
 	if (p->asks[GPU])
 		buf_printf(&spec, ",\"x.io/gpu\":\"%d\"", p->asks[GPU]);
 	buf_str(&spec, "}}");
@@ -163,8 +163,9 @@ static void random_limits(struct refuges *m, struct pod_model *p)
 
 static struct pod_model random_pod(struct refuges *m)
 {
-	struct pod_model p = {.there = true, .serial = m->serial++, .frozen_at = -1};
+	struct pod_model p = {.there = true, .serial = m->serial, .priority = 10 * (m->serial * 5 % 3), .frozen_at = -1};
 
+	m->serial++;
 	p.app = (int)rng_below(&m->rng, APPS);
 	p.orphan = rng_chance(&m->rng, 0.05);
 	p.opts_out = rng_chance(&m->rng, 0.05);

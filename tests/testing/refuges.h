@@ -33,7 +33,7 @@ struct limit_model {
 
 struct pod_model {
 	bool there, opts_out, orphan, anti, by_label;
-	int serial, node, app, port, frozen_at;	/* port 0: none. frozen_at: a refuge that is kept without a look; -1 */
+	int serial, priority, node, app, port, frozen_at;	/* port 0: none. frozen_at: a refuge that is kept without a look; -1 */
 	int asks[RESOURCES];
 	struct limit_model limits[LIMITS];
 	int limit_count;
@@ -71,6 +71,9 @@ void refuges_freeze(struct refuges *m);
 void refuges_follow(struct refuges *m);
 /* Fails the test, and prints the cluster, where the plan is not right. */
 void refuges_check(const struct refuges *m, const struct plan *p, struct refuges_told *told);
+/* Only that it promises nothing that does not hold, and says what it keeps; `refuge` [OURS]: by pod, -1: none. Returns the overhead. */
+double refuges_check_promises(const struct refuges *m, const struct plan *p, int *refuge);
+void refuges_asked(const struct refuges *m, const int *refuge, bool *asked);	/* resources that covered pods ask for */
 
 /* For the oracle. */
 const char *refuges_node(int i);

@@ -332,13 +332,25 @@ static void check_least(const struct refuges *m, const struct plan *p, const str
 
 static struct way ways_of[NODES][WAYS];
 
-static void asked_for(const struct refuges *m, const int *refuge, bool *asked)
+void refuges_asked(const struct refuges *m, const int *refuge, bool *asked)
 {
 	int i, r;
 
 	for (r = 0; r < RESOURCES; r++)
 		for (asked[r] = false, i = 0; i < OURS; i++)
 			asked[r] |= refuges_wants(m, i) && refuge[i] >= 0 && m->ours[i].asks[r] > 0;
+}
+
+double refuges_check_promises(const struct refuges *m, const struct plan *p, int *refuge)
+{
+	bool asked[RESOURCES];
+	int f;
+
+	read_refuges(m, p, refuge);
+	refuges_asked(m, refuge, asked);
+	for (f = 0; f < m->nodes; f++)
+		check_failure(m, p, f, refuge);
+	return check_rooms(m, p, refuge, asked);
 }
 
 void refuges_check(const struct refuges *m, const struct plan *p, struct refuges_told *told)
@@ -348,11 +360,8 @@ void refuges_check(const struct refuges *m, const struct plan *p, struct refuges
 	int refuge[OURS], f, i, covered;
 	double overhead;
 
-	read_refuges(m, p, refuge);
-	asked_for(m, refuge, asked);
-	for (f = 0; f < m->nodes; f++)
-		check_failure(m, p, f, refuge);
-	overhead = check_rooms(m, p, refuge, asked);
+	overhead = refuges_check_promises(m, p, refuge);
+	refuges_asked(m, refuge, asked);
 	for (f = 0; f < m->nodes; f++) {
 		failures[f].ways = ways_of[f];
 		search_failure(m, f, asked, &failures[f]);

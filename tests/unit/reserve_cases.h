@@ -20,6 +20,8 @@ static struct world w;
 static struct plan plan;
 static const char *const *frozen;
 static size_t frozen_count;
+static struct option_list allowed;
+static double kept_at_most;
 
 static const struct profile *profile_of(const void *arg, const char *scheduler_name)
 {
@@ -39,6 +41,8 @@ static inline int begin(void **state)
 	world_rtt(&w, "c", "d", 9000);
 	frozen = NULL;
 	frozen_count = 0;
+	allowed = (struct option_list){0};
+	kept_at_most = 0;
 	return 0;
 }
 
@@ -68,7 +72,7 @@ static inline void tenant(const char *name, const char *node, const char *cpu)
 
 static inline void make(void)
 {
-	static const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh"};
+	const struct reserve_settings settings = {.enabled = true, .namespace_ = "mesh", .allowed = allowed, .most = kept_at_most};
 	struct plan next;
 	struct plan_input in = {.cache = w.cache, .profile = profile_of, .settings = &settings, .previous = &plan.covers,
 				.frozen = frozen, .frozen_count = frozen_count};

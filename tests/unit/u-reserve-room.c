@@ -61,6 +61,29 @@ static void a_placeholder_asks_for_what_it_keeps(void **state)
 	resources_free(&room.requests);
 }
 
+/* The garbage collector ends it with its owner. It is nobody's controller: a drain would wait for it. */
+static void an_owner_is_named_when_it_is_known(void **state)
+{
+	struct reserve_settings with = settings;
+	const struct room_pod room = {0};
+	auto_buf struct buf body = {0}, guard = {0}, none = {0};
+	struct pod *pod;
+
+	(void)state;
+	with.owner = "ConfigMap/latency-sched";
+	room_placeholder(&with, "mine", "edge-1", "room-1", &room, &none);
+	assert_null(strstr(none.data, "ownerReferences"));
+	with.owner_uid = "1-2-3";
+	room_placeholder(&with, "mine", "edge-1", "room-1", &room, &body);
+	assert_non_null(strstr(body.data, "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"latency-sched\",\"uid\":\"1-2-3\"}]"));
+	pod = parsed(&body);
+	assert_string_equal(pod->owner_uid, "");
+	pod_free(pod);
+	room_guard(&with, "mine", "edge-1", "guard", "[]", &guard);
+	assert_non_null(strstr(guard.data, "\"uid\":\"1-2-3\"}]"));
+	pod_free(parsed(&guard));
+}
+
 /* The API refuses a pod that asks for huge pages and neither cpu nor memory. */
 static void huge_pages_are_not_asked_for_alone(void **state)
 {
@@ -394,6 +417,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_placeholder_asks_for_what_it_keeps),
+		cmocka_unit_test(an_owner_is_named_when_it_is_known),
 		cmocka_unit_test(huge_pages_are_not_asked_for_alone),
 		cmocka_unit_test(a_guard_keeps_everybody_off_and_says_for_whom),
 		cmocka_unit_test(names_follow_from_the_node),

@@ -77,6 +77,46 @@ static void the_label_decides_before_the_default(void **state)
 	assert_false(wants(&none, "shop", "'latency-mesh.io/reserve':'True'", LIMITED));
 }
 
+static const char *barred(const struct reserve_settings *s, const char *namespace_)
+{
+	auto_free char *text = xasprintf("{'metadata':{'name':'p','namespace':'%s','uid':'u'}}", namespace_);
+	struct pod *pod = pod_of(text);
+	const char *why = reserve_barred(s, pod);
+
+	pod_free(pod);
+	return why;
+}
+
+/* Who asks himself is told that he may not; whom a default would have asked for is not asked for. */
+static void only_namespaces_that_are_allowed_have_room(void **state)
+{
+	struct reserve_settings open = settings_of(all, 1), some = settings_of(all, 1);
+
+	(void)state;
+	open.allowed = (struct option_list){(const char **)(uintptr_t)all, 1};
+	some.allowed = (struct option_list){(const char **)(uintptr_t)shop, 2};
+	assert_null(barred(&open, "default"));
+	assert_null(barred(&some, "shop"));
+	assert_null(barred(&some, "bank"));
+	assert_string_equal(barred(&some, "shopping"), "reserve.allow does not name its namespace");
+	assert_string_equal(barred(&some, "*"), "reserve.allow does not name its namespace");
+	assert_true(wants(&some, "shop", "", LIMITED));
+	assert_false(wants(&some, "default", "", LIMITED));
+	assert_true(wants(&some, "default", "'latency-mesh.io/reserve':'true'", LIMITED));
+	some.allowed.count = 0;
+	assert_null(barred(&some, "default"));
+	assert_true(wants(&some, "default", "", LIMITED));
+}
+
+static void an_owner_is_of_a_kind_that_has_a_path(void **state)
+{
+	(void)state;
+	assert_string_equal(reserve_owner_plural("ConfigMap/latency-sched"), "configmaps");
+	assert_string_equal(reserve_owner_plural("ServiceAccount/a.b"), "serviceaccounts");
+	assert_null(reserve_owner_plural("ConfigMaps/a"));
+	assert_null(reserve_owner_plural("Deployment/a"));
+}
+
 static void only_a_limit_makes_it_constrained(void **state)
 {
 	struct reserve_settings s = settings_of(all, 1);
@@ -261,6 +301,8 @@ int main(void)
 		cmocka_unit_test(labels_give_a_role_in_the_reserves_namespace_alone),
 		cmocka_unit_test(without_a_namespace_nobody_has_a_role),
 		cmocka_unit_test(the_label_decides_before_the_default),
+		cmocka_unit_test(only_namespaces_that_are_allowed_have_room),
+		cmocka_unit_test(an_owner_is_of_a_kind_that_has_a_path),
 		cmocka_unit_test(only_a_limit_makes_it_constrained),
 		cmocka_unit_test(what_ends_or_keeps_room_itself_wants_none),
 		cmocka_unit_test(only_what_is_recreated_elsewhere_fits),

@@ -223,6 +223,27 @@ static void the_clouds_labels_are_of_all_profiles(void **state)
 	unsetenv("LATENCY_SCHED_CLOUDLABELS");
 }
 
+static void the_reserve_has_limits_when_it_is_told_so(void **state)
+{
+	struct settings *s = want(NULL, NULL), *other;
+	struct lm_err err;
+
+	(void)state;
+	assert_int_equal(s->reserve.allowed.count, 1);
+	assert_string_equal(s->reserve.allowed.items[0], "*");
+	assert_true(s->reserve.most == 0 && !s->reserve.owner && reserve_allows(&s->reserve, "anything"));
+	other = want("reserve: {allow: [edge, shop-2], default: [shop-2], most: 12.5%, owner: ConfigMap/latency-sched}\n", NULL);
+	assert_true(other->reserve.most == 0.125);
+	assert_true(reserve_allows(&other->reserve, "edge") && reserve_allows(&other->reserve, "shop-2") && !reserve_allows(&other->reserve, "shop"));
+	assert_string_equal(other->reserve.owner, "ConfigMap/latency-sched");
+	assert_int_equal(settings_may_replace(s, other, &err), 0);
+	settings_free(s);
+	settings_free(other);
+	s = want("reserve: {allow: [edge], default: [\"*\"], most: 100%}\n", NULL);	/* all that are allowed */
+	assert_true(s->reserve.most == 1);
+	settings_free(s);
+}
+
 static void a_bad_configuration_is_refused_with_its_place(void **state)
 {
 	static const struct {
@@ -258,6 +279,23 @@ static void a_bad_configuration_is_refused_with_its_place(void **state)
 		{"cloudLabels: [a=b, c, a=b]\n", "\"a=b\" stands there twice"}, {"cloudLabels: []\ncloudLabels: [a]\n", "line 2"},
 		{"profiles: [{schedulerName: a, cloudLabels: [b]}]\n", "`profiles[0].cloudLabels`"},
 		{"noData: allow\n", "allow"}, {"noData: true\n", "noData"},
+		{"reserve: {allow: edge}\n", "reserve.allow"}, {"reserve: {allow: []}\n", "reserve.allow: the list is empty"},
+		{"reserve: {allow: [Edge]}\n", "reserve.allow: \"Edge\" is no name"}, {"reserve: {allow: [a.b]}\n", "reserve.allow: \"a.b\""},
+		{"reserve: {allow: [-a]}\n", "reserve.allow: \"-a\""}, {"reserve: {allow: [a, b, a]}\n", "reserve.allow: \"a\" stands there twice"},
+		{"reserve: {allow: [a, \"*\"]}\n", "reserve.allow: \"*\""}, {"reserve: {default: [\"*\", a]}\n", "reserve.default: \"*\""},
+		{"reserve: {default: [\"a b\"]}\n", "reserve.default: \"a b\""},
+		{"reserve: {allow: [a], default: [a, b]}\n", "reserve.default: \"b\" is not in reserve.allow"},
+		{"reserve: {most: 30}\n", "reserve.most"}, {"reserve: {most: \"30\"}\n", "reserve.most: \"30\" is no percentage"},
+		{"reserve: {most: 0.3}\n", "reserve.most"}, {"reserve: {most: 0%}\n", "reserve.most: \"0%\" is not above 0%"},
+		{"reserve: {most: 0.00%}\n", "reserve.most: \"0.00%\""}, {"reserve: {most: 100.1%}\n", "reserve.most: \"100.1%\" is not above"},
+		{"reserve: {most: -1%}\n", "reserve.most: \"-1%\""}, {"reserve: {most: \"30 %\"}\n", "reserve.most: \"30 %\""},
+		{"reserve: {most: 1e1%}\n", "reserve.most: \"1e1%\""}, {"reserve: {most: inf%}\n", "reserve.most: \"inf%\""},
+		{"reserve: {most: 3.%}\n", "reserve.most: \"3.%\""}, {"reserve: {most: .3%}\n", "reserve.most: \".3%\""},
+		{"reserve: {most: 30%%}\n", "reserve.most: \"30%%\""}, {"reserve: {most: \"\"}\n", "reserve.most"},
+		{"reserve: {owner: latency-sched}\n", "reserve.owner: \"latency-sched\" is not KIND/NAME"},
+		{"reserve: {owner: ConfigMap/}\n", "reserve.owner: \"ConfigMap/\""}, {"reserve: {owner: ConfigMap/../x}\n", "reserve.owner: \"ConfigMap/../x\""},
+		{"reserve: {owner: ConfigMap/..}\n", "reserve.owner: \"ConfigMap/..\""}, {"reserve: {owner: configmap/a}\n", "neither a ConfigMap"},
+		{"reserve: {owner: Pod/a}\n", "reserve.owner: \"Pod/a\" is neither a ConfigMap nor a ServiceAccount"},
 		{"profiles: [{schedulerName: a, maxLatency: 3}]\n", "profiles[0]: maxLatency"},
 		{"profiles: [{schedulerName: a, maxLatency: soon}]\n", "profiles[0].maxLatency"},
 		{"profiles: [{schedulerName: a, noData: refuse}]\n", "profiles[0].noData"},
@@ -326,6 +364,7 @@ static void what_is_printed_gives_the_same_again(void **state)
 		"poll: 250ms\nweights: {plain: {free: 2.5, podAffinity: 3}, near: {images: 0, spread: 1}}\nrefusals: {cpu: false}\ndefaultNear: \"app=redis*3, any:client/milan\"\n",
 		"profiles:\n- schedulerName: a\n  weights: {near: {latency: 0.125}}\n  defaultNear: node/x\n- {schedulerName: b, strict: true}\n",
 		"maxLatency: 12.5ms\nnoData: deny\n",
+		"reserve: {enabled: true, allow: [edge, shop], default: [shop], most: 30%, owner: ServiceAccount/latency-sched}\n",
 		"cloudLabels: []\n",
 		"cloudLabels: [example.com/where=far, \"tier=\", region]\nprofiles:\n- {schedulerName: a}\n- {schedulerName: b}\n",
 		"maxLatency: 50ms\nprofiles:\n- {schedulerName: a, maxLatency: none}\n- {schedulerName: b, noData: deny, maxLatency: 700us}\n- {schedulerName: c}\n",
@@ -516,6 +555,7 @@ int main(void)
 		cmocka_unit_test(the_extender_listens_on_8080_and_prints_a_configuration_that_it_takes),
 		cmocka_unit_test(a_reload_leaves_the_lease_as_it_is),
 		cmocka_unit_test(help_shows_what_is_on_by_default),
+		cmocka_unit_test(the_reserve_has_limits_when_it_is_told_so),
 		cmocka_unit_test(a_bad_configuration_is_refused_with_its_place),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(the_latency_limit_of_all_pods_is_of_each_profile),

@@ -36,7 +36,10 @@ A class is cluster-wide, and its value can never change, so one that is not the 
 {{- $config := deepCopy .Values.scheduler.config }}
 {{- if include "latency.reserves" . }}
 {{- $reserve := dict "enabled" true "priorityClass" (include "latency.reserveClass" .) "image" (include "latency.reserveImage" .) }}
+{{- $_ := set $reserve "owner" (printf "ConfigMap/%s" (include "latency.config" .)) }}
+{{- if not (has "*" .Values.reserve.allow) }}{{ $_ := set $reserve "allow" .Values.reserve.allow }}{{ end }}
 {{- with .Values.reserve.default }}{{ $_ := set $reserve "default" . }}{{ end }}
+{{- with .Values.reserve.most }}{{ $_ := set $reserve "most" . }}{{ end }}
 {{- $_ := set $config "reserve" $reserve }}
 {{- end }}
 {{- with .Values.healing }}
@@ -78,8 +81,13 @@ reserve={{ ternary "on" "off" (eq (include "latency.reserves" .) "true") }} heal
 {{- fail "reserve.priorityClass.name: names that begin with system- are Kubernetes' own" }}
 {{- end }}
 {{- if and (has "*" .Values.reserve.default) (gt (len .Values.reserve.default) 1) }}{{ fail "reserve.default: \"*\" is all namespaces; nothing else beside it" }}{{ end }}
+{{- if and (has "*" .Values.reserve.allow) (gt (len .Values.reserve.allow) 1) }}{{ fail "reserve.allow: \"*\" is all namespaces; nothing else beside it" }}{{ end }}
+{{- range .Values.reserve.default }}
+{{- if not (or (eq . "*") (has "*" $.Values.reserve.allow) (has . $.Values.reserve.allow)) }}{{ fail (printf "reserve.default: %s is not in reserve.allow" .) }}{{ end }}
+{{- end }}
 {{- if not (or .Values.reserve.image.tag .Values.reserve.image.digest) }}{{ fail "reserve.image.tag: wanted where reserve.image.digest is empty" }}{{ end }}
 {{- if and .Values.reserve.default (not .Values.reserve.enabled) }}{{ fail "reserve.default: nothing is kept; set reserve.enabled" }}{{ end }}
+{{- if and .Values.reserve.most (not .Values.reserve.enabled) }}{{ fail "reserve.most: nothing is kept; set reserve.enabled" }}{{ end }}
 {{- if eq .Values.mode "extender" }}
 {{- if .Values.reserve.default }}{{ fail "reserve.default: not with mode: extender, kube-scheduler places the replacements and knows of no room that is kept for them" }}{{ end }}
 {{- if .Values.healing.enabled }}{{ fail "healing.enabled: not with mode: extender, latency-sched only answers there and writes nothing" }}{{ end }}
