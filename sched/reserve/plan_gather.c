@@ -50,6 +50,7 @@ static void close_nodes(struct work *w)
 		w->closed[k] |= ends_pods(w->view->nodes[k].node);
 }
 
+/* Guards too: one stands only until what is planned is there, and keeps everybody off. */
 static void lift_placeholders(struct work *w)
 {
 	auto_free char **uids = NULL;
@@ -60,7 +61,7 @@ static void lift_placeholders(struct work *w)
 		for (p = 0; p < w->view->nodes[k].pod_count && !w->frozen[k]; p++) {
 			const struct pod *pod = w->view->nodes[k].pods[p]->pod;
 
-			if (reserve_role(w->in->settings, pod) != RESERVE_PLACEHOLDER)
+			if (reserve_role(w->in->settings, pod) == RESERVE_NONE)
 				continue;
 			grow(&uids, &room, count + 1, sizeof(*uids));
 			uids[count++] = pod->uid;
