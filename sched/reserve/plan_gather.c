@@ -171,7 +171,8 @@ static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 	if (!unfit && !know_scalars(w, pod))
 		unfit = "the pods that want room ask for too many kinds of resources";
 	if (unfit) {
-		uncover(w, pod, node, unfit);
+		if (!pod->terminating)
+			uncover(w, pod, node, unfit);
 		return;
 	}
 	grow(&w->wants, &w->want_room, w->want_count + 1, sizeof(*w->wants));
@@ -187,30 +188,38 @@ static int by_uid(const void *a, const void *b)
 	return strcmp((*(const struct cover *const *)a)->uid, (*(const struct cover *const *)b)->uid);
 }
 
+/* False: nothing was promised to it. */
+static bool recall(const struct work *w, struct want *want, const struct cover *const *sorted, size_t count)
+{
+	const struct cover key = {.uid = want->pod->uid}, *at = &key;
+	const struct cover *const *found = count ? bsearch(&at, sorted, count, sizeof(*sorted), by_uid) : NULL;
+
+	if (!found || !STREQ((*found)->node, w->view->nodes[want->node].node->name))
+		return false;
+	want->before = cache_find_node(w->in->cache, (*found)->refuge);
+	if (want->before == (int32_t)want->node)
+		want->before = NOWHERE;
+	want->kept = want->before >= 0 && w->frozen[want->before];
+	if (want->kept)
+		want->refuge = want->before;
+	return true;
+}
+
+/* Who ends and was promised nothing is no want. */
 static void remember(struct work *w)
 {
 	const struct covers *previous = w->in->previous;
-	size_t count = previous ? previous->count : 0, i;
+	size_t count = previous ? previous->count : 0, left = 0, i;
 	auto_free const struct cover **sorted = xcalloc(count + 1, sizeof(*sorted));
 
 	for (i = 0; i < count; i++)
 		sorted[i] = &previous->items[i];
 	if (count)
 		qsort(sorted, count, sizeof(*sorted), by_uid);
-	for (i = 0; i < w->want_count && count; i++) {
-		struct want *want = &w->wants[i];
-		const struct cover key = {.uid = want->pod->uid}, *at = &key;
-		const struct cover *const *found = bsearch(&at, sorted, count, sizeof(*sorted), by_uid);
-
-		if (!found || !STREQ((*found)->node, w->view->nodes[want->node].node->name))
-			continue;
-		want->before = cache_find_node(w->in->cache, (*found)->refuge);
-		if (want->before == (int32_t)want->node)
-			want->before = NOWHERE;
-		want->kept = want->before >= 0 && w->frozen[want->before];
-		if (want->kept)
-			want->refuge = want->before;
-	}
+	for (i = 0; i < w->want_count; i++)
+		if (recall(w, &w->wants[i], sorted, count) || !w->wants[i].pod->terminating)
+			w->wants[left++] = w->wants[i];
+	w->want_count = left;
 }
 
 static int64_t at_least_0(int64_t amount)

@@ -64,7 +64,8 @@ struct keeper {
 struct held {
 	struct cover cover;
 	struct keeper *keeper;		/* of its refuge */
-	int64_t gone_ms;		/* since then its pod is gone, ending or elsewhere; -1: it is where it was */
+	int64_t gone_ms;		/* since then its pod is ending, or gone (anew, when one that was ending is), or elsewhere; -1: it is where it was */
+	bool ending;			/* it is where it was, and ends */
 	char *taken_by;			/* the uid of the pod that goes there; NULL: nobody does */
 	bool used;			/* that one is on a node */
 	bool read;			/* scratch */
@@ -159,6 +160,8 @@ void held_read(struct keeper *k);				/* the annotations of its pods, anew */
 void held_print(const struct keeper *k, struct buf *out);	/* an annotation of what is held there and not used */
 void held_look(struct reserve *r, struct held *h, int64_t mono_ms);	/* is its pod where it was? */
 void held_untake(struct held *h);				/* whoever was to go there does not */
+/* Plans keep room for it: its pod is there, or ends on a node that has failed, and who takes its place may come when it is gone. */
+bool held_stands(const struct held *h, int64_t mono_ms);
 void held_free(struct reserve *r);				/* before the keepers */
 
 /* --- failed.c: nodes that are dead --- */

@@ -221,6 +221,37 @@ static void a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after(
 	end(&s);
 }
 
+/* Some controllers make the next pod only when the old one is gone: until then plans keep its room, and it is owed from then on. */
+static void a_pod_that_ends_on_a_dead_node_keeps_its_room(void **state)
+{
+	static const char *const ending = "{'metadata':{'name':'web-0','namespace':'default','uid':'uid-web-0','deletionTimestamp':'2026-11-21T21:00:00Z'},"
+					  "'spec':{'nodeName':'a'}}";
+	struct stage s;
+	struct held *h;
+	int64_t now;
+
+	(void)state;
+	begin(&s, "placeholder");
+	h = held_find(s.reserve, "uid-web-0");
+	put_pod(&s, ending);
+	now = clock_mono_ms();
+	assert_false(held_stands(h, now)); /* its node lives */
+	reserve_node_failed(s.reserve, "a");
+	assert_true(held_stands(h, now + RESERVE_OWED_MS / 2));
+	assert_false(held_stands(h, now + RESERVE_OWED_MS + 1));
+	h->gone_ms -= RESERVE_OWED_MS;
+	assert_int_equal(ask_for(&s, "default"), RESERVE_NO_RIGHT);
+	delete_pod(&s, "uid-web-1");
+	delete_pod(&s, "uid-web-0");
+	now = clock_mono_ms();
+	assert_true(held_stands(h, now + RESERVE_OWED_MS / 2));
+	assert_int_equal(s.reserve->gone, 1);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	h->used = true;
+	assert_false(held_stands(h, now));
+	end(&s);
+}
+
 /* --- guards ---------------------------------------------------------------------------------------------------------------- */
 
 /* A guard that an earlier process left, and no plan that says what is to be there. */
@@ -324,6 +355,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_back_has_not_failed),
 		cmocka_unit_test(what_was_handed_over_is_planned_soon),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
+		cmocka_unit_test(a_pod_that_ends_on_a_dead_node_keeps_its_room),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
 		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
