@@ -86,7 +86,7 @@ static void undeny(struct reserve *r, const char *uid)
 		}
 }
 
-/* Who did not get in by now is decided on as always. Plans that were begun while it was open say nothing about it. */
+/* Who was offered the room and did not get in by now is decided on as always; where it never was empty he may ask again, and opens it anew. Plans that were begun while it was open say nothing about it. */
 static void close_keeper(struct keeper *k, int64_t mono_ms)
 {
 	struct reserve *r = k->reserve;
@@ -95,7 +95,8 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->opened_ms)));
 	for (i = 0; i < k->held_count; i++)
 		if (k->held[i]->taken_by && !k->held[i]->used) {
-			deny(r, k->held[i]->taken_by);
+			if (k->was_open)
+				deny(r, k->held[i]->taken_by);
 			held_untake(k->held[i]);
 		}
 	k->open = k->planned = false;

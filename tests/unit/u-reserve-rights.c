@@ -252,6 +252,33 @@ static void a_pod_that_ends_on_a_dead_node_keeps_its_room(void **state)
 	end(&s);
 }
 
+/* A right is used up by an offer, not by an API server that is in trouble for longer than a room is open. */
+static void a_room_that_was_never_empty_is_opened_again(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, "guard");		/* the room is empty */
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);
+	keeper_tick(keeper(&s), clock_mono_ms());
+	rights_tick(s.reserve, clock_mono_ms() + RESERVE_OPEN_MS + 1);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_NO_RIGHT);
+	assert_false(keeper(&s)->open);
+	end(&s);
+	begin(&s, "placeholder");	/* and no guard can be made */
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	keeper_tick(keeper(&s), clock_mono_ms());
+	assert_int_equal(answer("POST", 500), 1);
+	rights_tick(s.reserve, clock_mono_ms() + RESERVE_OPEN_MS + 1);
+	assert_false(keeper(&s)->open);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	end(&s);
+}
+
 /* --- guards ---------------------------------------------------------------------------------------------------------------- */
 
 /* A guard that an earlier process left, and no plan that says what is to be there. */
@@ -356,6 +383,7 @@ int main(void)
 		cmocka_unit_test(what_was_handed_over_is_planned_soon),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
 		cmocka_unit_test(a_pod_that_ends_on_a_dead_node_keeps_its_room),
+		cmocka_unit_test(a_room_that_was_never_empty_is_opened_again),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
 		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
