@@ -328,7 +328,8 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 	while (r->lifted_count)
 		cache_put_back(r->cache, &r->lifted[--r->lifted_count]);
 	if (placed) {
-		open_keeper(h->keeper, clock_mono_ms());
+		if (!h->keeper->open) /* else it stays open for those who come: no longer because a binding fails again and again */
+			open_keeper(h->keeper, clock_mono_ms());
 		return;
 	}
 	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);

@@ -279,6 +279,28 @@ static void a_room_that_was_never_empty_is_opened_again(void **state)
 	end(&s);
 }
 
+static void only_who_comes_keeps_a_room_open(void **state)
+{
+	const char *on_b = "{'metadata':{'name':'web-1','namespace':'default','uid':'uid-web-1','ownerReferences':[{'kind':'ReplicaSet','name':'rs','uid':'rs',"
+			   "'controller':true}]},'spec':{'schedulerName':'ours','nodeName':'b'}}";
+	struct stage s;
+	int64_t before;
+
+	(void)state;
+	begin(&s, "guard");
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);
+	before = keeper(&s)->came_ms -= 20000;
+	reserve_enter(s.reserve, cache_find_pod(s.cache, "uid-web-1")->pod);
+	reserve_leave(s.reserve, cache_find_pod(s.cache, "uid-web-1")->pod, true);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);	/* its binding failed */
+	assert_int_equal(keeper(&s)->came_ms, before);
+	put_pod(&s, on_b);
+	assert_true(keeper(&s)->came_ms > before);
+	end(&s);
+}
+
 /* --- guards ---------------------------------------------------------------------------------------------------------------- */
 
 /* A guard that an earlier process left, and no plan that says what is to be there. */
@@ -384,6 +406,7 @@ int main(void)
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
 		cmocka_unit_test(a_pod_that_ends_on_a_dead_node_keeps_its_room),
 		cmocka_unit_test(a_room_that_was_never_empty_is_opened_again),
+		cmocka_unit_test(only_who_comes_keeps_a_room_open),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
 		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
