@@ -5,6 +5,7 @@
 #include "sched/reserve/plan_private.h"
 #include "sched/reserve/words.h"
 
+#define FAILURE_MOST 512		/* pods of one failure, whatever their node may have: kubelets have 110 as a rule. Who waits for whom is squares of it */
 #define EFFORT UINT64_C(60000000)	/* looks at a node for a pod, 20 to 50 ns each: two or three seconds */
 
 void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *reason)
@@ -248,6 +249,44 @@ static void count_needs(struct work *w)
 	}
 }
 
+/* --- too many ----------------------------------------------------------------------------------------------------------- */
+
+/* Those of a node side by side, the most important first. */
+static int by_importance(const void *a, const void *b)
+{
+	const struct want *x = a, *y = b;
+
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	if (x->kept != y->kept)
+		return x->kept ? -1 : 1;
+	if ((x->before >= 0) != (y->before >= 0))
+		return x->before >= 0 ? -1 : 1;
+	if (x->pod->priority != y->pod->priority)
+		return x->pod->priority > y->pod->priority ? -1 : 1;
+	return strcmp(x->pod->uid, y->pod->uid);
+}
+
+/* Any number of pods may name a node that never takes them: so many would stop the plan of all others. */
+static void bound(struct work *w)
+{
+	size_t left = 0, of_node = 0, i;
+
+	if (w->want_count)
+		qsort(w->wants, w->want_count, sizeof(*w->wants), by_importance);
+	for (i = 0; i < w->want_count; i++) {
+		const struct want want = w->wants[i];
+		int64_t has = w->view->nodes[want.node].node->allocatable_pods;
+
+		of_node = left && w->wants[left - 1].node == want.node ? of_node + 1 : 1;
+		if (of_node <= (size_t)(has > 0 && has < FAILURE_MOST ? has : FAILURE_MOST))
+			w->wants[left++] = want;
+		else
+			uncover(w, want.pod, want.node, "too many pods of this node want room");
+	}
+	w->want_count = left;
+}
+
 /* --- who depends on whom ------------------------------------------------------------------------------------------------- */
 
 /* The namespace is not looked at: one dependency more only costs time. */
@@ -403,6 +442,7 @@ void gather(struct work *w)
 		for (p = 0; p < w->view->nodes[k].pod_count; p++)
 			gather_pod(w, w->view->nodes[k].pods[p]->pod, k);
 	remember(w);
+	bound(w);
 	group(w);
 	count_needs(w);
 	w->spots = xcalloc(w->nodes + 1, sizeof(*w->spots));
