@@ -134,6 +134,7 @@ struct keeper *keeper_need(struct reserve *r, const char *node);
 /* The pod is a placeholder or guard: of this keeper, from now on. `shown`: by the watch. */
 void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role, bool shown);
 void keeper_lost(struct kept *kept);				/* the cache does not have it any more */
+void keepers_tidy(struct reserve *r);				/* frees those whose nodes are gone, and nothing of theirs is left */
 void keepers_free(struct reserve *r);
 
 /* --- keeper.c --- */
@@ -178,7 +179,7 @@ void rights_seen(struct reserve *r, const char *uid);		/* the pod was added, cha
 /* Its room stays as it is: it is handed over, or somebody may come for it. */
 bool keeper_frozen(const struct keeper *k, int64_t mono_ms);
 void rights_adopt(struct reserve *r, int64_t mono_ms);		/* once, when everything was listed */
-void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over */
+void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over; keepers may be freed */
 void rights_free(struct reserve *r);
 
 #endif

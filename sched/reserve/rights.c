@@ -124,6 +124,7 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 	size_t i;
 
 	failed_tick(r, mono_ms);
+	keepers_tidy(r);
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 

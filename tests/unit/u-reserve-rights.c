@@ -397,6 +397,43 @@ static void no_new_guard_comes_at_once_for_what_did_not_help(void **state)
 	end(&s);
 }
 
+/* --- nodes that come and go --------------------------------------------------------------------------------------------------- */
+
+static void what_is_known_of_a_node_goes_with_it(void **state)
+{
+	static char node[] = "b";
+	struct plan_room room = {.node = node, .need = {.cpu_milli = 500}, .pods = 1};
+	struct stage s;
+	int i;
+
+	(void)state;
+	begin(&s, "placeholder");
+	for (i = 0; i < 100; i++) {
+		auto_free char *name = xasprintf("n%d", i);
+
+		keeper_need(s.reserve, name);
+	}
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_int_equal(s.reserve->keeper_count, 1);
+	cache_delete_node(s.cache, "b");
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* its placeholder is there, and who had room */
+	keeper(&s)->planned = true;
+	keeper_tick(keeper(&s), clock_mono_ms());
+	delete_pod(&s, "uid-room");
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* a request is on its way */
+	s.reserve->plan = (struct plan){.rooms = &room, .room_count = 1};
+	assert_int_equal(answer("DELETE", 200), 1);
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* the plan has it */
+	s.reserve->plan = (struct plan){0};
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_null(keeper(&s));
+	assert_int_equal(s.reserve->keeper_count, 0);
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +448,7 @@ int main(void)
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
 		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
 		cmocka_unit_test(no_new_guard_comes_at_once_for_what_did_not_help),
+		cmocka_unit_test(what_is_known_of_a_node_goes_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
