@@ -2,12 +2,13 @@
  * plan.h - where every covered pod would go if its node failed, and so how much room each node has to keep. Nothing here does I/O or looks at a clock.
  *
  * A failure is that of one node: it takes no pods any more, and all pods on it are gone. For each node on its own the plan finds a refuge for each
- * covered pod on it, so that all of them together fit in what is free there without placeholders and guards, with every filter of a decision passed
- * (limits, affinities, spreading, ports, volumes: decide() is asked, in the order in which they would be placed; pods that wait for each other come after
- * who they wait for). Load does not count: CPUHeadroom is off. The room of a node is, resource by resource, the maximum over failures of the sum of what
+ * covered pod on it, so that all of them together fit in what is free there without placeholders, with every filter of a decision passed (limits,
+ * affinities, spreading, ports, volumes: decide() is asked, in the order in which they would be placed; pods that wait for each other come after who
+ * they wait for). Load does not count: CPUHeadroom is off. The room of a node is, resource by resource, the maximum over failures of the sum of what
  * would come: one failure at a time is what it is for. The pods' number and host ports count as resources do.
  *
- * A pod that ends wants no room, but where `previous` has it: then its node has failed, and who takes its place may come only when it is gone.
+ * Guards count as little as placeholders. A pod that ends wants no room, but where `previous` has it: then its node has failed, and who takes its place
+ * may come only when it is gone.
  *
  * Least room. Of the assignments that cover as many pods the plan looks for the one with the least overhead: the mean over the resources that covered
  * pods ask for of (room of all nodes / allocatable of all nodes). It keeps what the plan before had where that costs at most PLAN_KEEP more: each

@@ -223,34 +223,6 @@ static void remember(struct work *w)
 	w->want_count = left;
 }
 
-static int64_t at_least_0(int64_t amount)
-{
-	return amount > 0 ? amount : 0;
-}
-
-static void count_needs(struct work *w)
-{
-	size_t i;
-	uint32_t s;
-
-	w->dims = DIM_SCALARS + w->scalar_count;
-	w->needs = xcalloc(w->want_count * w->dims + 1, sizeof(*w->needs));
-	for (i = 0; i < w->want_count; i++) {
-		const struct resources *asks = &w->wants[i].pod->requests;
-		int64_t *needs = w->needs + i * w->dims;
-
-		needs[DIM_CPU] = at_least_0(asks->cpu_milli);
-		needs[DIM_MEMORY] = at_least_0(asks->memory_bytes);
-		needs[DIM_EPHEMERAL] = at_least_0(asks->ephemeral_bytes);
-		needs[DIM_PODS] = 1;
-		for (s = 0; s < w->scalar_count; s++)
-			needs[DIM_SCALARS + s] = at_least_0(resources_scalar(asks, w->scalars[s]));
-		w->wants[i].needs = needs;
-	}
-}
-
-/* --- too many ----------------------------------------------------------------------------------------------------------- */
-
 /* Those of a node side by side, the most important first. */
 static int by_importance(const void *a, const void *b)
 {
@@ -285,6 +257,32 @@ static void bound(struct work *w)
 			uncover(w, want.pod, want.node, "too many pods of this node want room");
 	}
 	w->want_count = left;
+}
+
+static int64_t at_least_0(int64_t amount)
+{
+	return amount > 0 ? amount : 0;
+}
+
+static void count_needs(struct work *w)
+{
+	size_t i;
+	uint32_t s;
+
+	w->dims = DIM_SCALARS + w->scalar_count;
+	w->needs = xcalloc(w->want_count * w->dims + 1, sizeof(*w->needs));
+	for (i = 0; i < w->want_count; i++) {
+		const struct resources *asks = &w->wants[i].pod->requests;
+		int64_t *needs = w->needs + i * w->dims;
+
+		needs[DIM_CPU] = at_least_0(asks->cpu_milli);
+		needs[DIM_MEMORY] = at_least_0(asks->memory_bytes);
+		needs[DIM_EPHEMERAL] = at_least_0(asks->ephemeral_bytes);
+		needs[DIM_PODS] = 1;
+		for (s = 0; s < w->scalar_count; s++)
+			needs[DIM_SCALARS + s] = at_least_0(resources_scalar(asks, w->scalars[s]));
+		w->wants[i].needs = needs;
+	}
 }
 
 /* --- who depends on whom ------------------------------------------------------------------------------------------------- */

@@ -71,6 +71,19 @@ static void add_requests(struct buf *out, const struct resources *r)
 	buf_str(out, "}}");
 }
 
+/* A guard has covers. A placeholder is told later, and the cluster autoscaler keeps a node for the sake of a pod without a controller and this word. */
+static void add_annotations(const char *covers, struct buf *out)
+{
+	buf_str(out, ",\"annotations\":{");
+	if (covers) {
+		buf_str(out, "\"" RESERVE_COVERS "\":");
+		buf_json_string(out, covers);
+	} else {
+		buf_str(out, "\"cluster-autoscaler.kubernetes.io/safe-to-evict\":\"true\"");
+	}
+	buf_char(out, '}');
+}
+
 static void add_ports(struct buf *out, const struct host_port *ports, uint32_t count)
 {
 	uint32_t i;
@@ -88,20 +101,6 @@ static void add_ports(struct buf *out, const struct host_port *ports, uint32_t c
 	buf_char(out, ']');
 }
 
-/* The cluster autoscaler keeps a node for the sake of a pod without a controller that has not this word. A guard is not there for long. */
-static void add_annotations(const char *covers, struct buf *out)
-{
-	buf_str(out, ",\"annotations\":{");
-	if (covers) {
-		buf_str(out, "\"" RESERVE_COVERS "\":");
-		buf_json_string(out, covers);
-	} else {
-		buf_str(out, "\"cluster-autoscaler.kubernetes.io/safe-to-evict\":\"true\"");
-	}
-	buf_char(out, '}');
-}
-
-/* `covers`: of a guard; NULL: of a placeholder, which is told later. */
 static void begin(const struct reserve_settings *s, const char *name, const char *role, const char *covers, struct buf *out)
 {
 	buf_str(out, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":");

@@ -39,8 +39,8 @@ enum reserve_role { RESERVE_NONE, RESERVE_PLACEHOLDER, RESERVE_GUARD };
 
 /* RESERVE_NONE also for a pod of another namespace: labels alone give nobody that role. */
 enum reserve_role reserve_role(const struct reserve_settings *s, const struct pod *pod);
-/* Does room have to be kept for it? Whether it is ours, on a node, and not about to end is the caller's to know. */
-bool reserve_wants(const struct reserve_settings *s, const struct pod *pod);
+/* Does room have to be kept for it? Whether it is ours and on a node is the caller's to know. */
+bool reserve_wants(const struct reserve_settings *s, const struct pod *pod);	/* nor is it asked whether the pod ends */
 /* NULL: somebody recreates it; else why not, for people: "no controller would recreate it". */
 const char *reserve_unfit(const struct pod *pod);
 

@@ -404,15 +404,10 @@ static void what_is_known_of_a_node_goes_with_it(void **state)
 	static char node[] = "b";
 	struct plan_room room = {.node = node, .need = {.cpu_milli = 500}, .pods = 1};
 	struct stage s;
-	int i;
 
 	(void)state;
 	begin(&s, "placeholder");
-	for (i = 0; i < 100; i++) {
-		auto_free char *name = xasprintf("n%d", i);
-
-		keeper_need(s.reserve, name);
-	}
+	keeper_need(s.reserve, "gone");
 	rights_tick(s.reserve, clock_mono_ms());
 	assert_int_equal(s.reserve->keeper_count, 1);
 	cache_delete_node(s.cache, "b");
