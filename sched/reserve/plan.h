@@ -18,8 +18,8 @@
  * nodes) are searched to the end, nearly always; of large ones the search is bounded (about 3 s at 1,000 nodes and 2,000 covered pods), and the same
  * cluster gives the same plan.
  *
- * Of one node no more pods are covered than it may have, nor more than 512: those that are covered already first, then by priority. Any number of pods may
- * have its name.
+ * Of one node no more pods are covered than it may have, nor more than 512, as any number of pods may have its name: those that are covered already
+ * first, then by priority.
  *
  * No room is kept on a node with a NoExecute taint, as a placeholder tolerates nothing; nor where the annotation that names the pods would be
  * longer than COVERS_MAX_BYTES; nor of what pods nominated to a node will take, whatever their priority.

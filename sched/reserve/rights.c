@@ -86,7 +86,10 @@ static void undeny(struct reserve *r, const char *uid)
 		}
 }
 
-/* Who was offered the room and did not get in by now is decided on as always; where it never was empty he may ask again, and opens it anew. Plans that were begun while it was open say nothing about it. */
+/*
+ * Who was offered the room and did not get in by now is decided on as always; where it never was empty he may ask again, and opens it anew. Plans that
+ * were begun while it was open say nothing about it.
+ */
 static void close_keeper(struct keeper *k, int64_t mono_ms)
 {
 	struct reserve *r = k->reserve;
