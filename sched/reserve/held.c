@@ -86,9 +86,12 @@ void held_free(struct reserve *r)
 void held_look(struct reserve *r, struct held *h, int64_t mono_ms)
 {
 	const struct cached_pod *cached = cache_find_pod(r->cache, h->cover.uid);
+	bool there = cached && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node), ended = h->ending && !there;
 
-	bool there = cached && !cached->pod->terminating && !cached->pod->terminal && STREQ(cached->pod->node, h->cover.node);
-
+	h->ending = there && cached->pod->terminating;
+	there = there && !h->ending;
+	if (ended)
+		h->gone_ms = mono_ms; /* some controllers make the next one only now */
 	if (there == (h->gone_ms < 0))
 		return;
 	h->gone_ms = there ? -1 : mono_ms;
@@ -96,6 +99,11 @@ void held_look(struct reserve *r, struct held *h, int64_t mono_ms)
 		r->gone--;
 	else
 		r->gone++;
+}
+
+bool held_stands(const struct held *h, int64_t mono_ms)
+{
+	return !h->used && (h->gone_ms < 0 || (reserve_node_is_dead(h->keeper->reserve, h->cover.node) && mono_ms - h->gone_ms < RESERVE_OWED_MS));
 }
 
 static int by_uid(const void *key, const void *cover)

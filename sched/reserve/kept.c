@@ -143,20 +143,42 @@ const struct pod *kept_pod(const struct kept *kept)
 	return cached ? cached->pod : NULL;
 }
 
+static void keeper_free(struct keeper *k)
+{
+	while (k->count)
+		kept_forget(k->kept[0]);
+	free(k->kept);
+	free(k->held);
+	free(k->node);
+	free(k->want_covers);
+	free(k->error);
+	free(k);
+}
+
+/* Its node is gone, and nothing is left to be done or known of it. */
+static bool is_over(const struct keeper *k)
+{
+	return !k->count && !k->held_count && !k->calls && !k->open && cache_find_node(k->reserve->cache, k->node) < 0 && !keeper_wanted(k);
+}
+
+void keepers_tidy(struct reserve *r)
+{
+	size_t left = 0, i;
+
+	for (i = 0; i < r->keeper_count; i++)
+		if (is_over(r->keepers[i]))
+			keeper_free(r->keepers[i]);
+		else
+			r->keepers[left++] = r->keepers[i];
+	r->keeper_count = left;
+}
+
 void keepers_free(struct reserve *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->keeper_count; i++) {
-		while (r->keepers[i]->count)
-			kept_forget(r->keepers[i]->kept[0]);
-		free(r->keepers[i]->kept);
-		free(r->keepers[i]->held);
-		free(r->keepers[i]->node);
-		free(r->keepers[i]->want_covers);
-		free(r->keepers[i]->error);
-		free(r->keepers[i]);
-	}
+	for (i = 0; i < r->keeper_count; i++)
+		keeper_free(r->keepers[i]);
 	free(r->keepers);
 	table_free(&r->kept);
 }

@@ -7,6 +7,9 @@
  * of a circle the largest is first). Load does not count: CPUHeadroom is off. The room of a node is, resource by resource, the maximum over failures of the sum of what
  * would come: one failure at a time is what it is for. The pods' number and host ports count as resources do.
  *
+ * Guards count as little as placeholders. A pod that ends wants no room, but where `previous` has it: then its node has failed, and who takes its place
+ * may come only when it is gone.
+ *
  * Least room. Of the assignments that cover as many pods the plan looks for the one with the least overhead: the mean over the resources that covered
  * pods ask for of (room of all nodes / allocatable of all nodes). It keeps what the plan before had where that costs at most PLAN_KEEP more: each
  * change is pods created and deleted.
@@ -19,6 +22,9 @@
  * In the end all covered pods of each failure have been asked about in sequence, so a cover is what decide() would do. Small cases (24 covered pods, 32
  * nodes) are searched to the end, nearly always; of large ones the search is bounded (about 3 s at 1,000 nodes and 2,000 covered pods), and the same
  * cluster gives the same plan.
+ *
+ * Of one node no more pods are covered than it may have, nor more than 512, as any number of pods may have its name: those that are covered already
+ * first, then by priority.
  *
  * No room is kept on a node with a NoExecute taint, as a placeholder tolerates nothing; nor where the annotation that names the pods would be
  * longer than COVERS_MAX_BYTES; nor of what pods nominated to a node will take, whatever their priority.
@@ -42,7 +48,7 @@ struct plan_input {
 	const struct profile *(*profile)(const void *arg, const char *scheduler_name);	/* NULL result: not one of ours */
 	const void *profile_arg;
 	const struct reserve_settings *settings;
-	const struct covers *previous;			/* what is promised now; may be empty */
+	const struct covers *previous;			/* what is promised now; may be empty. Of a pod that ends: only while its room is owed */
 	const char *const *frozen;			/* names of nodes */
 	size_t frozen_count;
 	int64_t mono_ms;

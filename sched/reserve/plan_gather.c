@@ -5,6 +5,7 @@
 #include "sched/reserve/plan_private.h"
 #include "sched/reserve/words.h"
 
+#define FAILURE_MOST 512		/* pods of one failure, whatever their node may have: kubelets have 110 as a rule. Who waits for whom is squares of it */
 #define EFFORT UINT64_C(60000000)	/* looks at a node for a pod, 20 to 50 ns each: two or three seconds */
 
 void uncover(struct work *w, const struct pod *pod, uint32_t node, const char *reason)
@@ -63,6 +64,7 @@ static void close_nodes(struct work *w)
 		w->closed[k] |= ends_pods(w->view->nodes[k].node);
 }
 
+/* Guards too: one stands only until what is planned is there, and keeps everybody off. */
 static void lift_placeholders(struct work *w)
 {
 	auto_free char **uids = NULL;
@@ -73,7 +75,7 @@ static void lift_placeholders(struct work *w)
 		for (p = 0; p < w->view->nodes[k].pod_count && !w->frozen[k]; p++) {
 			const struct pod *pod = w->view->nodes[k].pods[p]->pod;
 
-			if (reserve_role(w->in->settings, pod) != RESERVE_PLACEHOLDER)
+			if (reserve_role(w->in->settings, pod) == RESERVE_NONE)
 				continue;
 			grow(&uids, &room, count + 1, sizeof(*uids));
 			uids[count++] = pod->uid;
@@ -185,7 +187,8 @@ static void gather_pod(struct work *w, const struct pod *pod, uint32_t node)
 	if (!unfit && !know_scalars(w, pod))
 		unfit = "the pods that want room ask for too many kinds of resources";
 	if (unfit) {
-		uncover(w, pod, node, unfit);
+		if (!pod->terminating)
+			uncover(w, pod, node, unfit);
 		return;
 	}
 	grow(&w->wants, &w->want_room, w->want_count + 1, sizeof(*w->wants));
@@ -201,30 +204,74 @@ static int by_uid(const void *a, const void *b)
 	return strcmp((*(const struct cover *const *)a)->uid, (*(const struct cover *const *)b)->uid);
 }
 
+/* False: nothing was promised to it. */
+static bool recall(const struct work *w, struct want *want, const struct cover *const *sorted, size_t count)
+{
+	const struct cover key = {.uid = want->pod->uid}, *at = &key;
+	const struct cover *const *found = count ? bsearch(&at, sorted, count, sizeof(*sorted), by_uid) : NULL;
+
+	if (!found || !STREQ((*found)->node, w->view->nodes[want->node].node->name))
+		return false;
+	want->before = cache_find_node(w->in->cache, (*found)->refuge);
+	if (want->before == (int32_t)want->node)
+		want->before = NOWHERE;
+	want->kept = want->before >= 0 && w->frozen[want->before];
+	if (want->kept)
+		want->refuge = want->before;
+	return true;
+}
+
+/* Who ends and was promised nothing is no want. */
 static void remember(struct work *w)
 {
 	const struct covers *previous = w->in->previous;
-	size_t count = previous ? previous->count : 0, i;
+	size_t count = previous ? previous->count : 0, left = 0, i;
 	auto_free const struct cover **sorted = xcalloc(count + 1, sizeof(*sorted));
 
 	for (i = 0; i < count; i++)
 		sorted[i] = &previous->items[i];
 	if (count)
 		qsort(sorted, count, sizeof(*sorted), by_uid);
-	for (i = 0; i < w->want_count && count; i++) {
-		struct want *want = &w->wants[i];
-		const struct cover key = {.uid = want->pod->uid}, *at = &key;
-		const struct cover *const *found = bsearch(&at, sorted, count, sizeof(*sorted), by_uid);
+	for (i = 0; i < w->want_count; i++)
+		if (recall(w, &w->wants[i], sorted, count) || !w->wants[i].pod->terminating)
+			w->wants[left++] = w->wants[i];
+	w->want_count = left;
+}
 
-		if (!found || !STREQ((*found)->node, w->view->nodes[want->node].node->name))
-			continue;
-		want->before = cache_find_node(w->in->cache, (*found)->refuge);
-		if (want->before == (int32_t)want->node)
-			want->before = NOWHERE;
-		want->kept = want->before >= 0 && w->frozen[want->before];
-		if (want->kept)
-			want->refuge = want->before;
+/* Those of a node side by side, the most important first. */
+static int by_importance(const void *a, const void *b)
+{
+	const struct want *x = a, *y = b;
+
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	if (x->kept != y->kept)
+		return x->kept ? -1 : 1;
+	if ((x->before >= 0) != (y->before >= 0))
+		return x->before >= 0 ? -1 : 1;
+	if (x->pod->priority != y->pod->priority)
+		return x->pod->priority > y->pod->priority ? -1 : 1;
+	return strcmp(x->pod->uid, y->pod->uid);
+}
+
+/* Any number of pods may name a node that never takes them: so many would stop the plan of all others. */
+static void bound(struct work *w)
+{
+	size_t left = 0, of_node = 0, i;
+
+	if (w->want_count)
+		qsort(w->wants, w->want_count, sizeof(*w->wants), by_importance);
+	for (i = 0; i < w->want_count; i++) {
+		const struct want want = w->wants[i];
+		int64_t has = w->view->nodes[want.node].node->allocatable_pods;
+
+		of_node = left && w->wants[left - 1].node == want.node ? of_node + 1 : 1;
+		if (of_node <= (size_t)(has > 0 && has < FAILURE_MOST ? has : FAILURE_MOST))
+			w->wants[left++] = want;
+		else
+			uncover(w, want.pod, want.node, "too many pods of this node want room");
 	}
+	w->want_count = left;
 }
 
 static int64_t at_least_0(int64_t amount)
@@ -301,6 +348,7 @@ void gather(struct work *w)
 			gather_pod(w, w->view->nodes[k].pods[p]->pod, k);
 	w->unfit_count = w->out->uncovered_count;
 	remember(w);
+	bound(w);
 	group(w);
 	count_needs(w);
 	w->spots = xcalloc(w->nodes + 1, sizeof(*w->spots));

@@ -72,7 +72,7 @@ static const struct profile *profile_of(const void *arg, const char *scheduler_n
 }
 
 /* Borrowed from what is held; only the arrays are the caller's. */
-static void promised(const struct reserve *r, struct covers *out)
+static void promised(const struct reserve *r, struct covers *out, int64_t mono_ms)
 {
 	size_t i, j;
 
@@ -80,7 +80,7 @@ static void promised(const struct reserve *r, struct covers *out)
 		for (j = 0; j < r->keepers[i]->held_count; j++) {
 			const struct held *h = r->keepers[i]->held[j];
 
-			if (h->used)
+			if (!held_stands(h, mono_ms))
 				continue;
 			grow(&out->items, &out->room, out->count + 1, sizeof(*out->items));
 			out->items[out->count++] = h->cover;
@@ -111,7 +111,7 @@ static bool is_idle(const struct reserve *r)
 		return false;
 	for (node = 0; node < view->count; node++)
 		for (i = 0; i < view->nodes[node].pod_count; i++)
-			if (reserve_wants(&r->settings, view->nodes[node].pods[i]->pod))
+			if (!view->nodes[node].pods[i]->pod->terminating && reserve_wants(&r->settings, view->nodes[node].pods[i]->pod))
 				return false;
 	return true;
 }
@@ -193,7 +193,7 @@ static void begin_plan(struct reserve *r, const struct mesh *mesh, int64_t mono_
 	struct plan_input in = {.cache = r->cache, .mesh = mesh, .profile = profile_of, .profile_arg = r, .settings = &r->settings,
 				.previous = &previous, .frozen = frozen, .mono_ms = mono_ms};
 
-	promised(r, &previous);
+	promised(r, &previous, mono_ms);
 	items = previous.items;
 	in.frozen_count = mark_frozen(r, frozen, mono_ms);
 	r->plan_serial++;

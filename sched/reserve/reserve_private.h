@@ -64,7 +64,8 @@ struct keeper {
 struct held {
 	struct cover cover;
 	struct keeper *keeper;		/* of its refuge */
-	int64_t gone_ms;		/* since then its pod is gone, ending or elsewhere; -1: it is where it was */
+	int64_t gone_ms;		/* since then its pod is ending, or gone (anew, when one that was ending is), or elsewhere; -1: it is where it was */
+	bool ending;			/* it is where it was, and ends */
 	char *taken_by;			/* the uid of the pod that goes there; NULL: nobody does */
 	bool used;			/* that one is on a node */
 	bool read;			/* scratch */
@@ -144,6 +145,7 @@ struct keeper *keeper_need(struct reserve *r, const char *node);
 /* The pod is a placeholder or guard: of this keeper, from now on. `shown`: by the watch. */
 void keeper_saw(struct reserve *r, const struct pod *pod, enum reserve_role role, bool shown);
 void keeper_lost(struct kept *kept);				/* the cache does not have it any more */
+void keepers_tidy(struct reserve *r);				/* frees those whose nodes are gone, and nothing of theirs is left */
 void keepers_free(struct reserve *r);
 
 /* --- keeper.c --- */
@@ -170,6 +172,8 @@ void held_read(struct keeper *k);				/* the annotations of its pods, anew */
 void held_print(const struct keeper *k, struct buf *out);	/* an annotation of what is held there and not used */
 void held_look(struct reserve *r, struct held *h, int64_t mono_ms);	/* is its pod where it was? */
 void held_untake(struct held *h);				/* whoever was to go there does not */
+/* Plans keep room for it: its pod is there, or ends on a node that has failed, and who takes its place may come when it is gone. */
+bool held_stands(const struct held *h, int64_t mono_ms);
 void held_free(struct reserve *r);				/* before the keepers */
 
 /* --- failed.c: nodes that are dead --- */
@@ -193,7 +197,7 @@ void rights_seen(struct reserve *r, const char *uid);		/* the pod was added, cha
 /* Its room stays as it is: it is handed over, or somebody may come for it. */
 bool keeper_frozen(const struct keeper *k, int64_t mono_ms);
 void rights_adopt(struct reserve *r, int64_t mono_ms);		/* once, when everything was listed */
-void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over */
+void rights_tick(struct reserve *r, int64_t mono_ms);		/* ends what is over; keepers may be freed */
 void rights_free(struct reserve *r);
 
 #endif

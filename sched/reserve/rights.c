@@ -86,7 +86,10 @@ static void undeny(struct reserve *r, const char *uid)
 		}
 }
 
-/* Who did not get in by now is decided on as always. Plans that were begun while it was open say nothing about it. */
+/*
+ * Who was offered the room and did not get in by now is decided on as always; where it never was empty he may ask again, and opens it anew. Plans that
+ * were begun while it was open say nothing about it.
+ */
 static void close_keeper(struct keeper *k, int64_t mono_ms)
 {
 	struct reserve *r = k->reserve;
@@ -95,7 +98,8 @@ static void close_keeper(struct keeper *k, int64_t mono_ms)
 	log_info("the room of a node is closed", FIELDS(LS("node", k->node), LI("open_ms", mono_ms - k->opened_ms)));
 	for (i = 0; i < k->held_count; i++)
 		if (k->held[i]->taken_by && !k->held[i]->used) {
-			deny(r, k->held[i]->taken_by);
+			if (k->was_open)
+				deny(r, k->held[i]->taken_by);
 			held_untake(k->held[i]);
 		}
 	k->open = k->planned = false;
@@ -123,6 +127,7 @@ void rights_tick(struct reserve *r, int64_t mono_ms)
 	size_t i;
 
 	failed_tick(r, mono_ms);
+	keepers_tidy(r);
 	for (i = 0; i < r->keeper_count; i++) {
 		struct keeper *k = r->keepers[i];
 
@@ -327,7 +332,8 @@ void reserve_leave(struct reserve *r, const struct pod *pod, bool placed)
 	while (r->lifted_count)
 		cache_put_back(r->cache, &r->lifted[--r->lifted_count]);
 	if (placed) {
-		open_keeper(h->keeper, clock_mono_ms());
+		if (!h->keeper->open) /* else it stays open for those who come: no longer because a binding fails again and again */
+			open_keeper(h->keeper, clock_mono_ms());
 		return;
 	}
 	metrics_add(r->stats, STAT_RESERVE_HANDOVERS, HANDOVER_MISFIT, 1);

@@ -55,7 +55,7 @@ bool reserve_wants(const struct reserve_settings *s, const struct pod *pod)
 {
 	const char *label = labels_get(&pod->labels, RESERVE_LABEL);
 
-	if (!pod->ask.within_count || pod->terminal || pod->terminating || reserve_role(s, pod) != RESERVE_NONE)
+	if (!pod->ask.within_count || pod->terminal || reserve_role(s, pod) != RESERVE_NONE)
 		return false;
 	if (label && STREQ(label, "true"))
 		return true;

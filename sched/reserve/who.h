@@ -48,7 +48,7 @@ bool reserve_allows(const struct reserve_settings *s, const char *namespace_);
 /* "ConfigMap/latency-sched": "configmaps", of API version v1. NULL: no such kind is taken as an owner. */
 const char *reserve_owner_plural(const char *owner);
 /* Does room have to be kept for it? Whether it is ours and on a node is the caller's to know. */
-bool reserve_wants(const struct reserve_settings *s, const struct pod *pod);
+bool reserve_wants(const struct reserve_settings *s, const struct pod *pod);	/* nor is it asked whether the pod ends */
 /* NULL: somebody recreates it; else why not, for people: "no controller would recreate it". */
 const char *reserve_unfit(const struct pod *pod);
 /* NULL: its namespace may have room kept; else that it may not, for people. */

@@ -221,6 +221,86 @@ static void a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after(
 	end(&s);
 }
 
+/* Some controllers make the next pod only when the old one is gone: until then plans keep its room, and it is owed from then on. */
+static void a_pod_that_ends_on_a_dead_node_keeps_its_room(void **state)
+{
+	static const char *const ending = "{'metadata':{'name':'web-0','namespace':'default','uid':'uid-web-0','deletionTimestamp':'2026-11-21T21:00:00Z'},"
+					  "'spec':{'nodeName':'a'}}";
+	struct stage s;
+	struct held *h;
+	int64_t now;
+
+	(void)state;
+	begin(&s, "placeholder");
+	h = held_find(s.reserve, "uid-web-0");
+	put_pod(&s, ending);
+	now = clock_mono_ms();
+	assert_false(held_stands(h, now)); /* its node lives */
+	reserve_node_failed(s.reserve, "a");
+	assert_true(held_stands(h, now + RESERVE_OWED_MS / 2));
+	assert_false(held_stands(h, now + RESERVE_OWED_MS + 1));
+	h->gone_ms -= RESERVE_OWED_MS;
+	assert_int_equal(ask_for(&s, "default"), RESERVE_NO_RIGHT);
+	delete_pod(&s, "uid-web-1");
+	delete_pod(&s, "uid-web-0");
+	now = clock_mono_ms();
+	assert_true(held_stands(h, now + RESERVE_OWED_MS / 2));
+	assert_int_equal(s.reserve->gone, 1);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	h->used = true;
+	assert_false(held_stands(h, now));
+	end(&s);
+}
+
+/* A right is used up by an offer, not by an API server that is in trouble for longer than a room is open. */
+static void a_room_that_was_never_empty_is_opened_again(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	begin(&s, "guard");		/* the room is empty */
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);
+	keeper_tick(keeper(&s), clock_mono_ms());
+	rights_tick(s.reserve, clock_mono_ms() + RESERVE_OPEN_MS + 1);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_NO_RIGHT);
+	assert_false(keeper(&s)->open);
+	end(&s);
+	begin(&s, "placeholder");	/* and no guard can be made */
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	keeper_tick(keeper(&s), clock_mono_ms());
+	assert_int_equal(answer("POST", 500), 1);
+	rights_tick(s.reserve, clock_mono_ms() + RESERVE_OPEN_MS + 1);
+	assert_false(keeper(&s)->open);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_WAIT);
+	end(&s);
+}
+
+static void only_who_comes_keeps_a_room_open(void **state)
+{
+	const char *on_b = "{'metadata':{'name':'web-1','namespace':'default','uid':'uid-web-1','ownerReferences':[{'kind':'ReplicaSet','name':'rs','uid':'rs',"
+			   "'controller':true}]},'spec':{'schedulerName':'ours','nodeName':'b'}}";
+	struct stage s;
+	int64_t before;
+
+	(void)state;
+	begin(&s, "guard");
+	reserve_node_failed(s.reserve, "a");
+	delete_pod(&s, "uid-web-0");
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);
+	before = keeper(&s)->came_ms -= 20000;
+	reserve_enter(s.reserve, cache_find_pod(s.cache, "uid-web-1")->pod);
+	reserve_leave(s.reserve, cache_find_pod(s.cache, "uid-web-1")->pod, true);
+	assert_int_equal(ask_for(&s, "default"), RESERVE_GO);	/* its binding failed */
+	assert_int_equal(keeper(&s)->came_ms, before);
+	put_pod(&s, on_b);
+	assert_true(keeper(&s)->came_ms > before);
+	end(&s);
+}
+
 /* --- guards ---------------------------------------------------------------------------------------------------------------- */
 
 /* A guard that an earlier process left, and no plan that says what is to be there. */
@@ -317,6 +397,38 @@ static void no_new_guard_comes_at_once_for_what_did_not_help(void **state)
 	end(&s);
 }
 
+/* --- nodes that come and go --------------------------------------------------------------------------------------------------- */
+
+static void what_is_known_of_a_node_goes_with_it(void **state)
+{
+	static char node[] = "b";
+	struct plan_room room = {.node = node, .need = {.cpu_milli = 500}, .pods = 1};
+	struct stage s;
+
+	(void)state;
+	begin(&s, "placeholder");
+	keeper_need(s.reserve, "gone");
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_int_equal(s.reserve->keeper_count, 1);
+	cache_delete_node(s.cache, "b");
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* its placeholder is there, and who had room */
+	keeper(&s)->planned = true;
+	keeper_tick(keeper(&s), clock_mono_ms());
+	delete_pod(&s, "uid-room");
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* a request is on its way */
+	s.reserve->plan = (struct plan){.rooms = &room, .room_count = 1};
+	assert_int_equal(answer("DELETE", 200), 1);
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_non_null(keeper(&s));		/* the plan has it */
+	s.reserve->plan = (struct plan){0};
+	rights_tick(s.reserve, clock_mono_ms());
+	assert_null(keeper(&s));
+	assert_int_equal(s.reserve->keeper_count, 0);
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,10 +436,14 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_back_has_not_failed),
 		cmocka_unit_test(what_was_handed_over_is_planned_soon),
 		cmocka_unit_test(a_room_waits_while_its_pod_is_on_a_dead_node_and_not_for_ever_after),
+		cmocka_unit_test(a_pod_that_ends_on_a_dead_node_keeps_its_room),
+		cmocka_unit_test(a_room_that_was_never_empty_is_opened_again),
+		cmocka_unit_test(only_who_comes_keeps_a_room_open),
 		cmocka_unit_test(a_guard_without_a_plan_goes),
 		cmocka_unit_test(a_guard_whose_room_cannot_be_made_goes),
 		cmocka_unit_test(a_conflict_without_a_pod_is_not_sent_again_at_once),
 		cmocka_unit_test(no_new_guard_comes_at_once_for_what_did_not_help),
+		cmocka_unit_test(what_is_known_of_a_node_goes_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,7 @@ static void a_placeholder_asks_for_what_it_keeps(void **state)
 	assert_int_equal(pod->port_count, 2);
 	assert_true(same_port(&pod->ports[0], &ports[0]) && same_port(&pod->ports[1], &ports[1]));
 	assert_int_equal(pod->toleration_count, 0);
+	assert_non_null(strstr(body.data, "\"annotations\":{\"cluster-autoscaler.kubernetes.io/safe-to-evict\":\"true\"}"));
 	assert_null(pod->broken);
 	assert_null(pod->unsupported);
 	assert_non_null(strstr(body.data, "\"limits\":{\"" GPU "\":\"2\",\"" HUGE_PAGES "\":\"4194304\"}"));
@@ -111,6 +112,7 @@ static void a_guard_keeps_everybody_off_and_says_for_whom(void **state)
 	(void)state;
 	room_guard(&settings, "mine", "a", "guard", covers, &body);
 	pod = parsed(&body);
+	assert_null(strstr(body.data, "safe-to-evict"));
 	assert_int_equal(reserve_role(&settings, pod), RESERVE_GUARD);
 	assert_string_equal(pod->covers, covers);
 	assert_int_equal(pod->anti_affinity_count, 1);

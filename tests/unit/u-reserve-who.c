@@ -129,12 +129,11 @@ static void only_a_limit_makes_it_constrained(void **state)
 	assert_false(wants(&s, "shop", "'latency-mesh.io/reserve':'true'", "'annotations':{'latency-mesh.io/within':'node/a'}"));
 }
 
-static void what_ends_or_keeps_room_itself_wants_none(void **state)
+static void what_has_ended_or_keeps_room_itself_wants_none(void **state)
 {
 	struct reserve_settings s = settings_of(all, 1);
 
 	(void)state;
-	assert_false(wants(&s, "shop", "", LIMITED ",'deletionTimestamp':'2026-01-01T00:00:00Z'"));
 	assert_false(wants(&s, "shop", "", LIMITED "},'status':{'phase':'Succeeded'"));
 	assert_true(wants(&s, "shop", "", LIMITED "},'status':{'phase':'Running'"));
 	assert_false(wants(&s, "mesh", "'latency-mesh.io/role':'placeholder'", LIMITED));
@@ -304,7 +303,7 @@ int main(void)
 		cmocka_unit_test(only_namespaces_that_are_allowed_have_room),
 		cmocka_unit_test(an_owner_is_of_a_kind_that_has_a_path),
 		cmocka_unit_test(only_a_limit_makes_it_constrained),
-		cmocka_unit_test(what_ends_or_keeps_room_itself_wants_none),
+		cmocka_unit_test(what_has_ended_or_keeps_room_itself_wants_none),
 		cmocka_unit_test(only_what_is_recreated_elsewhere_fits),
 		cmocka_unit_test(it_says_those_of_its_node_sorted_and_reads_back),
 		cmocka_unit_test(a_text_with_a_fault_adds_nothing),
