@@ -128,6 +128,8 @@ static void put_in_order(struct work *w, const struct failure *f)
 	close_over(reach, f->count);
 	for (i = 0; i < f->count; i++) {
 		next = next_in_order(f, wants, done, waits, reach);
+		for (k = 0; k < f->count; k++)
+			wants[next].late |= done[k] && waits[(size_t)k * f->count + next];
 		done[next] = true;
 		sorted[i] = wants[next];
 	}

@@ -32,6 +32,7 @@ struct want {
 	int32_t refuge, before;		/* nodes; before: what the last plan promised */
 	bool kept;			/* its refuge is frozen: no look */
 	bool tied;
+	bool late;			/* in the order some before it wait for it: a circle */
 	bool given_up;			/* for reserve.most; known after most() */
 	uint32_t book;			/* bytes of its cover in the annotation, at most */
 	const int64_t *needs;		/* by dimension */

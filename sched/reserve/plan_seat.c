@@ -186,39 +186,18 @@ static void tell_uncovered(struct work *w, const struct failure *f)
 	}
 }
 
-/* Those who have a refuge, in order. Whom decide() refuses has none any more. */
-static void check_in_order(struct work *w, uint32_t failure)
-{
-	const struct failure *f = &w->failures[failure];
-	struct decision_input in;
-	struct decision decision;
-	uint32_t i;
-
-	for (i = f->first; i < f->first + f->count; i++) {
-		int32_t refuge = w->wants[i].refuge;
-
-		if (w->wants[i].kept || refuge < 0)
-			continue;
-		seat_ask(w, i, &in, &decision);
-		if (seat_takes(&decision, (uint32_t)refuge))
-			cache_assume(w->in->cache, w->wants[i].pod->uid, (uint32_t)refuge);
-		else
-			loads_take(w, i);
-	}
-}
-
 /*
- * It came after some who wait for it (a circle, or its turn was past): is each of the others still right where it is? If not it goes nowhere.
+ * It came after some who wait for it (a circle, or its turn was past): is each of those before `end` still right where it is? If not it goes nowhere: its
+ * failure is one moment, and nobody knows who comes first then.
  */
-static void check_others(struct work *w, uint32_t failure, uint32_t late)
+static void check_others(struct work *w, uint32_t failure, uint32_t late, uint32_t end)
 {
-	const struct failure *f = &w->failures[failure];
 	struct decision_input in;
 	struct decision decision;
 	bool all = true;
 	uint32_t i;
 
-	for (i = f->first; i < f->first + f->count && all; i++) {
+	for (i = w->failures[failure].first; i < end && all; i++) {
 		const struct want *want = &w->wants[i];
 
 		if (i == late || !want->tied || want->kept || want->refuge < 0)
@@ -234,6 +213,30 @@ static void check_others(struct work *w, uint32_t failure, uint32_t late)
 	loads_take(w, late);
 }
 
+/* Those who have a refuge, in order. Whom decide() refuses has none any more. */
+static void check_in_order(struct work *w, uint32_t failure)
+{
+	const struct failure *f = &w->failures[failure];
+	struct decision_input in;
+	struct decision decision;
+	uint32_t i;
+
+	for (i = f->first; i < f->first + f->count; i++) {
+		int32_t refuge = w->wants[i].refuge;
+
+		if (w->wants[i].kept || refuge < 0)
+			continue;
+		seat_ask(w, i, &in, &decision);
+		if (!seat_takes(&decision, (uint32_t)refuge)) {
+			loads_take(w, i);
+			continue;
+		}
+		cache_assume(w->in->cache, w->wants[i].pod->uid, (uint32_t)refuge);
+		if (w->wants[i].late)
+			check_others(w, failure, i, i);
+	}
+}
+
 static void check_failure(struct work *w, uint32_t failure)
 {
 	const struct failure *f = &w->failures[failure];
@@ -245,7 +248,7 @@ static void check_failure(struct work *w, uint32_t failure)
 	check_in_order(w, failure);
 	for (i = f->first; i < f->first + f->count; i++)
 		if (w->wants[i].refuge < 0 && seat_one(w, i, NOWHERE, &in, &decision) && w->wants[i].tied)
-			check_others(w, failure, i);
+			check_others(w, failure, i, f->first + f->count);
 	tell_uncovered(w, f);
 	seat_close(w);
 }

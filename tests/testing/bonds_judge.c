@@ -109,7 +109,7 @@ static const char *wrong_at_end(const struct come *c)
 			continue;
 		if (!bonds_has_cpu(c->b, i, node, c->at) || !bonds_anti_holds(c->b, i, node, c->at) || !bonds_volume_holds(c->b, i, node, c->at))
 			return "room, anti-affinity or volume";
-		if (!c->circle[k] && (!bonds_near_holds(c->b, i, node, c->at) || !bonds_limit_holds(c->b, i, node, c->at)))
+		if (!bonds_near_holds(c->b, i, node, c->at) || !bonds_limit_holds(c->b, i, node, c->at))
 			return "affinity or limit";
 	}
 	return NULL;

@@ -198,7 +198,7 @@ static void the_next_pod_sees_it_and_its_own_does_not_count(void **state)
 	auto_free char *passed = ask(JUDGE_FILTER, "first");
 
 	(void)state;
-	assert_string_equal(passed, "a:0 b:0 c:0");	/* no scores; and it leaves nothing */
+	assert_string_equal(passed, "a:5 b:5 c:5");	/* nobody is ranked; and it leaves nothing */
 	expect("p", "a:9 b:8 c:3");
 	expect("p", "a:9 b:8 c:3");			/* asks again: the same answer */
 	expect("q", "a:8 b:8 c:3");
