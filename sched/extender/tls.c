@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -16,6 +17,8 @@ struct tls {
 	pthread_mutex_t lock;		/* of the gates: several threads of the server log */
 	struct log_gate gates[HTTP_TLS_REASONS];
 	int64_t warned_of_end_s;	/* of this certificate */
+	struct log_gate reload_gate;
+	struct lm_err last;		/* why files were refused last */
 };
 
 static void on_refused(void *arg, const struct http_tls_refusal *refusal)
@@ -56,6 +59,18 @@ static void note_loaded(struct tls *t, const char *message)
 	warn_of_end(t);
 }
 
+/* What may pass is tried at each look: the same words at most once a minute. */
+static void say_refused(struct tls *t, const struct lm_err *err)
+{
+	int64_t held_back = 0;
+
+	if (!STREQ(err->msg, t->last.msg))
+		t->reload_gate = (struct log_gate){0};
+	t->last = *err;
+	if (log_gate_open(&t->reload_gate, TLS_SAY_AGAIN_MS, &held_back))
+		log_warn("certificates refused: those in use stay", FIELDS(LS("error", err->msg), LI("held_back", held_back)));
+}
+
 int tls_open(const struct settings *settings, struct metrics *stats, struct tls **out, struct lm_err *err)
 {
 	auto_free struct tls *t = xcalloc(1, sizeof(*t));
@@ -91,7 +106,7 @@ void tls_look(struct tls *tls, int64_t mono_ms)
 		note_loaded(tls, "certificates loaded");
 	} else if (result < 0) {
 		metrics_add(tls->stats, STAT_TLS_RELOADS, CONFIG_REFUSED, 1);
-		log_warn("certificates refused: those in use stay", FIELDS(LS("error", err.msg)));
+		say_refused(tls, &err);
 	}
 	if (tls)
 		warn_of_end(tls);
