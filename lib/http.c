@@ -440,6 +440,7 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		return -1;
 	}
 	http_raise_fd_limit();
+	server->settings.connections = http_connections_allowed(server->settings.connections);
 	server->port = http_socket_port(server->listen_fd);
 	server->daemon = start_daemon(server);
 	if (!server->daemon) {

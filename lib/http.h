@@ -20,8 +20,9 @@
  *	kept_ms		instead of idle_ms, after a success: for clients that keep connections, and for their next request's line
  *	2 body_ms	from the header to the end of the body; one that ends after body_ms is answered 408
  *	HTTP_SEND_MS	to send an answer
- * So one that never had a success holds its connection for idle_ms. At most `connections` at a time, which the threads share equally, and `per_address` of one
- * address: what comes above the first waits in the kernel, above the second it is closed. A connection takes up to 32 KiB beside the body.
+ * So one that never had a success holds its connection for idle_ms. At most `connections` at a time (fewer where RLIMIT_NOFILE has no room for them,
+ * http_socket.h), which the threads share equally, and `per_address` of one address: what comes above the first waits in the kernel, above the second it is
+ * closed. A connection takes up to 32 KiB beside the body.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
@@ -81,7 +82,7 @@ struct http_settings {
 	int64_t body_ms;		/* 0: HTTP_BODY_MS */
 	int64_t idle_ms;		/* 0: HTTP_IDLE_MS */
 	int64_t kept_ms;		/* 0: as idle_ms */
-	unsigned connections;		/* 0: HTTP_CONNECTIONS */
+	unsigned connections;		/* 0: HTTP_CONNECTIONS; the most */
 	unsigned per_address;		/* 0: HTTP_CONNECTIONS_PER_ADDRESS */
 	unsigned threads;		/* 0: 2 */
 	struct http_tls *tls;		/* NULL: plain; it must outlive the server (http_tls.h) */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -662,6 +664,64 @@ static void the_fd_limit_is_never_lowered(void **state)
 	assert_true(http_fds_wanted(100000, RLIM_INFINITY) == 100000 && http_fds_wanted(RLIM_INFINITY, RLIM_INFINITY) == RLIM_INFINITY);
 }
 
+static void connections_leave_descriptors(void **state)
+{
+	(void)state;
+	assert_int_equal(http_connections_fit(65536, 4096), 4096);
+	assert_int_equal(http_connections_fit(4096, 4096), 4096 - HTTP_FDS_SPARE);
+	assert_int_equal(http_connections_fit(1024, 4096), 1024 - HTTP_FDS_SPARE);
+	assert_int_equal(http_connections_fit(256, 4096), 128);
+	assert_int_equal(http_connections_fit(256, 64), 64);
+	assert_int_equal(http_connections_fit(RLIM_INFINITY, 4096), 4096);
+}
+
+#define LOW_LIMIT 300
+
+/* The child: a server under a hard limit of LOW_LIMIT. It tells its port, and when asked whether the program can open 64 more files. */
+static void serve_under_a_low_limit(int fd)
+{
+	const struct rlimit low = {LOW_LIMIT, LOW_LIMIT};
+	struct http_settings settings = {.listen = "127.0.0.1:0", .routes = routes, .route_count = 1, .connections = 4096, .per_address = 4096, .threads = 1, .arg = greeting};
+	struct http_server *server;
+	struct lm_err err;
+	int i = 0, port;
+
+	if (setrlimit(RLIMIT_NOFILE, &low) < 0 || http_start(&settings, &server, &err) < 0)
+		_exit(1);
+	port = http_port(server);
+	if (write(fd, &port, sizeof(port)) != sizeof(port) || read(fd, &port, sizeof(port)) <= 0)
+		_exit(1);
+	while (i < 64 && dup(fd) >= 0)
+		i++;
+	_exit(write(fd, &i, sizeof(i)) != sizeof(i));
+}
+
+static void a_crowd_leaves_the_program_descriptors(void **state)
+{
+	int pair[2], fds[LOW_LIMIT], port = 0, opened = 0, status;
+	size_t i;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	child = fork();
+	if (child == 0)
+		serve_under_a_low_limit(pair[1]);
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &port, sizeof(port)), sizeof(port));
+	for (i = 0; i < LOW_LIMIT; i++)
+		fds[i] = dial(port);
+	usleep(300000);			/* those that are taken are taken */
+	assert_int_equal(write(pair[0], &port, sizeof(port)), sizeof(port));
+	assert_int_equal(read(pair[0], &opened, sizeof(opened)), sizeof(opened));
+	printf("# %d of 64 files beside a crowd\n", opened);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	for (i = 0; i < LOW_LIMIT; i++)
+		close(fds[i]);
+	close(pair[0]);
+	assert_int_equal(opened, 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +743,8 @@ int main(void)
 		cmocka_unit_test(a_stop_in_the_midst_of_later_answers),
 		cmocka_unit_test(a_stop_waits_for_later_answers),
 		cmocka_unit_test(the_fd_limit_is_never_lowered),
+		cmocka_unit_test(connections_leave_descriptors),
+		cmocka_unit_test(a_crowd_leaves_the_program_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, NULL, NULL);
