@@ -225,16 +225,24 @@ static void e1_refusals_have_their_status(void **state)
 
 static void e2_a_body_over_the_limit_is_413(void **state)
 {
-	size_t len = ((size_t)16 << 20) + 1000;
-	auto_free char *body = xmalloc(len + 1);
+	static const size_t lens[] = {((size_t)16 << 20) + 1000, (size_t)20 << 20, (size_t)40 << 20};
 	struct asker a;
+	size_t i;
 
 	(void)state;
-	memset(body, ' ', len);
-	body[len] = '\0';
 	begin(&a, options);
-	send_body(&a, "POST", "/filter", body);
-	assert_int_equal(a.status, 413);
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		auto_free char *body = xmalloc(lens[i] + 1);
+
+		memset(body, ' ', lens[i]);
+		body[lens[i]] = '\0';
+		send_body(&a, "POST", "/filter", body);
+		assert_int_equal(a.status, 413);
+		assert_string_equal(a.text, "the body is too large\n");
+	}
+	assert_int_equal((int)sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"bad\"}"), (int)ARRAY_SIZE(lens));
+	assert_int_equal(sched_log_count(&a.s, "\"a request was refused\"", 1), 1);
+	assert_string_equal(sched_log_field(&a.s, "\"a request was refused\"", "status"), "413");
 	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
 	end(&a);
 }

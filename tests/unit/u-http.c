@@ -282,6 +282,97 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	http_stop(server);
 }
 
+/* Bytes that the server took until it closed; at most `most`. */
+static size_t push(int fd, const char *bytes, size_t len, size_t most)
+{
+	size_t sum = 0;
+	ssize_t put;
+
+	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
+		sum += (size_t)put;
+	return sum;
+}
+
+/* What `refused` was told: "/path status " of each. */
+static struct buf refusals;
+static pthread_mutex_t refusals_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_refused(void *arg, const char *path, int status)
+{
+	assert_ptr_equal(arg, greeting);
+	pthread_mutex_lock(&refusals_lock);
+	buf_printf(&refusals, "%s %d ", path, status);
+	pthread_mutex_unlock(&refusals_lock);
+}
+
+static bool is_noted(void *text)
+{
+	bool noted;
+
+	pthread_mutex_lock(&refusals_lock);
+	noted = refusals.data && STREQ(refusals.data, text);
+	pthread_mutex_unlock(&refusals_lock);
+	return noted;
+}
+
+/* The next one of `refused` is exactly this one; with the client's end of the connection, which may be gone before that. */
+static void expect_noted(const char *text)
+{
+	if (!test_wait(is_noted, (void *)(uintptr_t)text, 10000))
+		fail_msg("told `%s`, not `%s`", refusals.data ? refusals.data : "", text);
+	buf_free(&refusals);
+}
+
+/* Of all that a handler never sees, whether it had an answer or not. */
+static void refusals_are_told(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.refused = note_refused, .body_ms = 200, .max_bodies_bytes = 500});
+	int port = http_port(server), i;
+	auto_buf struct buf text = {0};
+
+	(void)state;
+	buf_str(&text, "GET /hello?q HTTP/1.1\r\nHost: x\r\nX: ");
+	for (i = 0; i < 40000; i++)
+		buf_char(&text, 'x');
+	buf_str(&text, "\r\n\r\n");
+	expect(port, text.data, "431", "");
+	expect_noted("/hello 431 ");
+	expect(port, "POST /echo?a=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\n\r\n", "413", "too large");	/* says more than is read */
+	expect_noted("/echo 413 ");
+	expect(port, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n", "HTTP/1.1 413", "too large");
+	expect_noted("/echo 413 ");
+	expect(port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", "", "");	/* closed without an answer */
+	expect_noted("/echo 408 ");
+	buf_free(&text);
+	buf_str(&text, "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 501\r\n\r\n");
+	for (i = 0; i < 501; i++)
+		buf_char(&text, 'x');
+	expect(port, text.data, "503", "too many bodies");
+	expect_noted("/echo 503 ");
+	expect(port, "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404", "");	/* an answer of its own */
+	expect(port, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "");
+	http_stop(server);
+	assert_null(refusals.data);
+}
+
+/* Its client first writes all, as most do, and then sees the answer; also over the size that was thrown away before. */
+static void a_body_that_is_too_large_has_its_answer(void **state)
+{
+	struct http_server *server = start("127.0.0.1:0");
+	const size_t len = (size_t)32 << 20;
+	auto_free char *body = xcalloc(1, len);
+	auto_close int fd = dial(http_port(server));
+	auto_free char *head = xasprintf("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", len);
+	char answer[1000] = "";
+
+	(void)state;
+	assert_int_equal(push(fd, head, strlen(head), strlen(head)), strlen(head));
+	assert_int_equal(push(fd, body, len, len), len);
+	assert_true(recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) > 0);
+	assert_int_equal(strncmp(answer, "HTTP/1.1 413 ", 13), 0);
+	http_stop(server);
+}
+
 static void a_header_that_is_too_large_is_refused(void **state)
 {
 	struct http_server *server = start("127.0.0.1:0");
@@ -297,17 +388,6 @@ static void a_header_that_is_too_large_is_refused(void **state)
 	http_stop(server);
 }
 
-/* Bytes that the server took until it closed; at most `most`. */
-static size_t push(int fd, const char *bytes, size_t len, size_t most)
-{
-	size_t sum = 0;
-	ssize_t put;
-
-	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
-		sum += (size_t)put;
-	return sum;
-}
-
 static void an_endless_body_is_cut_off(void **state)
 {
 	struct http_server *server = start("127.0.0.1:0");
@@ -319,7 +399,7 @@ static void an_endless_body_is_cut_off(void **state)
 	memset(chunk + 7, 'x', 0x10000);
 	memcpy(chunk + 7 + 0x10000, "\r\n", 2);
 	assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
-	assert_true(push(fd, chunk, sizeof(chunk), 64u << 20) < 64u << 20);
+	assert_true(push(fd, chunk, sizeof(chunk), 256u << 20) < 256u << 20);
 	expect(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "hello");
 	http_stop(server);
 }
@@ -730,6 +810,8 @@ int main(void)
 		cmocka_unit_test(a_handler_knows_who_asks), cmocka_unit_test(head_is_get_without_a_body),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(a_header_that_is_too_large_is_refused),
+		cmocka_unit_test(refusals_are_told),
+		cmocka_unit_test(a_body_that_is_too_large_has_its_answer),
 		cmocka_unit_test(an_endless_body_is_cut_off),
 		cmocka_unit_test(a_silent_client_is_closed),
 		cmocka_unit_test(one_address_does_not_take_everything),
