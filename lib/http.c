@@ -20,6 +20,7 @@
 #define CONNECTION_MEMORY ((size_t)32 * 1024)
 /* An answer in the midst of a body is lost to most clients: its connection ends by a reset, which they meet while they write. The time is bounded too. */
 #define DISCARD_MAX_BYTES ((size_t)128 << 20)
+#define ENDED_MS 100		/* for what was read of it already */
 #define THREADS 2
 
 struct http_server {
@@ -288,14 +289,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 /*
  * libmicrohttpd misses an end that comes together with the last bytes of a request: epoll tells of it once, and it stops reading at what was asked for. Such a
- * connection would be held until its time is over.
+ * connection would be held until its time is over. It may have read further requests by then: the first line of the next one moves the deadline.
  */
-static void notice_end(const struct client *client)
+static void notice_end(struct http_server *server, struct client *client)
 {
 	char byte;
 
 	if (recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-		shutdown(client->fd, SHUT_RDWR);
+		allow(server, client, ENDED_MS);
 }
 
 /* Of a request that never came to an answer of ours: libmicrohttpd answered by itself, or the connection was ended. */
@@ -331,7 +332,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	if (x->release)
 		x->release(x->release_arg);
 	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
-	notice_end(x->client);
+	notice_end(server, x->client);
 	if (x->deferred)
 		count_deferred(server, 0, -1);
 	drop_body(server, x);

@@ -577,7 +577,7 @@ static void an_end_behind_the_request_is_seen(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 20; i++) {
 		int fd = dial_and_say(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
 		char block[1000];
 
@@ -587,6 +587,40 @@ static void an_end_behind_the_request_is_seen(void **state)
 		close(fd);
 	}
 	assert_true(clock_mono_ms() - begin_ms < 30000);
+	http_stop(server);
+}
+
+/* Its requests are on their way all together, and so is its end: it reads on, and has all answers. */
+static void who_only_stops_sending_has_all_answers(void **state)
+{
+	struct http_server *server = start_with((struct http_settings){.kept_ms = 60000});
+	auto_buf struct buf text = {0}, got = {0};
+	char block[1000];
+	int fd, i, round;
+	ssize_t len;
+
+	(void)state;
+	for (i = 0; i < 20; i++)
+		buf_printf(&text, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n<%02d>", i);
+	for (round = 0; round < 5; round++) {
+		int64_t begin_ms = clock_mono_ms();
+
+		buf_free(&got);
+		fd = dial_and_say(http_port(server), text.data);
+		shutdown(fd, SHUT_WR);
+		while ((len = recv(fd, block, sizeof(block), 0)) > 0)
+			buf_add(&got, block, (size_t)len);
+		close(fd);
+		buf_add(&got, "", 0);
+		for (i = 0; i < 20; i++) {
+			char want[24];
+
+			snprintf(want, sizeof(want), "\r\n\r\n<%02d>", i);
+			if (!strstr(got.data, want))
+				fail_msg("round %d: answer %d of 20 is missing", round, i);
+		}
+		assert_true(clock_mono_ms() - begin_ms < 30000);	/* not when its time is over */
+	}
 	http_stop(server);
 }
 
@@ -819,6 +853,7 @@ int main(void)
 		cmocka_unit_test(e8_a_byte_now_and_then_prolongs_nothing),
 		cmocka_unit_test(who_had_an_answer_is_kept),
 		cmocka_unit_test(an_end_behind_the_request_is_seen),
+		cmocka_unit_test(who_only_stops_sending_has_all_answers),
 		cmocka_unit_test(numbers_of_connections_are_settings),
 		cmocka_unit_test(a_reply_can_have_one_more_header),
 		cmocka_unit_test(each_later_answer_is_its_own),
