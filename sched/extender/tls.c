@@ -11,12 +11,15 @@
 
 _Static_assert(HTTP_TLS_LOOK_MS + 5000 <= TLS_PICK_UP_MS, "a look, the files at rest, a loop that is busy");
 
+enum tls_end { END_IS_FAR, END_IS_NEAR, HAS_ENDED };
+
 struct tls {
 	struct http_tls *http;
 	struct metrics *stats;
 	pthread_mutex_t lock;		/* of the gates: several threads of the server log */
 	struct log_gate gates[HTTP_TLS_REASONS];
-	int64_t warned_of_end_s;	/* of this certificate */
+	int64_t warned_of_s;		/* of the end of this certificate */
+	enum tls_end warned;		/* how near it was then */
 	struct log_gate reload_gate;
 	struct lm_err last;		/* why files were refused last */
 };
@@ -36,16 +39,24 @@ static void on_refused(void *arg, const struct http_tls_refusal *refusal)
 							LS("error", refusal->text), LI("not_logged", held_back)));
 }
 
+/* Of each certificate once that its end is near, and once that it has come. */
 static void warn_of_end(struct tls *t)
 {
-	int64_t end_s = http_tls_end_wall_s(t->http);
+	int64_t end_s = http_tls_end_wall_s(t->http), left_ms = end_s * 1000 - clock_wall_ms();
+	enum tls_end now = left_ms <= 0 ? HAS_ENDED : left_ms <= TLS_END_NEAR_S * 1000 ? END_IS_NEAR : END_IS_FAR;
 	char text[CLOCK_TEXT];
 
-	if (end_s == t->warned_of_end_s || end_s * 1000 > clock_wall_ms())
+	if (end_s != t->warned_of_s)
+		t->warned = END_IS_FAR;
+	t->warned_of_s = end_s;
+	if (now <= t->warned)
 		return;
-	t->warned_of_end_s = end_s;
+	t->warned = now;
 	clock_format(end_s * 1000, text);
-	log_warn("the extender's certificate has expired: clients refuse it", FIELDS(LS("expired", text)));
+	if (now == HAS_ENDED)
+		log_warn("the extender's certificate has expired: clients refuse it", FIELDS(LS("expired", text)));
+	else
+		log_warn("the extender's certificate expires soon", FIELDS(LS("expires", text), LF("days", (double)left_ms / 864e5)));
 }
 
 static void note_loaded(struct tls *t, const char *message)
