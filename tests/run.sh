@@ -19,10 +19,10 @@ later=
 # What valgrind can follow: no tests of memory limits, of namespaces or of processes that are traced.
 valgrindable='u-(ask|awaited|base|bind|cache|cache-model|cloud|cluster|conffile|conformance|cpu|decide|elect|estimate|explain|extender-(bind|scan|scores|wire)|filter-.*|fold(-inflow)?|history|json|kube-.*|labels|lease|lies|links|load|matrix|max-latency|mesh|node|observe|options|peers|pod(-terms)?|prometheus|queue|reserve-(board|tell)|resources|rounds|sched-settings|sched-status|score(-soft)?|status|storage|target|thresholds|trouble|volumes|waiting|window|yaml)'
 # What has threads, in itself or in the programs that it runs: these also run under ThreadSanitizer.
-threaded='i-.*|u-base|u-reserve-(board|planner)|u-http|u-http-tls|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
+threaded='i-.*|u-base|u-reserve-(board|planner)|u-http(-.*)?|u-volume|u-scan|u-pinger-.*|u-extender-(desk|scores)|u-kube-.*'
 
 # What takes longest, in a suite: begun first.
-slow='i-elect|i-heal|i-heal-held|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
+slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-plan|i-prometheus|i-merge-prometheus|i-extender-bind|u-explain|i-replay|i-thousand|i-sched-feed|i-sched-ops|i-merge-crash|u-ranking|u-elect|u-extender-desk|u-score-soft|i-probe.*'
 
 # What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.

@@ -27,8 +27,6 @@ static ssize_t counted_recv(int fd, void *data, size_t size, int flags)
 #undef recv
 
 #include <curl/curl.h>
-#include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -725,31 +723,6 @@ static void e12_a_broken_pair_is_kept_out_until_it_is_mended(void **state)
 	site_close(&s);
 }
 
-/* Without a descriptor to open them with, nothing changes about the files when there is one again. */
-static void e12_what_may_pass_is_tried_again(void **state)
-{
-	struct rlimit limit, none;
-	struct lm_err err;
-	struct site s;
-
-	(void)state;
-	site_open_apart(&s, "server", "ca");
-	put(&s, "foreign", "foreign", NULL);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = (struct rlimit){0, limit.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(look(&s, NULL, &err), -1);
-	assert_int_equal(look(&s, NULL, &err), -1);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	printf("# %s\n", err.msg);
-	assert_int_equal(err.os_errno, EMFILE);
-	expect_trusts(s.port, "ca", "client", true);
-	assert_int_equal(look(&s, NULL, &err), 1);
-	expect_trusts(s.port, "other-ca", "client", true);
-	assert_int_equal(look(&s, NULL, &err), 0);
-	site_close(&s);
-}
-
 /* --- files at the start ---------------------------------------------------------------------------------------------------- */
 
 static void expect_no_start(const char *certificate, const char *key, const char *ca, enum lm_code code, const char *words, const char *file)
@@ -809,7 +782,6 @@ int main(void)
 		cmocka_unit_test(e12_a_new_certificate_is_used_and_nothing_is_dropped),
 		cmocka_unit_test(e12_a_new_ca_with_a_request_in_flight),
 		cmocka_unit_test(e12_a_broken_pair_is_kept_out_until_it_is_mended),
-		cmocka_unit_test(e12_what_may_pass_is_tried_again),
 		cmocka_unit_test(bad_files_are_named),
 	};
 
