@@ -145,22 +145,6 @@ static void tell_refused(const struct http_server *server, const struct client *
 		server->settings.refused(server->settings.arg, client->path, status);
 }
 
-const char *http_refusal_text(int status)
-{
-	switch (status) {
-	case 408:
-		return "the body came too slowly";
-	case 413:
-		return "the body is too large";
-	case 431:
-		return "the header is too large";
-	case 503:
-		return "too many bodies at a time";
-	default:
-		return "this is no HTTP";
-	}
-}
-
 static enum MHD_Result refuse(struct http_later *x, int status)
 {
 	struct http_reply reply = reply_of(status);
