@@ -3,7 +3,6 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -328,8 +327,12 @@ static void *on_line(void *cls, const char *uri, struct MHD_Connection *connecti
 {
 	struct http_server *server = cls;
 	struct client *client = client_of(connection);
+	size_t len;
 
-	snprintf(client->path, sizeof(client->path), "%.*s", (int)strcspn(uri, "?"), uri);
+	len = strcspn(uri, "?");
+	len = len < sizeof(client->path) ? len : sizeof(client->path) - 1;
+	memcpy(client->path, uri, len);
+	client->path[len] = '\0';
 	allow(server, client, server->settings.idle_ms);
 	return NULL;
 }
@@ -468,6 +471,16 @@ static struct http_server *new_server(const struct http_settings *settings)
 	return server;
 }
 
+/* Of fewer connections one address does not have more than its share, where it would have most of them. */
+static void leave_descriptors(struct http_settings *s)
+{
+	unsigned allowed = http_connections_allowed(s->connections);
+
+	if (s->per_address > allowed / 2)
+		s->per_address = (unsigned)((uint64_t)s->per_address * allowed / s->connections);
+	s->connections = allowed;
+}
+
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
 {
 	struct http_server *server = new_server(settings);
@@ -478,7 +491,7 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		return -1;
 	}
 	http_raise_fd_limit();
-	server->settings.connections = http_connections_allowed(server->settings.connections);
+	leave_descriptors(&server->settings);
 	server->port = http_socket_port(server->listen_fd);
 	server->daemon = start_daemon(server);
 	if (!server->daemon) {

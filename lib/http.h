@@ -22,9 +22,9 @@
  *	kept_ms		instead of idle_ms, after a success: for clients that keep connections, and for their next request's line
  *	2 body_ms	from the header to the end of the body; one that ends after body_ms is answered 408
  *	HTTP_SEND_MS	to send an answer
- * So one that never had a success holds its connection for idle_ms. At most `connections` at a time (fewer where RLIMIT_NOFILE has no room for them,
- * http_socket.h), which the threads share equally, and `per_address` of one address: what comes above the first waits in the kernel, above the second it is
- * closed. A connection takes up to 32 KiB beside the body.
+ * So one that never had a success holds its connection for idle_ms. At most `connections` at a time, which the threads share equally, and `per_address` of one
+ * address: what comes above the first waits in the kernel, above the second it is closed. Both are fewer where RLIMIT_NOFILE has no room for them
+ * (http_socket.h). A connection takes up to 32 KiB beside the body.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
