@@ -89,8 +89,8 @@ struct http_settings {
 	unsigned threads;		/* 0: 2 */
 	struct http_tls *tls;		/* NULL: plain; it must outlive the server (http_tls.h) */
 	/*
-	 * NULL, or what is told of each request that no handler saw: 400 and 431 (the header), 408, 413 and 503 (the body), also when there was nobody to answer
-	 * any more. On any thread of the pool, several at a time. `path` is as it came, without the query, at most 31 bytes of it.
+	 * NULL, or what is told of each request that no handler saw: 400 and 431 (the header), 408, 413 and 503 (the body), also when there was
+	 * nobody to answer any more. On any thread of the pool, several at a time. `path` is as it came, without the query, at most 31 bytes.
 	 */
 	void (*refused)(void *arg, const char *path, int status);
 	void *arg;

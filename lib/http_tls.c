@@ -139,7 +139,7 @@ static int reload(struct http_tls *tls, struct lm_err *err)
 	return 1;
 }
 
-/* Short of descriptors or memory, a bad moment of the file server: no change of the files tells when that is over. One that is missing changes when it comes. */
+/* No descriptor or memory, a bad moment of the file server: no change of the files tells when that is over. One that is missing changes when it comes. */
 static bool may_pass(const struct lm_err *err)
 {
 	return (err->os_errno && err->os_errno != ENOENT) || err->code == LM_SOFTWARE;

@@ -66,8 +66,8 @@ static void add_last_clients(const struct run *r, struct roster *roster)
 }
 
 /*
- * Who there was before the restart, for when the API does not answer at the first run. The clients are as complete as ever: whoever is not expected loses what
- * users said about it.
+ * Who there was before the restart, for when the API does not answer at the first run. The clients are as complete as ever: whoever is not
+ * expected loses what users said about it.
  */
 static int roster_from_past(struct run *r, struct lm_err *err)
 {

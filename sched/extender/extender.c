@@ -348,7 +348,9 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	if (open_signals(x, err) < 0 || intake_start(s->latency_file, s->poll_ms, x->stats, &x->intake, err) < 0)
 		return -1;
 	x->scores = scores_new();
-	if (open_api(x, api, err) < 0 || desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
+	if (open_api(x, api, err) < 0 || desk_open(&x->desk, err) < 0)
+		return -1;
+	if (status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
 		return -1;
 	if (s->extender_bind) {
 		x->bindings = bindings_new(x->kube, x->cache, x->judge, x->desk, x->stats);

@@ -234,7 +234,8 @@ static void connections_leave_descriptors(void **state)
 static void serve_under_a_low_limit(int fd)
 {
 	const struct rlimit low = {LOW_LIMIT, LOW_LIMIT};
-	struct http_settings settings = {.listen = "127.0.0.1:0", .routes = routes, .route_count = 1, .connections = 4096, .per_address = 4096, .threads = 1, .arg = greeting};
+	struct http_settings settings = {.listen = "127.0.0.1:0", .routes = routes, .route_count = 1, .connections = 4096, .per_address = 4096,
+					 .threads = 1, .arg = greeting};
 	struct http_server *server;
 	struct lm_err err;
 	int i = 0, port;
