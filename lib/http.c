@@ -17,7 +17,9 @@
 #include "lib/mem.h"
 
 #define CONNECTION_MEMORY ((size_t)32 * 1024)
-#define DISCARD_MAX_BYTES ((size_t)4 << 20)
+/* An answer in the midst of a body is lost to most clients: its connection ends by a reset, which they meet while they write. The time is bounded too. */
+#define DISCARD_MAX_BYTES ((size_t)128 << 20)
+#define ENDED_MS 100		/* for what was read of it already */
 #define THREADS 2
 
 struct http_server {
@@ -39,6 +41,8 @@ struct client {
 	int fd;
 	struct http_tls_guest *guest;	/* NULL: without TLS */
 	bool proven;			/* it had a success */
+	atomic_bool late;
+	char path[32];			/* of the request, for `refused`: what routes have fits */
 };
 
 /* What is known of a request between the calls of libmicrohttpd. */
@@ -49,6 +53,7 @@ struct http_later {
 	struct buf body;
 	int64_t begun_mono_ms;
 	int refused;		/* status; 0: not */
+	bool answered;
 	size_t discarded;	/* of a body that is refused: it is read to its end, so that the client sees the answer */
 	bool deferred;
 	http_filler *fill;	/* NULL: not deferred, or filled */
@@ -94,6 +99,7 @@ static enum MHD_Result send_reply(struct http_later *x, struct http_reply *reply
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (reply->header)
 		MHD_add_response_header(response, reply->header, reply->value);
+	x->answered = true;
 	x->client->proven |= reply->status < 400;
 	allow(x->server, x->client, HTTP_SEND_MS);
 	queued = MHD_queue_response(x->connection, (unsigned)reply->status, response);
@@ -132,11 +138,19 @@ static bool begin_handler(struct http_server *server)
 	return begins;
 }
 
-static const char *refusal_text(int status)
+static void tell_refused(const struct http_server *server, const struct client *client, int status)
 {
-	if (status == 408)
-		return "the body came too slowly\n";
-	return status == 413 ? "the body is too large\n" : "too many bodies at a time\n";
+	if (server->settings.refused)
+		server->settings.refused(server->settings.arg, client->path, status);
+}
+
+static enum MHD_Result refuse(struct http_later *x, int status)
+{
+	struct http_reply reply = reply_of(status);
+
+	tell_refused(x->server, x->client, status);
+	buf_printf(&reply.body, "%s\n", http_refusal_text(status));
+	return send_reply(x, &reply);
 }
 
 static enum MHD_Result answer(struct http_later *x, const char *method, const char *path)
@@ -150,7 +164,7 @@ static enum MHD_Result answer(struct http_later *x, const char *method, const ch
 	bool known = false;
 
 	if (x->refused)
-		return send_text(x, x->refused, refusal_text(x->refused));
+		return refuse(x, x->refused);
 	route = http_route_find(s->routes, s->route_count, method, path, &known);
 	if (!route) {
 		route = http_route_find(s->more, s->more_count, method, path, &known);
@@ -227,6 +241,15 @@ static struct http_later *begin(struct http_server *server, struct MHD_Connectio
 	return x;
 }
 
+/* The header tells that the body is too large, and that it would be too much to throw away, or that it is sent only when we say so. */
+static bool is_hopeless(const struct http_server *server, struct MHD_Connection *connection)
+{
+	unsigned long long len = strtoull(http_route_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH), NULL, 10);
+	size_t most = server->settings.max_body_bytes;
+
+	return len > most && (len - most > DISCARD_MAX_BYTES || *http_route_header(connection, MHD_HTTP_HEADER_EXPECT));
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *data, size_t *size, void **state)
 {
@@ -235,8 +258,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 	(void)version;
 	if (!x) {
-		*state = begin(server, connection);
-		return MHD_YES;
+		*state = x = begin(server, connection);
+		return is_hopeless(server, connection) ? refuse(x, 413) : MHD_YES;
 	}
 	if (*size == 0) {
 		deadlines_clear(server->deadlines, &x->client->deadline);
@@ -249,14 +272,26 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 /*
  * libmicrohttpd misses an end that comes together with the last bytes of a request: epoll tells of it once, and it stops reading at what was asked for. Such a
- * connection would be held until its time is over.
+ * connection would be held until its time is over. It may have read further requests by then: the first line of the next one moves the deadline.
  */
-static void notice_end(const struct client *client)
+static void notice_end(struct http_server *server, struct client *client)
 {
 	char byte;
 
 	if (recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-		shutdown(client->fd, SHUT_RDWR);
+		allow(server, client, ENDED_MS);
+}
+
+/* Of a request that never came to an answer of ours: libmicrohttpd answered by itself, or the connection was ended. */
+static void tell_unanswered(const struct http_server *server, struct MHD_Connection *connection, const struct http_later *x)
+{
+	const union MHD_ConnectionInfo *info = x ? NULL : MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
+	struct client *client = client_of(connection);
+
+	if (info && info->http_status >= 400)
+		tell_refused(server, client, (int)info->http_status);
+	else if (x && !x->answered && !x->deferred && (x->refused || atomic_load(&client->late)))
+		tell_refused(server, client, x->refused ? x->refused : 408);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
@@ -264,9 +299,9 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	struct http_server *server = cls;
 	struct http_later *x = *state;
 
-	(void)connection;
 	(void)why;
 	*state = NULL;
+	tell_unanswered(server, connection, x);
 	if (!x)
 		return;
 	if (x->fill) {
@@ -280,7 +315,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	if (x->release)
 		x->release(x->release_arg);
 	allow(server, x->client, x->client->proven ? server->settings.kept_ms : server->settings.idle_ms);
-	notice_end(x->client);
+	notice_end(server, x->client);
 	if (x->deferred)
 		count_deferred(server, 0, -1);
 	drop_body(server, x);
@@ -291,9 +326,14 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 static void *on_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct http_server *server = cls;
+	struct client *client = client_of(connection);
+	size_t len;
 
-	(void)uri;
-	allow(server, client_of(connection), server->settings.idle_ms);
+	len = strcspn(uri, "?");
+	len = len < sizeof(client->path) ? len : sizeof(client->path) - 1;
+	memcpy(client->path, uri, len);
+	client->path[len] = '\0';
+	allow(server, client, server->settings.idle_ms);
 	return NULL;
 }
 
@@ -322,6 +362,7 @@ static void on_late(void *cls, struct deadline *entry)
 	struct client *client = (struct client *)(void *)((char *)entry - offsetof(struct client, deadline));
 
 	(void)cls;
+	atomic_store(&client->late, true);
 	shutdown(client->fd, SHUT_RDWR);
 }
 
@@ -430,6 +471,16 @@ static struct http_server *new_server(const struct http_settings *settings)
 	return server;
 }
 
+/* Of fewer connections one address does not have more than its share, where it would have most of them. */
+static void leave_descriptors(struct http_settings *s)
+{
+	unsigned allowed = http_connections_allowed(s->connections);
+
+	if (s->per_address > allowed / 2)
+		s->per_address = (unsigned)((uint64_t)s->per_address * allowed / s->connections);
+	s->connections = allowed;
+}
+
 int http_start(const struct http_settings *settings, struct http_server **out, struct lm_err *err)
 {
 	struct http_server *server = new_server(settings);
@@ -440,6 +491,7 @@ int http_start(const struct http_settings *settings, struct http_server **out, s
 		return -1;
 	}
 	http_raise_fd_limit();
+	leave_descriptors(&server->settings);
 	server->port = http_socket_port(server->listen_fd);
 	server->daemon = start_daemon(server);
 	if (!server->daemon) {

@@ -13,7 +13,9 @@
  *	any thread		http_finish(later), once, also before the handler is back
  *	pool			fill(arg, &reply): once for each http_defer, also when the client went away. Then the request and its body are gone
  *
- * Unknown paths are 404, a known path with another method 405, a body over the limit 413, a header over 32 KiB 431.
+ * Unknown paths are 404, a known path with another method 405, a body over the limit 413, a header over 32 KiB 431. A body that is
+ * refused is read to its end all the same, within its time, so that the client sees the answer; but not more than 128 MiB. When the header says that it will
+ * be more, or that the client waits for leave, 413 comes at once and the connection ends; chunks that become more have no answer.
  *
  * Time: these are whole spans, which a byte now and then does not prolong. What takes longer is closed.
  *	idle_ms		from accepting, from a request's first line, and from an answer that was no success, to the end of the (next) header
@@ -21,7 +23,8 @@
  *	2 body_ms	from the header to the end of the body; one that ends after body_ms is answered 408
  *	HTTP_SEND_MS	to send an answer
  * So one that never had a success holds its connection for idle_ms. At most `connections` at a time, which the threads share equally, and `per_address` of one
- * address: what comes above the first waits in the kernel, above the second it is closed. A connection takes up to 32 KiB beside the body.
+ * address: what comes above the first waits in the kernel, above the second it is closed. Both are fewer where RLIMIT_NOFILE has no room for them
+ * (http_socket.h). A connection takes up to 32 KiB beside the body.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
@@ -81,10 +84,15 @@ struct http_settings {
 	int64_t body_ms;		/* 0: HTTP_BODY_MS */
 	int64_t idle_ms;		/* 0: HTTP_IDLE_MS */
 	int64_t kept_ms;		/* 0: as idle_ms */
-	unsigned connections;		/* 0: HTTP_CONNECTIONS */
+	unsigned connections;		/* 0: HTTP_CONNECTIONS; the most */
 	unsigned per_address;		/* 0: HTTP_CONNECTIONS_PER_ADDRESS */
 	unsigned threads;		/* 0: 2 */
 	struct http_tls *tls;		/* NULL: plain; it must outlive the server (http_tls.h) */
+	/*
+	 * NULL, or what is told of each request that no handler saw: 400 and 431 (the header), 408, 413 and 503 (the body), also when there was
+	 * nobody to answer any more. On any thread of the pool, several at a time. `path` is as it came, without the query, at most 31 bytes.
+	 */
+	void (*refused)(void *arg, const char *path, int status);
 	void *arg;
 	const struct http_route *more;	/* of another module, with an arg of its own; after `routes` */
 	size_t more_count;
@@ -101,6 +109,9 @@ int http_port(const struct http_server *server);
  * be sent, for HTTP_STOP_MS at most; closes the rest. NULL is fine.
  */
 void http_stop(struct http_server *server);
+
+/* Why there was no handler; of the statuses of `refused`. */
+const char *http_refusal_text(int status);
 
 /* A Content-Type that is application/json, with parameters ("; charset=utf-8") or without. "" is none. */
 bool http_is_json(const char *content_type);

@@ -75,3 +75,19 @@ bool http_is_json(const char *content_type)
 
 	return strncasecmp(content_type, json, len) == 0 && strchr("; \t", content_type[len]);	/* its end is one of them, too */
 }
+
+const char *http_refusal_text(int status)
+{
+	switch (status) {
+	case 408:
+		return "the body came too slowly";
+	case 413:
+		return "the body is too large";
+	case 431:
+		return "the header is too large";
+	case 503:
+		return "too many bodies at a time";
+	default:
+		return "this is no HTTP";
+	}
+}

@@ -101,3 +101,17 @@ void http_raise_fd_limit(void)
 	limit.rlim_cur = http_fds_wanted(limit.rlim_cur, limit.rlim_max);
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+unsigned http_connections_fit(rlim_t soft, unsigned wanted)
+{
+	rlim_t most = soft > 2 * HTTP_FDS_SPARE ? soft - HTTP_FDS_SPARE : soft / 2;
+
+	return most < wanted ? (unsigned)most : wanted;
+}
+
+unsigned http_connections_allowed(unsigned wanted)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? wanted : http_connections_fit(limit.rlim_cur, wanted);
+}

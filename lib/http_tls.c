@@ -1,6 +1,7 @@
 #include "lib/http_tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -138,10 +139,17 @@ static int reload(struct http_tls *tls, struct lm_err *err)
 	return 1;
 }
 
+/* No descriptor or memory, a bad moment of the file server: no change of the files tells when that is over. One that is missing changes when it comes. */
+static bool may_pass(const struct lm_err *err)
+{
+	return (err->os_errno && err->os_errno != ENOENT) || err->code == LM_SOFTWARE;
+}
+
 int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err)
 {
 	struct http_keys_stamp now;
 	bool settled;
+	int result;
 
 	if (mono_ms < tls->next_mono_ms)
 		return 0;
@@ -152,7 +160,10 @@ int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err)
 	if (!settled || http_keys_same(&now, &tls->loaded))
 		return 0;
 	tls->loaded = now;
-	return reload(tls, err);
+	result = reload(tls, err);
+	if (result < 0 && may_pass(err))
+		memset(&tls->loaded, 0, sizeof(tls->loaded));
+	return result;
 }
 
 /* --- a handshake --------------------------------------------------------------------------------------------------------- */

@@ -72,7 +72,10 @@ struct http_tls;
 
 /* `settings` is copied whole. LM_NOINPUT, LM_PERM, LM_DATA: the text names the file. */
 int http_tls_open(const struct http_tls_settings *settings, struct http_tls **out, struct lm_err *err);
-/* 1: other files are in use from now on. -1: they are refused, once for each change, and the old ones stay. 0: nothing. */
+/*
+ * 1: other files are in use from now on. -1: they are refused, and the old ones stay; once for each change, or at each look (HTTP_TLS_LOOK_MS) while they
+ * cannot be read for a reason that may pass (EMFILE, ENOMEM, EIO, ESTALE). 0: nothing.
+ */
 int http_tls_look(struct http_tls *tls, int64_t mono_ms, struct lm_err *err);
 /* When the certificate in use ends, seconds since 1970. */
 int64_t http_tls_end_wall_s(const struct http_tls *tls);

@@ -76,7 +76,7 @@ static int load_nodes(const struct settings *settings, int nodes_fd, bool (*stop
 	return list_files(nodes_fd, &out->peers.nodes, err);
 }
 
-static int load_clients(const struct settings *settings, struct roster *out, struct lm_err *err)
+int roster_load_clients(const struct settings *settings, struct roster *out, struct lm_err *err)
 {
 	if (!settings->clients_file)
 		return 0;
@@ -110,7 +110,7 @@ int roster_load(const struct settings *settings, int nodes_fd, struct complaints
 	if (!failed && out->peers.nodes.names.count > SNAPSHOT_MAX_NODES)
 		failed = lm_fail(err, LM_DATA, "%u nodes are more than %d", out->peers.nodes.names.count, SNAPSHOT_MAX_NODES);
 	if (!failed)
-		failed = load_clients(settings, out, err);
+		failed = roster_load_clients(settings, out, err);
 	if (!failed)
 		failed = load_services(settings, complaints, stop, out, err);
 	if (failed)

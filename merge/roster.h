@@ -28,6 +28,8 @@ struct roster {
 /* `stop` (may be NULL) is asked while the API is waited for; true ends the call as a failure of the API. Errors name the source.
  * LM_UNAVAILABLE and LM_PERM: the API. LM_NOINPUT, LM_DATA: a file. What is wrong with single Services goes through `complaints` into the log. */
 int roster_load(const struct settings *settings, int nodes_fd, struct complaints *complaints, bool (*stop)(void), struct roster *out, struct lm_err *err);
+/* The clients of --clients alone, added to `out`: no API is asked. Without the option nothing. */
+int roster_load_clients(const struct settings *settings, struct roster *out, struct lm_err *err);
 /* Adds the clients of `last` that the file does not name; the list is complete then. */
 void roster_keep_clients(struct roster *roster, const struct peer_list *last);
 void roster_free(struct roster *roster);

@@ -53,13 +53,43 @@ static void roster_from_state(struct roster *roster, const struct snapshot *stat
 		peer_list_add(&roster->peers.nodes, state->nodes.items[i], NULL, &ignored);
 }
 
+/* Clients of Services, as they are pinged: of an earlier run, also before a restart. */
+static void add_last_clients(const struct run *r, struct roster *roster)
+{
+	struct peer_list last;
+	struct lm_err ignored;
+
+	if (publish_last_clients(&r->volume, &last, &ignored) < 0)
+		return;
+	roster_keep_clients(roster, &last);
+	peer_list_free(&last);
+}
+
+/*
+ * Who there was before the restart, for when the API does not answer at the first run. The clients are as complete as ever: whoever is not
+ * expected loses what users said about it.
+ */
+static int roster_from_past(struct run *r, struct lm_err *err)
+{
+	struct merger *m = r->merger;
+
+	roster_from_state(&m->roster, &r->past.state);
+	if (roster_load_clients(m->settings, &m->roster, err) < 0) {
+		roster_free(&m->roster);
+		return -1;
+	}
+	if (m->settings->client_services) {
+		m->roster.has_clients = false;
+		add_last_clients(r, &m->roster);
+	}
+	return 0;
+}
+
 /* Clients of Services that cannot be listed now: those of the last run, or those that are pinged. */
 static void keep_clients(struct run *r, struct roster *fresh)
 {
 	static const char topic[] = "the clients of Services";
 	struct merger *m = r->merger;
-	struct peer_list last;
-	struct lm_err ignored;
 
 	if (!fresh->clients_missing) {
 		if (complaints_over(&m->complaints, topic))
@@ -69,12 +99,10 @@ static void keep_clients(struct run *r, struct roster *fresh)
 	r->clients_are_old = true;
 	if (complaints_new(&m->complaints, topic, fresh->clients_error.msg))
 		log_error("the Services cannot be listed, their last clients stay", FIELDS(LS("error", fresh->clients_error.msg)));
-	if (m->has_roster && m->roster.has_clients) {
+	if (m->has_roster && m->roster.has_clients)
 		roster_keep_clients(fresh, &m->roster.peers.clients);
-	} else if (publish_last_clients(&r->volume, &last, &ignored) == 0) {
-		roster_keep_clients(fresh, &last);
-		peer_list_free(&last);
-	}
+	else
+		add_last_clients(r, fresh);
 }
 
 /* 1 when it was stopped. An API or a file that cannot be read now does not stop the merge while an earlier list is known. */
@@ -103,8 +131,8 @@ static int know_who(struct run *r, struct lm_err *err)
 		return -1;
 	if (complaints_new(&m->complaints, "the node list", err->msg))
 		log_error("the node list cannot be read, using the last one", FIELDS(LS("error", err->msg)));
-	if (!m->has_roster)
-		roster_from_state(&m->roster, &r->past.state);
+	if (!m->has_roster && roster_from_past(r, err) < 0)
+		return -1;
 	m->has_roster = true;
 	r->roster_is_old = true;
 	return 0;

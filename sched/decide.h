@@ -50,6 +50,8 @@ struct decision_input {
 	/* Expected load that the view's pods do not tell of, a node once: an extender's pledges. NULL: none. */
 	const struct expected_load *beside;
 	uint32_t beside_count;
+	/* There is no API: which pods there are is unknown, and no pod is taken for the first of its kind (a limit to its own kind follows `missing`). */
+	bool no_objects;
 };
 
 #define VERDICT_NOT_OFFERED 255		/* for a verdict's filter; there is no reason beside */

@@ -32,6 +32,10 @@ static int run(struct settings *s, int argc, char **argv, struct lm_err *err)
 	struct kube_config api = {0};
 	int code;
 
+	if (s->mode == MODE_EXTENDER && !s->extender_bind && !kube_config_present(&source)) {
+		set_limits();
+		return extender_run(s, NULL, argc, argv, err);
+	}
 	if (kube_config_load(&source, &api, err) < 0) {
 		settings_free(s);
 		return -1;

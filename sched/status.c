@@ -159,7 +159,9 @@ static bool print_check(const struct status *s, const struct check *check, const
 		return true;
 	}
 	check->look(s, &why);
-	if (!why.len)
+	if (!why.len && check->look == check_lists && atomic_load(&s->no_api))
+		buf_printf(out, "[+]%s ok: no API server, the latency file alone\n", check->name);
+	else if (!why.len)
 		buf_printf(out, "[+]%s ok\n", check->name);
 	else
 		buf_printf(out, "[-]%s failed: %s\n", check->name, why.data);
@@ -306,6 +308,7 @@ void status_beat(struct status *s, int64_t mono_ms, const struct status_facts *f
 	atomic_store(&s->unlisted, facts->unlisted);
 	atomic_store(&s->forbidden, facts->forbidden);
 	atomic_store(&s->synced, facts->synced);
+	atomic_store(&s->no_api, facts->no_api);
 	atomic_store(&s->looked, facts->looked);
 	atomic_store(&s->draining, facts->draining);
 	atomic_store(&s->overdue_ms, facts->overdue_ms);

@@ -35,6 +35,7 @@
 /* What the loop knows at each of its turns. */
 struct status_facts {
 	bool synced;			/* the cluster was listed */
+	bool no_api;			/* there is none to list it: `?verbose` says so */
 	unsigned unlisted, forbidden;	/* as of feed_unlisted */
 	bool looked;			/* the latency file was looked at, or there was time enough */
 	bool draining;
@@ -45,7 +46,7 @@ struct reserve;
 
 struct status {				/* written by the loop, read by HTTP's threads */
 	_Atomic int64_t beat_mono_ms, overdue_ms;
-	atomic_bool synced, looked, draining;
+	atomic_bool synced, no_api, looked, draining;
 	atomic_uint unlisted, forbidden;
 	struct reserve *_Atomic reserve;	/* status_show; NULL: none */
 	struct metrics *stats;

@@ -197,7 +197,7 @@ static bool resolve_from(const struct resolver *r, const char *from, struct reso
 	}
 	if (out->taken_as)
 		return true;
-	out->first = own_label_is(pod, "app", from) || STREQ(pod->controller, from);
+	out->first = !r->in->no_objects && (own_label_is(pod, "app", from) || STREQ(pod->controller, from));
 	/* It may be a client of a matrix that is still to come. */
 	return !r->matrix && !out->first && resolve_client(r, from, out);
 }
@@ -209,7 +209,7 @@ static bool resolve_pods(const struct resolver *r, const struct target *t, struc
 
 	if (resolve_selector(r, namespace_, t->key, t->value, out))
 		return true;
-	out->first = STREQ(namespace_, pod->namespace_) && own_label_is(pod, t->key, t->value);
+	out->first = !r->in->no_objects && STREQ(namespace_, pod->namespace_) && own_label_is(pod, t->key, t->value);
 	return false;
 }
 

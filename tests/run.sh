@@ -26,7 +26,7 @@ slow='i-elect|i-heal|i-heal-many|i-reserve|i-reserve-show|u-reserve-most|u-reser
 
 # What waits for most of its time, for scrapes, plans, time limits and ages, in programs whose sanitized builds other tests run: in `make test` with plain
 # gcc alone, which spares a suite about 150 s of its places; with the sanitizers every night.
-once='i-prometheus|i-merge-(names|prometheus)|i-reserve|i-reserve-show|i-reserve-trouble|i-heal'
+once='i-prometheus|i-merge-(names|prometheus)|i-reserve|i-reserve-show|i-reserve-trouble|i-heal|i-heal-held'
 # What takes longest of those that have threads, and shares its programs with the others: with ThreadSanitizer every night alone, which spares a quarter of `make test`.
 nightly_threads='i-(heal-many|replay|thousand|merge-crash|elect|explain|sched-feed|options|standin|kube-standin|kube-chaos)'
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.

@@ -43,10 +43,10 @@ struct extender {
 	struct metrics *stats;
 	struct status status;
 	struct conffile conffile;
-	struct kube *kube;
-	struct cache *cache;
+	struct kube *kube;		/* NULL: there is no API, the latency file alone */
+	struct cache *cache;		/* stays empty then */
 	struct queue *queue;		/* stays empty: no pod is ours to place */
-	struct feed *feed;
+	struct feed *feed;		/* NULL: as kube */
 	struct intake *intake;
 	struct judge *judge;
 	struct desk *desk;
@@ -124,9 +124,10 @@ static int open_signals(struct extender *x, struct lm_err *err)
 
 static struct status_facts facts_now(const struct extender *x, int64_t mono_ms)
 {
-	struct status_facts facts = {.looked = intake_ready(x->intake, mono_ms), .draining = x->drain_until_ms != 0};
+	struct status_facts facts = {.looked = intake_ready(x->intake, mono_ms), .draining = x->drain_until_ms != 0, .no_api = !x->feed};
 
-	facts.unlisted = feed_unlisted(x->feed, &facts.forbidden);
+	if (x->feed)
+		facts.unlisted = feed_unlisted(x->feed, &facts.forbidden);
 	facts.synced = !facts.unlisted;
 	return facts;
 }
@@ -158,7 +159,7 @@ static struct wire_answer decide_job(struct extender *x, const struct desk_job *
 	const struct wire_request *request = desk_request(job);
 	const struct pod *pod = request->pod;
 	struct judge_input in = {.view = cache_view(x->cache), .mesh = intake_mesh(x->intake), .profile = profile_of(x, pod), .mono_ms = clock_mono_ms(),
-				 .alone = x->settings->extender_alone};
+				 .alone = x->settings->extender_alone, .no_objects = !x->feed};
 	int64_t start_us = clock_mono_us(), took_us;
 	struct wire_answer answer = judge_request(x->judge, &in, desk_verb(job), request);
 
@@ -259,11 +260,12 @@ static void give_scores(struct extender *x, int64_t mono_ms)
 /* Everything that is due. Returns how long nothing will be. */
 static int64_t do_what_is_due(struct extender *x, int64_t mono_ms)
 {
-	int64_t wait = least(feed_tick(x->feed, mono_ms), TURN_MAX_MS), reader_wait;
+	int64_t wait = x->feed ? least(feed_tick(x->feed, mono_ms), TURN_MAX_MS) : TURN_MAX_MS, reader_wait;
 	struct status_facts facts;
 
 	intake_poll(x->intake, mono_ms, &reader_wait);
-	feed_take_wake(x->feed);
+	if (x->feed)
+		feed_take_wake(x->feed);
 	give_scores(x, mono_ms);
 	facts = facts_now(x, mono_ms);
 	if (serve_some(x, &facts))
@@ -285,6 +287,16 @@ static bool finished(const struct extender *x, int64_t mono_ms)
 	return mono_ms >= x->drain_until_ms || (mono_ms >= x->linger_until_ms && server_busy(x->server) == 0 && open_bindings(x) == 0);
 }
 
+/* What kube_run does, where there is no API. */
+static void sleep_without_api(struct extender *x, int64_t wait_ms, struct pollfd *fds, nfds_t count)
+{
+	if (wait_ms > 0)
+		on_rest(x, true);
+	poll(fds, count, (int)wait_ms);
+	if (wait_ms > 0)
+		on_rest(x, false);
+}
+
 static void loop(struct extender *x)
 {
 	int64_t mono_ms = clock_mono_ms(), wait;
@@ -294,7 +306,10 @@ static void loop(struct extender *x)
 					{.fd = intake_fd(x->intake), .events = POLLIN}};
 
 		wait = do_what_is_due(x, mono_ms);
-		kube_run(x->kube, wait, fds, fds[2].fd < 0 ? 2 : 3);
+		if (x->kube)
+			kube_run(x->kube, wait, fds, fds[2].fd < 0 ? 2 : 3);
+		else
+			sleep_without_api(x, wait, fds, fds[2].fd < 0 ? 2 : 3);
 		mono_ms = clock_mono_ms();
 		take_signals(x, mono_ms);
 		if (conffile_changed(&x->conffile, mono_ms))
@@ -305,9 +320,25 @@ static void loop(struct extender *x)
 
 /* --- start and end --------------------------------------------------------------------------------------------------- */
 
-static int start(struct extender *x, const struct kube_config *api, struct lm_err *err)
+static int open_api(struct extender *x, const struct kube_config *api, struct lm_err *err)
 {
 	struct feed_hooks hooks = {.ours = is_ours, .seen = on_seen, .arg = x};
+
+	if (!api) {
+		log_warn("no API server: nodes are judged by the latency file alone, and what needs other objects is unknown", NULL);
+		return 0;
+	}
+	x->kube = kube_new(api, "latency-sched", err);
+	if (!x->kube)
+		return -1;
+	kube_observe(x->kube, stats_request, x->stats);
+	kube_on_rest(x->kube, on_rest, x);
+	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
+	return 0;
+}
+
+static int start(struct extender *x, const struct kube_config *api, struct lm_err *err)
+{
 	const struct settings *s = x->settings;
 	struct server_settings server = {.listen = settings_extender_listen(s), .late = (enum server_late)s->extender_late, .stats = x->stats,
 					 .status = &x->status, .bind = s->extender_bind};
@@ -316,13 +347,10 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	reload_note_loaded(x->stats);
 	if (open_signals(x, err) < 0 || intake_start(s->latency_file, s->poll_ms, x->stats, &x->intake, err) < 0)
 		return -1;
-	x->kube = kube_new(api, "latency-sched", err);
-	if (!x->kube)
-		return -1;
-	kube_observe(x->kube, stats_request, x->stats);
-	x->feed = feed_new(x->kube, x->cache, x->queue, x->stats, &hooks);
 	x->scores = scores_new();
-	if (desk_open(&x->desk, err) < 0 || status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
+	if (open_api(x, api, err) < 0 || desk_open(&x->desk, err) < 0)
+		return -1;
+	if (status_open(&x->status, s->listen, x->stats, err) < 0 || tls_open(s, x->stats, &x->tls, err) < 0)
 		return -1;
 	if (s->extender_bind) {
 		x->bindings = bindings_new(x->kube, x->cache, x->judge, x->desk, x->stats);
@@ -334,7 +362,6 @@ static int start(struct extender *x, const struct kube_config *api, struct lm_er
 	if (server_open(&server, &x->server, err) < 0)
 		return -1;
 	desk_on_rest(x->desk, decide_at_once, x);
-	kube_on_rest(x->kube, on_rest, x);
 	log_info("extender listening", FIELDS(LI("port", server_port(x->server)), LB("tls", x->tls != NULL)));
 	return 0;
 }
@@ -372,7 +399,7 @@ int extender_run(struct settings *settings, const struct kube_config *api, int a
 	stats_show_extender(x.stats);
 	code = start(&x, api, err);
 	if (code == 0) {
-		log_info("started", FIELDS(LS("version", lm_version), LS("mode", "extender"), LS("server", api->server),
+		log_info("started", FIELDS(LS("version", lm_version), LS("mode", "extender"), LS("server", api ? api->server : NULL),
 					   LS("latency_file", settings->latency_file)));
 		loop(&x);
 	}

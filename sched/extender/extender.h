@@ -18,7 +18,7 @@
 
 #define EXTENDER_DRAIN_MS 2000
 
-/* As scheduler_run. */
+/* As scheduler_run. `api` NULL: there is none, the latency file alone is what is known (README.md); not with --extender-bind. */
 int extender_run(struct settings *settings, const struct kube_config *api, int argc, char **argv, struct lm_err *err);
 
 #endif

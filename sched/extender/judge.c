@@ -102,7 +102,7 @@ static struct node guest_of(const struct wire_node *node)
 
 static bool is_guest(const struct judge_input *in, const struct wire_node *node)
 {
-	return node->object || (in->mesh && matrix_find_node(in->mesh->matrix, node->name) != NAMES_NONE);
+	return node->object || in->no_objects || (in->mesh && matrix_find_node(in->mesh->matrix, node->name) != NAMES_NONE);
 }
 
 /* *next is the name of the memo that is expected. */
@@ -129,7 +129,7 @@ static void remember(struct judge *j, const struct view *view, const struct wire
 
 	m->epoch = view->node_epoch;
 	m->count = 0;
-	if (!r->names || !r->count)
+	if (!r->names || !r->count || !view->count)
 		return;
 	len = (size_t)(r->nodes[r->count - 1].name - r->names) + strlen(r->nodes[r->count - 1].name) + 1;
 	grow(&m->names, &m->name_room, len, 1);
@@ -310,7 +310,8 @@ struct wire_answer judge_request(struct judge *j, const struct judge_input *in, 
 	struct wire_answer answer = wire_answer_of(request->count);
 	struct profile profile = *in->profile;
 	struct decision decision;
-	struct decision_input all = {.mesh = in->mesh, .pod = request->pod, .profile = &profile, .mono_ms = in->mono_ms};
+	struct decision_input all = {.mesh = in->mesh, .pod = request->pod, .profile = &profile, .mono_ms = in->mono_ms,
+				     .no_objects = in->no_objects};
 	struct view view;
 
 	if (verb == JUDGE_PRIORITIZE)

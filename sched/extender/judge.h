@@ -25,7 +25,8 @@
  * scores: the two are far apart, but what it says can outweigh that, so that it is strict only where ours rank alone. /filter does not know the
  * cloud: which nodes a kube-scheduler looks at is its own affair.
  *
- * A node that the feed does not know yet is judged by its row of the matrix, and by its zone and the cloud's labels where the request has the object.
+ * A node that the feed does not know yet is judged by its row of the matrix, and by its zone and the cloud's labels where the request has the object. Without
+ * a feed (`no_objects`) all are, and one that the matrix does not know either passes where no limit asks.
  */
 #ifndef SCHED_EXTENDER_JUDGE_H
 #define SCHED_EXTENDER_JUDGE_H
@@ -50,6 +51,7 @@ struct judge_input {
 	const struct profile *profile;
 	int64_t mono_ms;
 	bool alone;					/* nothing but our scores ranks */
+	bool no_objects;				/* no feed: each node of a request is one, and pods are unknown (decide.h) */
 };
 
 /* The watch told of a pod, or it was assumed; the cache has that. */

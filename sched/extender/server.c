@@ -1,20 +1,25 @@
 #include "sched/extender/server.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
 #include "lib/http.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "sched/stats.h"
 
 #define JSON "application/json"
+#define BAD_LOG_MS 60000
 
 struct server {
 	struct http_server *http;
 	struct server_settings settings;
 	atomic_int busy;
+	pthread_mutex_t lock;		/* of the gate: several threads of HTTP log */
+	struct log_gate bad_gate;
 };
 
 #define BIND (JUDGE_PRIORITIZE + 1)	/* among the verbs that are counted */
@@ -117,9 +122,34 @@ static void print_binding(void *arg, struct http_reply *reply)
 	reply->release_arg = asked;
 }
 
+static const char *const verb_names[] = {[JUDGE_FILTER] = "/filter", [JUDGE_PRIORITIZE] = "/prioritize", [BIND] = "/bind"};
+
+static void note_bad(struct server *s, int verb, int status, const char *text)
+{
+	int64_t held_back = 0;
+	bool now;
+
+	count(s, verb, EXTENDER_BAD);
+	pthread_mutex_lock(&s->lock);
+	now = log_gate_open(&s->bad_gate, BAD_LOG_MS, &held_back);
+	pthread_mutex_unlock(&s->lock);
+	if (now)
+		log_warn("a request was refused", FIELDS(LS("path", verb_names[verb]), LI("status", status), LS("error", text), LI("held_back", held_back)));
+}
+
+/* One that no handler saw. */
+static void on_refused(void *arg, const char *path, int status)
+{
+	int verb;
+
+	for (verb = JUDGE_FILTER; verb <= BIND; verb++)
+		if (STREQ(path, verb_names[verb]))
+			note_bad(arg, verb, status, http_refusal_text(status));
+}
+
 static void answer_bad(struct server *s, int verb, int status, const char *text, struct http_reply *reply)
 {
-	count(s, verb, EXTENDER_BAD);
+	note_bad(s, verb, status, text);
 	refuse(reply, status, text);
 }
 
@@ -210,16 +240,19 @@ int server_open(const struct server_settings *settings, struct server **out, str
 	struct http_settings http = {
 		.listen = settings->listen, .routes = routes, .route_count = ARRAY_SIZE(routes) - !settings->bind, .arg = s, .max_body_bytes = SERVER_BODY_BYTES,
 		.max_bodies_bytes = SERVER_BODIES_BYTES, .body_ms = SERVER_BODY_MS, .kept_ms = SERVER_KEPT_MS, .connections = SERVER_CONNECTIONS,
-		.per_address = SERVER_CONNECTIONS_PER_ADDRESS, .tls = settings->tls,
+		.per_address = SERVER_CONNECTIONS_PER_ADDRESS, .tls = settings->tls, .refused = on_refused,
 	};
 
 	s->settings = *settings;
+	pthread_mutex_init(&s->lock, NULL);
 	if (settings->status) {
 		http.more = status_routes(&http.more_count);
 		http.more_arg = settings->status;
 	}
-	if (http_start(&http, &s->http, err) < 0)
+	if (http_start(&http, &s->http, err) < 0) {
+		pthread_mutex_destroy(&s->lock);
 		return -1;
+	}
 	*out = steal(&s);
 	return 0;
 }
@@ -239,5 +272,6 @@ void server_close(struct server *s)
 	if (!s)
 		return;
 	http_stop(s->http);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

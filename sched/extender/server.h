@@ -8,7 +8,8 @@
  *	GET /livez, /readyz, /healthz, /metrics		as status.h has them
  *
  * 200 is the only success. 400 no ExtenderArgs, 404, 405, 408 the body came too slowly (SERVER_BODY_MS), 413 a body over SERVER_BODY_BYTES (Node
- * objects of a large cluster: nodeCacheCapable: true sends names instead), 415 no JSON, 503 too many bodies at a time; each with a line of text.
+ * objects of a large cluster: nodeCacheCapable: true sends names instead), 415 no JSON, 431, 503 too many bodies at a time; each with a line of text. These
+ * of the three verbs are counted as `bad`, and said in the log once a minute.
  *
  * A request that was read whole is answered within SERVER_DEADLINE_MS, whatever the scheduling thread does. Without a decision /prioritize gives all nodes
  * the same score, and /filter passes all nodes, or says so in `Error`, as `late` has it. /bind says in `Error` why the pod is not bound, and that the outcome

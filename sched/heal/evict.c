@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_MS 10000
 #define REFUSED_MS 60000		/* by rights or as a bad request: it will hardly be otherwise */
 #define GONE_MS 5000			/* until the watch shows what the server said */
+#define STILL_MAX_MS 300000		/* the most between two deletions of a pod that stays */
 #define SLACK_MS 1000			/* grace periods are whole seconds */
 #define SAY_AGAIN_MS 60000
 
@@ -34,6 +35,7 @@ struct leaver {
 	bool unknown;			/* an eviction was sent whose fate nobody knows */
 	int64_t taken_ms;		/* an eviction was answered with 201; 0: none */
 	int64_t ending_ms, grace_ms;	/* since when it was seen terminating; 0: it was not */
+	int deletions;			/* that the server carried out; the pod is seen all the same: something holds it */
 	int64_t next_ms;
 	int tries;
 };
@@ -181,18 +183,34 @@ static void on_evicted(void *arg, const struct kube_response *r)
 	}
 }
 
+/* One that has a finalizer stays until somebody takes that away, however often it is deleted: counted and said once, and tried more and more seldom. */
+static void note_deleted(struct leaver *l)
+{
+	int64_t pause_ms = (int64_t)GONE_MS << (l->deletions < 8 ? l->deletions : 8);
+
+	l->deletions++;
+	l->next_ms = clock_mono_ms() + (pause_ms < STILL_MAX_MS ? pause_ms : STILL_MAX_MS);
+	if (l->deletions == 1) {
+		count(l, EVICT_DELETED);
+		say(l, "pod of a dead node deleted: its grace period is over and nobody is there to end it");
+	} else if (l->deletions == 2) {
+		say(l, "pod of a dead node is still there after its deletion: a finalizer holds it");
+	}
+}
+
 static void on_deleted(void *arg, const struct kube_response *r)
 {
 	struct leaver *l = arg;
-	int status = r->status;
 
 	answered(l);
 	later(l, r);
-	if (kube_success(r) || status == 404 || status == 409) {
-		count(l, kube_success(r) ? EVICT_DELETED : EVICT_GONE);
+	if (kube_success(r)) {
+		note_deleted(l);
+		return;
+	}
+	if (r->status == 404 || r->status == 409) {
+		count(l, EVICT_GONE);
 		l->next_ms = clock_mono_ms() + GONE_MS;
-		if (kube_success(r))
-			say(l, "pod of a dead node deleted: its grace period is over and nobody is there to end it");
 		return;
 	}
 	count(l, EVICT_FAILED);

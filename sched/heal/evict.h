@@ -13,6 +13,8 @@
  *
  * The owner says anew at each look which pods are to go: what it does not name is let alone from then on.
  *
+ * A pod that is still seen after its deletion has a finalizer: it is counted and said once, and deleted again after 5, 10, 20 s and so on up to 5 minutes.
+ *
  *	evict_begin(e); evict_want(e, pod, ...) ...; evict_end(e);
  *	evict_tick(e, now, most);
  *

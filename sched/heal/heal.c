@@ -305,6 +305,26 @@ static void tell_failed(struct heal *h)
 	}
 }
 
+/* A node that was removed is nobody's patient; one of its name that comes later is another. */
+static void dismiss_removed(struct heal *h)
+{
+	struct names kept = {0};
+	uint32_t i, count = 0;
+
+	for (i = 0; i < h->names.count && cache_find_node(h->cache, h->names.items[i]) >= 0; i++)
+		;
+	if (i == h->names.count)
+		return;
+	for (i = 0; i < h->names.count; i++) {
+		if (cache_find_node(h->cache, h->names.items[i]) < 0)
+			continue;
+		names_add(&kept, h->names.items[i]);
+		h->patients[count++] = h->patients[i];
+	}
+	names_free(&h->names);
+	h->names = kept;
+}
+
 static void look(struct heal *h, const struct mesh *mesh, int64_t mono_ms)
 {
 	const struct view *view = cache_view(h->cache);
@@ -320,6 +340,7 @@ static void look(struct heal *h, const struct mesh *mesh, int64_t mono_ms)
 	evict_end(h->evict);
 	avoid(h, view);
 	tell_failed(h);
+	dismiss_removed(h);
 	set_gauges(h, findings, view->count, mono_ms);
 }
 

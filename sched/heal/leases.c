@@ -140,6 +140,24 @@ static void begin(void *arg)
 		l->items[i].listed = false;
 }
 
+/* Of Leases that the list does not have the names go too: nodes come and go for as long as the program runs. */
+static void keep_listed(struct leases *l)
+{
+	struct names kept = {0};
+	uint32_t i, count = 0;
+
+	for (i = 0; i < l->names.count; i++) {
+		if (!l->items[i].listed) {
+			forget(&l->items[i]);
+			continue;
+		}
+		names_add(&kept, l->names.items[i]);
+		l->items[count++] = l->items[i];
+	}
+	names_free(&l->names);
+	l->names = kept;
+}
+
 static void end(void *arg)
 {
 	struct leases *l = arg;
@@ -147,11 +165,9 @@ static void end(void *arg)
 
 	l->listing = false;
 	l->longest_s = 0;
-	for (i = 0; i < l->names.count; i++) {
-		if (!l->items[i].listed)
-			forget(&l->items[i]);
+	keep_listed(l);
+	for (i = 0; i < l->names.count; i++)
 		l->longest_s = l->items[i].duration_s > l->longest_s ? l->items[i].duration_s : l->longest_s;
-	}
 	hear(l, clock_mono_ms());
 }
 

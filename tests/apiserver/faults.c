@@ -81,7 +81,7 @@ static int parse_action(const cJSON *object, struct rule *rule, struct lm_err *e
 	int found;
 
 	if (json_want_string(object, "action", &action, err) < 0 || json_may_string(object, "when", &when, err) < 0 ||
-	    json_may_i64(object, "status", 400, 599, &status, err) < 0)
+	    json_may_i64(object, "status", 200, 599, &status, err) < 0)
 		return -1;
 	found = index_of(action, fault_names, ARRAY_SIZE(fault_names));
 	if (found <= FAULT_NONE)

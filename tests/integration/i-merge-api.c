@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/peers.h"
@@ -151,6 +152,107 @@ static void a_failing_api_stops_only_the_first_merge(void **state)
 	assert_int_equal(rows(), 2);
 }
 
+/* --- observations over a restart --- */
+
+#define EACH 40				/* of the file, and as many of Services: together more than OBSERVE_GROUPS_EACH */
+
+static void put_clients(const char *path)
+{
+	auto_buf struct buf text = {0};
+	int i;
+
+	for (i = 0; i < EACH; i++) {
+		auto_free char *service = xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s-%d\",\"annotations\":{\"latency-mesh.io/client\":"
+						    "\"by-service-%d=203.0.113.%d\"}},\"spec\":{}}", i, i, i + 1);
+
+		standin_do(&api, 201, "POST", "/api/v1/namespaces/default/services", service);
+		buf_printf(&text, "%s\"by-file-%d\":[\"198.51.100.%d\"]", i ? "," : "{", i, i + 1);
+	}
+	buf_char(&text, '}');
+	test_write(path, text.data);
+}
+
+static pid_t observe(const char *clients, const char *output)
+{
+	const char *argv[] = {test_program("latency-merge"), "--dir", dir, "--server", api.url, "--client-services", "--clients", clients, "--watch", "--interval", "1s",
+			      "--observations", "--listen", "127.0.0.1:0", NULL};
+
+	remove(output);
+	return test_spawn(argv, NULL, output);
+}
+
+static bool has_merged(void *output)
+{
+	auto_free char *text = test_read(output);
+	const char *first = text ? strstr(text, " merged") : NULL;
+
+	return first && strstr(first + 1, " merged");
+}
+
+static void post_of_all_clients(const char *output)
+{
+	auto_free char *said = test_read(output), *url = xasprintf("http://127.0.0.1:%d", atoi(strstr(said, " port=") + strlen(" port="))), *answer = NULL;
+	struct kube_config config = {.server = url};
+	auto_buf struct buf body = {0};
+	struct lm_err err;
+	struct kube *kube = kube_new(&config, "users", &err);
+	int i, status = 0;
+
+	buf_str(&body, "{\"observations\":[");
+	for (i = 0; i < 2 * EACH; i++)
+		buf_printf(&body, "%s{\"group\":\"by-%s-%d\",\"node\":\"edge-1\",\"ms\":7,\"count\":10}", i ? "," : "", i % 2 ? "file" : "service", i / 2);
+	buf_str(&body, "]}");
+	assert_int_equal(kube_call_wait(kube, &(struct kube_request){.method = "POST", .path = "/observations", .body = body.data}, &status, &answer, &err), 0);
+	assert_int_equal(status, 200);
+	assert_non_null(strstr(answer, "\"refused\":0"));
+	kube_free(kube);
+}
+
+/* Of those in the file of what users said. */
+static int observed(void)
+{
+	auto_free char *text = get("observations.json");
+	int i, count = 0;
+
+	for (i = 0; text && i < 2 * EACH; i++) {
+		auto_free char *name = xasprintf("\"by-%s-%d\"", i % 2 ? "file" : "service", i / 2);
+
+		count += strstr(text, name) != NULL;
+	}
+	return count;
+}
+
+static bool are_all_observed(void *unused)
+{
+	(void)unused;
+	return observed() == 2 * EACH;
+}
+
+static void what_users_said_outlives_a_start_without_the_api(void **state)
+{
+	auto_free char *clients = xasprintf("%s/clients.json", dir), *output = xasprintf("%s/output", dir), *said = NULL;
+	pid_t pid;
+
+	(void)state;
+	add_node("edge-1", "", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"}");
+	add_node("edge-2", "", "{\"type\":\"InternalIP\",\"address\":\"10.0.0.2\"}");
+	put_clients(clients);
+	pid = observe(clients, output);
+	assert_true(test_wait(has_merged, output, 30000));
+	post_of_all_clients(output);
+	assert_true(test_wait(are_all_observed, NULL, 30000));
+	assert_int_equal(test_stop(pid, SIGTERM), 0);
+	standin_faults(&api, "{\"rules\":[{\"path\":\"/api/v1/nodes\",\"action\":\"drop\"},{\"path\":\"/api/v1/services\",\"action\":\"drop\"}]}");
+	pid = observe(clients, output);
+	assert_true(test_wait(has_merged, output, 30000));
+	assert_int_equal(test_stop(pid, SIGTERM), 0);
+	said = test_read(output);
+	if (!strstr(said, "the node list cannot be read, using the last one"))
+		fail_msg("%s", said);
+	printf("# %d of %d cells after it\n", observed(), 2 * EACH);
+	assert_int_equal(observed(), 2 * EACH);
+}
+
 static void a_forbidden_list_is_a_question_of_permission(void **state)
 {
 	auto_free char *said = NULL;
@@ -230,6 +332,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_node_with_its_internal_address, begin, end),
 		cmocka_unit_test_setup_teardown(a_large_list_comes_in_pages, begin, end),
 		cmocka_unit_test_setup_teardown(a_failing_api_stops_only_the_first_merge, begin, end),
+		cmocka_unit_test_setup_teardown(what_users_said_outlives_a_start_without_the_api, begin, end),
 		cmocka_unit_test_setup_teardown(a_forbidden_list_is_a_question_of_permission, begin, end),
 		cmocka_unit_test_setup_teardown(a_slow_api_does_not_delay_the_end, begin, end),
 		cmocka_unit_test_setup_teardown(a_list_that_expires_between_pages_is_begun_anew, begin, end),

@@ -146,15 +146,18 @@ void sched_hold(struct sched *s, bool on)
 
 void sched_launch(struct sched *s, const char *const *options)
 {
-	const char *argv[40] = {test_program("latency-sched"), s->kubeconfig ? "--kubeconfig" : "--server",
-				s->kubeconfig ? s->kubeconfig : s->api.url, "--latency-file", s->file,
+	const char *argv[40] = {test_program("latency-sched"), "--latency-file", s->file,
 				"--log-format", "json", "--log-level", s->log_level ? s->log_level : "debug", "--listen", "127.0.0.1:0",
 				s->elect ? "--leader-elect=true" : "--leader-elect=false"};
 	auto_free char *program = xstrdup(argv[0]);
-	int n = 12;
+	int n = 10;
 
 	assert_int_equal(s->pid, 0);
 	argv[0] = program;
+	if (!s->no_api) {
+		argv[n++] = s->kubeconfig ? "--kubeconfig" : "--server";
+		argv[n++] = s->kubeconfig ? s->kubeconfig : s->api.url;
+	}
 	for (; options && *options; options++) {
 		assert_true(n < 39);
 		argv[n++] = *options;

@@ -21,6 +21,7 @@ struct sched {
 	const char *folder;		/* of the latency file */
 	char *file, *log;
 	const char *kubeconfig;		/* of the scheduler; NULL: --server api.url */
+	bool no_api;			/* neither, and nothing of it in the environment */
 	char names[32][64];		/* of sched_nodes */
 	int name_count, starts;
 	const char *log_level;		/* NULL: debug, which sched_log_* want */

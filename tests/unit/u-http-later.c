@@ -113,7 +113,7 @@ static void an_end_behind_the_request_is_seen(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 20; i++) {
 		int fd = dial_and_say(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
 		char block[1000];
 

@@ -148,7 +148,7 @@ static void an_endless_body_is_cut_off(void **state)
 	memset(chunk + 7, 'x', 0x10000);
 	memcpy(chunk + 7 + 0x10000, "\r\n", 2);
 	assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), (ssize_t)strlen(head));
-	assert_true(push(fd, chunk, sizeof(chunk), 64u << 20) < 64u << 20);
+	assert_true(push(fd, chunk, sizeof(chunk), 256u << 20) < 256u << 20);
 	expect(http_port(server), "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK", "hello");
 	http_stop(server);
 }
