@@ -320,11 +320,30 @@ static double matrix_ms(const char *node, const char *client)
 	return column == NAMES_NONE ? -1 : (double)snap.client.rtt_us[names_find(&snap.nodes, node) * snap.clients.count + column] / 1e3;
 }
 
-/* A busy machine answers later, but never by so much that the nearest would be another. */
-static void is_about(double ms, double wanted)
+/* Later than wanted, but not by so much that the nearest would be another. */
+static bool is_about(double ms, double wanted)
 {
-	if (!(ms >= wanted && ms < wanted + 30))
-		fail_msg("%g ms, wanted %g", ms, wanted);
+	return ms >= wanted && ms < wanted + 30;
+}
+
+/* Measures and merges until the busy machine was not in the way of any. `second` may be NULL. */
+static void take(const char *first, const char *second, const int columns[2], const double ms[3][3])
+{
+	const char *const names[] = {first, second};
+	int tries, node, i, wrong = 1;
+
+	for (tries = 0; tries < 20 && wrong; tries++) {
+		measure(ms);
+		merges();
+		for (wrong = 0, node = 0; node < 3; node++)
+			for (i = 0; i < 2; i++) {
+				auto_free char *name = xasprintf("edge-%d", node + 1);
+
+				wrong += names[i] && !is_about(matrix_ms(name, names[i]), ms[node][columns[i]]);
+			}
+	}
+	if (wrong)
+		fail_msg("%d of the round trips are not as they were made", wrong);
 }
 
 static const double at_first[3][3] = {{1, 80, 60}, {40, 40, 1}, {80, 1, 60}};
@@ -342,10 +361,7 @@ static void from_the_annotation_to_the_node(void **state)
 	test_write(config, "defaultNear: client/milan\nrefusals: {cpu: false}\n"
 		   "weights: {near: {latency: 1, cpu: 0, free: 0}, plain: {latency: 1, cpu: 0, free: 0}}\n");
 	merges();
-	measure(at_first);
-	merges();
-	is_about(matrix_ms("edge-1", "milan"), 1);
-	is_about(matrix_ms("edge-1", "tokyo"), 80);
+	take("milan", "tokyo", (const int[]){0, 1}, at_first);
 	sched_start(&s, (const char *const[]){"--config", config, NULL});
 	sched_pod(&s, "of-milan", "\"latency-mesh.io/near\":\"client/milan\"");
 	sched_pod(&s, "of-tokyo", "\"latency-mesh.io/near\":\"client/tokyo\"");
@@ -358,15 +374,13 @@ static void from_the_annotation_to_the_node(void **state)
 	set_status("web", "shop", "{\"ip\":\"10.77.1.3\"}");
 	merges();
 	clients_are("milan=10.77.1.3 tokyo=10.77.1.2");
-	measure(at_first);
-	merges();
-	is_about(matrix_ms("edge-2", "milan"), 1);
+	take("milan", "tokyo", (const int[]){2, 1}, at_first);
 	sched_pod(&s, "of-milan-again", "\"latency-mesh.io/near\":\"client/milan\"");
 	assert_string_equal(sched_where(&s, "of-milan-again"), "edge-2");
 	remove_service("web", "shop");
 	merges();
 	assert_true(matrix_ms("edge-2", "milan") == -1);
-	is_about(matrix_ms("edge-3", "tokyo"), 1);
+	assert_true(is_about(matrix_ms("edge-3", "tokyo"), 1));
 	assert_int_equal(sched_stop(&s, SIGTERM), 0);
 }
 
@@ -378,19 +392,18 @@ static void clients_stay_while_services_cannot_be_listed(void **state)
 	(void)state;
 	add_service("web", "shop", "milan=10.77.1.1", "");
 	merges();
-	measure(at_first);
-	merges();
+	take("milan", NULL, (const int[]){0, 0}, at_first);
 	remove_service("web", "shop");
 	standin_faults(api, "{\"rules\":[{\"path\":\"/api/v1/services\",\"action\":\"status\",\"status\":403}]}");
 	assert_int_equal(merge(&said, NULL), 0);
 	says(said, "the Services cannot be listed, their last clients stay error=\"list the Services: 403");
 	says(said, "merged, degraded nodes=3 clients=1");
 	clients_are("milan=10.77.1.1");
-	is_about(matrix_ms("edge-1", "milan"), 1);
+	assert_true(is_about(matrix_ms("edge-1", "milan"), 1));
 	standin_faults(api, "{\"rules\":[{\"path\":\"/api/v1/*\",\"action\":\"drop\"}]}");
 	merges();
 	clients_are("milan=10.77.1.1");
-	is_about(matrix_ms("edge-1", "milan"), 1);
+	assert_true(is_about(matrix_ms("edge-1", "milan"), 1));
 	standin_faults(api, "{\"rules\":[]}");
 	assert_int_equal(merge(&back, NULL), 0);
 	clients_are("");
