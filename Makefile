@@ -71,7 +71,8 @@ CFLAGS ?= -Og -g1
 fuzzing := $(findstring fuzzer,$(SANITIZE))
 HARDEN := -fsanitize=$(subst fuzzer$(comma),fuzzer-no-link$(comma),$(SANITIZE)) -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDEN += $(if $(fuzzing),-DLM_LIBFUZZER)
-HARDEN_LINK := -fsanitize=$(SANITIZE)
+# gold links these in a third of the time
+HARDEN_LINK := -fsanitize=$(SANITIZE) $(call try,-fuse-ld=gold)
 endif
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) -pthread -MMD -MP
 
@@ -104,6 +105,10 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# Half of all that is compiled: a third of the time that -O2 takes.
+TEST_CFLAGS ?= -Og -g1
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/integration/%.o $(BUILD)/tests/e2e/%.o: CFLAGS = $(TEST_CFLAGS)
 
 $(BUILD)/lib/version.o: CPPFLAGS += -DLM_VERSION='"$(VERSION)"'
 
