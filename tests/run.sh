@@ -32,7 +32,7 @@ nightly_threads='i-(heal-many|replay|thousand|merge-crash|elect|explain|sched-fe
 # Of these also with AddressSanitizer; there u-explain, i-sched and u-elect go the same ways.
 nightly_address='i-(replay|thousand|elect)|u-herding'
 
-# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
+# Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-most, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
 sanitized_rounds=20
 

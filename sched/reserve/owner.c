@@ -1,7 +1,7 @@
 /*
  * The object with which placeholders and guards end (reserve.owner): Kubernetes' garbage collector deletes what names it as an owner once it is gone. They have
- * to name its uid, which is asked for: at first, each minute (more often while it is not known), and when placeholders go by themselves. For an owner that was deleted and made anew has another
- * one, and pods that name the old one are deleted as soon as they are made.
+ * to name its uid, which is asked for: at first, each minute (more often while it is not known), and when placeholders go by themselves. For an owner that was
+ * deleted and made anew has another one, and pods that name the old one are deleted as soon as they are made.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void is_unknown(struct reserve *r, const char *why)
 static void take_answer(struct reserve *r, const struct kube_response *response)
 {
 	struct lm_err err;
-	auto_json cJSON *object = json_parse(response->body, response->len, JSON_DEPTH_API, &err);
+	auto_json cJSON *object = json_parse_api(response->body, response->len, 0, &err);
 	const char *uid;
 
 	if (!object || word_want(json_get(object, "metadata"), "uid", UID_MOST, &uid, &err) < 0) {
