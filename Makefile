@@ -71,8 +71,7 @@ CFLAGS ?= -Og -g1
 fuzzing := $(findstring fuzzer,$(SANITIZE))
 HARDEN := -fsanitize=$(subst fuzzer$(comma),fuzzer-no-link$(comma),$(SANITIZE)) -fno-sanitize-recover=all -fno-omit-frame-pointer
 HARDEN += $(if $(fuzzing),-DLM_LIBFUZZER)
-# gold links these in a third of the time
-HARDEN_LINK := -fsanitize=$(SANITIZE) $(call try,-fuse-ld=gold)
+HARDEN_LINK := -fsanitize=$(SANITIZE)
 endif
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(WERROR) $(HARDEN) -pthread -MMD -MP
 

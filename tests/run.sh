@@ -194,8 +194,8 @@ fuzzing() {
 # Tests wait half of their time and builds never do: while one suite runs, what comes after it is built. The fuzzers run beside the last.
 all() {
 	build "gcc, hardened, warning-free" CC=gcc tests lab-tools || return 1
-	laboratory &
 	export AGAIN="$logs/again"
+	laboratory &
 	beside address_build; address=$!
 	suite build/gcc
 	wait $address; address=$?
