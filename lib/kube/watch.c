@@ -142,7 +142,7 @@ static char *escaped(const char *text)
 /* 400 and the like would come again at the same resourceVersion; the others are trouble of the moment. */
 static bool is_passing(int status)
 {
-	return status == 0 || status == 401 || status == 403 || status == 408 || status == 429 || status >= 500;
+	return status == 401 || status == 403 || kube_may_pass(&(struct kube_response){.status = status});
 }
 
 /* --- list ------------------------------------------------------------------------------------------------------------- */

@@ -7,70 +7,9 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "tests/testing/sched.h"
+#include "tests/testing/asker.h"
 
 static const char *const options[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", NULL};
-
-struct asker {
-	struct sched s;
-	struct kube *kube;
-	char *url;
-	struct kube_config config;
-	char *text;			/* the last answer */
-	int status;
-	int64_t took_ms;
-};
-
-/* Where it listens: the scheduler is up. */
-static void find(struct asker *a)
-{
-	struct lm_err err;
-
-	assert_true(sched_log_count(&a->s, "\"extender listening\"", 1) >= 1);
-	a->url = xasprintf("http://127.0.0.1:%s", sched_log_field(&a->s, "\"extender listening\"", "port"));
-	a->config.server = a->url;
-	a->kube = kube_new(&a->config, "kube-scheduler", &err);
-	assert_non_null(a->kube);
-}
-
-static void leave(struct asker *a)
-{
-	kube_free(a->kube);
-	free(a->url);
-	free(a->text);
-	sched_end(&a->s);
-}
-
-static void end(struct asker *a)
-{
-	assert_int_equal(sched_stop(&a->s, SIGTERM), 0);
-	leave(a);
-}
-
-static void send_body(struct asker *a, const char *method, const char *path, const char *body)
-{
-	int64_t start_ms = clock_mono_ms();
-	struct lm_err err;
-
-	free(a->text);
-	a->text = NULL;
-	a->status = 0;
-	if (kube_call_wait(a->kube, &(struct kube_request){.method = method, .path = path, .body = body, .timeout_ms = 20000}, &a->status, &a->text, &err) < 0)
-		fail_msg("%s: %s", path, err.msg);
-	a->took_ms = clock_mono_ms() - start_ms;
-}
-
-/* Asks for a pod with these members of its metadata; `nodes` is one form of nodes. */
-static const char *ask(struct asker *a, const char *path, const char *metadata, const char *nodes)
-{
-	auto_free char *body = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web-1\"%s%s},\"spec\":{\"schedulerName\":"
-					 "\"default-scheduler\",\"containers\":[]},\"status\":{}},%s}", *metadata ? "," : "", metadata, nodes);
-
-	send_body(a, "POST", path, body);
-	if (a->status != 200)
-		fail_msg("%s: %d %s", path, a->status, a->text);
-	return a->text;
-}
 
 #define NEAR_A "\"annotations\":{\"latency-mesh.io/near\":\"node/a\"}"
 #define WITHIN_A "\"labels\":{\"delay_a\":\"5\"}"
@@ -99,7 +38,7 @@ static void begin_without_api(struct asker *a, bool matrix)
 	if (matrix)
 		publish_with_client(a);
 	sched_start(&a->s, options);
-	find(a);
+	asker_find(a);
 }
 
 #define WITHIN(targets) "\"annotations\":{\"latency-mesh.io/within\":\"" targets "\"}"
@@ -132,10 +71,10 @@ static void without_an_api_the_matrix_alone_judges(void **state)
 	(void)state;
 	begin_without_api(&a, true);
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		if (!strstr(ask(&a, "/filter", cases[i].metadata, cases[i].nodes), cases[i].passed))
+		if (!strstr(asker_ask(&a, "/filter", cases[i].metadata, cases[i].nodes), cases[i].passed))
 			fail_msg("%s, %s: %s", cases[i].metadata, cases[i].nodes, a.text);
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"c\",\"b\"]"), "[{\"Host\":\"c\",\"Score\":6},{\"Host\":\"b\",\"Score\":10}]\n");
-	send_body(&a, "GET", "/scores?from=node%2Fc", NULL);
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"c\",\"b\"]"), "[{\"Host\":\"c\",\"Score\":6},{\"Host\":\"b\",\"Score\":10}]\n");
+	asker_send(&a, "GET", "/scores?from=node%2Fc", NULL);
 	assert_int_equal(a.status, 200);
 	ready = sched_fetch(&a.s, "/readyz?verbose", &status);
 	assert_int_equal(status, 200);
@@ -143,9 +82,9 @@ static void without_an_api_the_matrix_alone_judges(void **state)
 	free(ready);
 	assert_int_equal(sched_log_count(&a.s, "\"no API server: ", 1), 1);
 	sched_matrix(&a.s, 2, "0 9 3  9 0 4  3 4 0");
-	while (!strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"))
+	while (!strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"))
 		usleep(5000);
-	end(&a);
+	asker_end(&a);
 }
 
 static void without_an_api_and_a_matrix_limits_follow_missing(void **state)
@@ -154,10 +93,10 @@ static void without_an_api_and_a_matrix_limits_follow_missing(void **state)
 
 	(void)state;
 	begin_without_api(&a, false);
-	assert_string_equal(ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
-	assert_non_null(strstr(ask(&a, "/filter", WITHIN("client/milan<=5ms"), ABC), "\"NodeNames\":[]"));
-	assert_string_equal(ask(&a, "/filter", WITHIN_OR_ALLOWED("client/milan<=5ms"), ABC), PASSED_ABC);
-	end(&a);
+	assert_string_equal(asker_ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
+	assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN("client/milan<=5ms"), ABC), "\"NodeNames\":[]"));
+	assert_string_equal(asker_ask(&a, "/filter", WITHIN_OR_ALLOWED("client/milan<=5ms"), ABC), PASSED_ABC);
+	asker_end(&a);
 }
 
 /* A pod cannot be bound without one; nor does the other mode run. */
@@ -190,15 +129,15 @@ static void a_body_that_is_far_too_large_has_its_reason(void **state)
 
 		memset(body, ' ', lens[i]);
 		body[lens[i]] = '\0';
-		send_body(&a, "POST", "/filter", body);
+		asker_send(&a, "POST", "/filter", body);
 		assert_int_equal(a.status, 413);
 		assert_string_equal(a.text, "the body is too large\n");
 	}
 	assert_int_equal((int)sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"bad\"}"), (int)ARRAY_SIZE(lens));
 	assert_int_equal(sched_log_count(&a.s, "\"a request was refused\"", 1), 1);
 	assert_string_equal(sched_log_field(&a.s, "\"a request was refused\"", "status"), "413");
-	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
-	end(&a);
+	assert_string_equal(asker_ask(&a, "/filter", "", ABC), PASSED_ABC);
+	asker_end(&a);
 }
 
 int main(void)

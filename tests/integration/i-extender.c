@@ -16,31 +16,6 @@
 static const char *const options[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", NULL};
 static const char *const strict_options[] = {"--mode", "extender", "--extender-listen", "127.0.0.1:0", "--extender-late", "error", NULL};
 
-static void send_body(struct asker *a, const char *method, const char *path, const char *body)
-{
-	int64_t start_ms = clock_mono_ms();
-	struct lm_err err;
-
-	free(a->text);
-	a->text = NULL;
-	a->status = 0;
-	if (kube_call_wait(a->kube, &(struct kube_request){.method = method, .path = path, .body = body, .timeout_ms = 20000}, &a->status, &a->text, &err) < 0)
-		fail_msg("%s: %s", path, err.msg);
-	a->took_ms = clock_mono_ms() - start_ms;
-}
-
-/* Asks for a pod with these members of its metadata; `nodes` is one form of nodes. */
-static const char *ask(struct asker *a, const char *path, const char *metadata, const char *nodes)
-{
-	auto_free char *body = xasprintf("{\"Pod\":{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"web-1\"%s%s},\"spec\":{\"schedulerName\":"
-					 "\"default-scheduler\",\"containers\":[]},\"status\":{}},%s}", *metadata ? "," : "", metadata, nodes);
-
-	send_body(a, "POST", path, body);
-	if (a->status != 200)
-		fail_msg("%s: %d %s", path, a->status, a->text);
-	return a->text;
-}
-
 #define NEAR_A "\"annotations\":{\"latency-mesh.io/near\":\"node/a\"}"
 #define WITHIN_A "\"labels\":{\"delay_a\":\"5\"}"
 #define ABC "\"Nodes\":null,\"NodeNames\":[\"a\",\"b\",\"c\"]"
@@ -54,15 +29,15 @@ static void e7_both_forms_of_nodes(void **state)
 
 	(void)state;
 	asker_begin(&a, options);
-	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
-	assert_string_equal(ask(&a, "/filter", WITHIN_A, ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},"
+	assert_string_equal(asker_ask(&a, "/filter", "", ABC), PASSED_ABC);
+	assert_string_equal(asker_ask(&a, "/filter", WITHIN_A, ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},"
 							       "\"FailedAndUnresolvableNodes\":{\"c\":\"" FAR "\"},\"Error\":\"\"}\n");
-	assert_string_equal(ask(&a, "/filter", WITHIN_A, "\"Nodes\":{\"metadata\":{},\"items\":[" OBJECT("c") "," OBJECT("b") "]},\"NodeNames\":null"),
+	assert_string_equal(asker_ask(&a, "/filter", WITHIN_A, "\"Nodes\":{\"metadata\":{},\"items\":[" OBJECT("c") "," OBJECT("b") "]},\"NodeNames\":null"),
 			    "{\"Nodes\":{\"metadata\":{},\"items\":[" OBJECT("b") "]},\"NodeNames\":null,\"FailedNodes\":{},"
 			    "\"FailedAndUnresolvableNodes\":{\"c\":\"" FAR "\"},\"Error\":\"\"}\n");
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":10},{\"Host\":\"b\",\"Score\":0},{\"Host\":\"c\",\"Score\":0}]\n");
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"c\",\"b\"]"), "[{\"Host\":\"c\",\"Score\":6},{\"Host\":\"b\",\"Score\":10}]\n");
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, "\"Nodes\":{\"items\":[" OBJECT("c") "," OBJECT("b") "]}"),
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":10},{\"Host\":\"b\",\"Score\":0},{\"Host\":\"c\",\"Score\":0}]\n");
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"c\",\"b\"]"), "[{\"Host\":\"c\",\"Score\":6},{\"Host\":\"b\",\"Score\":10}]\n");
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, "\"Nodes\":{\"items\":[" OBJECT("c") "," OBJECT("b") "]}"),
 			    "[{\"Host\":\"c\",\"Score\":6},{\"Host\":\"b\",\"Score\":10}]\n");
 	assert_true(sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"decided\"}") >= 3);
 	assert_int_equal(sched_log_count(&a.s, "\"prioritized\"", 3), 3);
@@ -76,11 +51,11 @@ static void unknown_nodes_fail_with_a_reason(void **state)
 
 	(void)state;
 	asker_begin(&a, options);
-	assert_string_equal(ask(&a, "/filter", "", "\"NodeNames\":[\"a\",\"new\"]"),
+	assert_string_equal(asker_ask(&a, "/filter", "", "\"NodeNames\":[\"a\",\"new\"]"),
 			    "{\"Nodes\":null,\"NodeNames\":[\"a\"],\"FailedNodes\":{\"new\":\"node(s) were not known to the latency scheduler yet\"},"
 			    "\"FailedAndUnresolvableNodes\":{},\"Error\":\"\"}\n");
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"new\",\"b\"]"), "[{\"Host\":\"new\",\"Score\":0},{\"Host\":\"b\",\"Score\":10}]\n");
-	assert_non_null(strstr(ask(&a, "/filter", "", "\"Nodes\":{\"items\":[" OBJECT("new") "]}"), "\"items\":[" OBJECT("new") "]"));
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, "\"NodeNames\":[\"new\",\"b\"]"), "[{\"Host\":\"new\",\"Score\":0},{\"Host\":\"b\",\"Score\":10}]\n");
+	assert_non_null(strstr(asker_ask(&a, "/filter", "", "\"Nodes\":{\"items\":[" OBJECT("new") "]}"), "\"items\":[" OBJECT("new") "]"));
 	asker_end(&a);
 }
 
@@ -90,7 +65,7 @@ static void a_bad_annotation_fails_all_nodes(void **state)
 
 	(void)state;
 	asker_begin(&a, options);
-	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/near\":\"nowhere\"}", ABC), "\"FailedAndUnresolvableNodes\":{\"a\":\"annotation latency-mesh.io/near"));
+	assert_non_null(strstr(asker_ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/near\":\"nowhere\"}", ABC), "\"FailedAndUnresolvableNodes\":{\"a\":\"annotation latency-mesh.io/near"));
 	asker_end(&a);
 }
 
@@ -101,8 +76,8 @@ static void it_writes_nothing_to_the_api(void **state)
 	(void)state;
 	asker_begin(&a, options);
 	sched_pod(&a.s, "ours", "");	/* of the name that the other mode would bind */
-	ask(&a, "/filter", "", ABC);
-	ask(&a, "/prioritize", "", ABC);
+	asker_ask(&a, "/filter", "", ABC);
+	asker_ask(&a, "/prioritize", "", ABC);
 	assert_string_equal(sched_node_now(&a.s, "ours"), "");
 	assert_int_equal(sched_bindings(&a.s, NULL), 0);
 	assert_int_equal(sched_events(&a.s, "ours", "FailedScheduling", 0), 0);
@@ -119,12 +94,12 @@ static void a_target_pod_and_a_new_matrix_count_at_once(void **state)
 	(void)state;
 	asker_begin(&a, options);
 	sched_pod_of(&a.s, "default-scheduler", "redis", "", ",\"labels\":{\"app\":\"redis\"}", ",\"nodeName\":\"c\"");
-	while (!strstr(ask(&a, "/prioritize", "\"annotations\":{\"latency-mesh.io/near\":\"app=redis\"}", ABC), "{\"Host\":\"c\",\"Score\":10}"))
+	while (!strstr(asker_ask(&a, "/prioritize", "\"annotations\":{\"latency-mesh.io/near\":\"app=redis\"}", ABC), "{\"Host\":\"c\",\"Score\":10}"))
 		usleep(5000);
 	sched_matrix(&a.s, 2, "0 4 6  4 0 4  6 4 0");
-	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
+	assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
 	sched_matrix(&a.s, 3, "0 9 3  9 0 4  3 4 0");
-	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"));
+	assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"));
 	asker_end(&a);
 }
 
@@ -139,20 +114,20 @@ static void scores_are_of_all_nodes_and_the_limit_of_all_pods(void **state)
 	(void)state;
 	test_write(path, "defaultNear: node/a\nmaxLatency: 5ms\n");
 	asker_begin(&a, with);
-	assert_string_equal(ask(&a, "/filter", "", ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":"
+	assert_string_equal(asker_ask(&a, "/filter", "", ABC), "{\"Nodes\":null,\"NodeNames\":[\"a\",\"b\"],\"FailedNodes\":{},\"FailedAndUnresolvableNodes\":"
 			    "{\"c\":\"node(s) exceeded the latency limit to node/a\"},\"Error\":\"\"}\n");
-	send_body(&a, "GET", "/scores", NULL);
+	asker_send(&a, "GET", "/scores", NULL);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.text, "[" SCORE("a", "0") ",\n " SCORE("b", "0.01") ",\n " SCORE("c", "0.018") "]\n");
-	send_body(&a, "GET", "/scores?from=node%2Fc", NULL);
+	asker_send(&a, "GET", "/scores?from=node%2Fc", NULL);
 	assert_string_equal(a.text, "[" SCORE("a", "0.018") ",\n " SCORE("b", "0.018") ",\n " SCORE("c", "0") "]\n");
-	send_body(&a, "GET", "/scores?from=client/oslo", NULL);
+	asker_send(&a, "GET", "/scores?from=client/oslo", NULL);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.text, "[" SCORE("a", "null") ",\n " SCORE("b", "null") ",\n " SCORE("c", "null") "]\n");
-	send_body(&a, "GET", "/scores?from=nowhere", NULL);
+	asker_send(&a, "GET", "/scores?from=nowhere", NULL);
 	assert_int_equal(a.status, 400);
 	assert_non_null(strstr(a.text, "nowhere"));
-	send_body(&a, "POST", "/scores", "{}");
+	asker_send(&a, "POST", "/scores", "{}");
 	assert_int_equal(a.status, 405);
 	asker_end(&a);
 }
@@ -163,17 +138,17 @@ static void e1_refusals_have_their_status(void **state)
 
 	(void)state;
 	asker_begin(&a, options);
-	send_body(&a, "POST", "/filter", "{\"Pod\":");
+	asker_send(&a, "POST", "/filter", "{\"Pod\":");
 	assert_int_equal(a.status, 400);
-	send_body(&a, "POST", "/prioritize", "{}");
+	asker_send(&a, "POST", "/prioritize", "{}");
 	assert_int_equal(a.status, 400);
 	assert_string_equal(a.text, "Pod is missing\n");
-	send_body(&a, "GET", "/filter", NULL);
+	asker_send(&a, "GET", "/filter", NULL);
 	assert_int_equal(a.status, 405);
-	send_body(&a, "POST", "/bind", "{}");
+	asker_send(&a, "POST", "/bind", "{}");
 	assert_int_equal(a.status, 404);
 	assert_int_equal(sched_http(&a.s, "/filter"), 404);	/* not on the other port */
-	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
+	assert_string_equal(asker_ask(&a, "/filter", "", ABC), PASSED_ABC);
 	asker_end(&a);
 }
 
@@ -187,9 +162,9 @@ static void e2_a_body_over_the_limit_is_413(void **state)
 	memset(body, ' ', len);
 	body[len] = '\0';
 	asker_begin(&a, options);
-	send_body(&a, "POST", "/filter", body);
+	asker_send(&a, "POST", "/filter", body);
 	assert_int_equal(a.status, 413);
-	assert_string_equal(ask(&a, "/filter", "", ABC), PASSED_ABC);
+	assert_string_equal(asker_ask(&a, "/filter", "", ABC), PASSED_ABC);
 	asker_end(&a);
 }
 
@@ -219,9 +194,9 @@ static void health_and_metrics_are_on_its_port_too(void **state)
 			fail_msg("%s: %s", fine[i], answer);
 		assert_true(!STREQ(fine[i], "/metrics") || strstr(answer, "\nlatency_sched_extender_requests_total{"));
 	}
-	send_body(&a, "GET", "/livez/nothing", NULL);
+	asker_send(&a, "GET", "/livez/nothing", NULL);
 	assert_int_equal(a.status, 404);
-	send_body(&a, "POST", "/metrics", "{}");
+	asker_send(&a, "POST", "/metrics", "{}");
 	assert_int_equal(a.status, 405);
 	asker_end(&a);
 }
@@ -236,10 +211,10 @@ static void e5_without_a_matrix(void **state)
 	sched_nodes(&a.s, "a b c");
 	sched_start(&a.s, options);
 	asker_find(&a);
-	assert_string_equal(ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
-	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\"}", "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[]"));
-	assert_non_null(strstr(ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\",\"latency-mesh.io/missing\":\"allow\"}",
+	assert_string_equal(asker_ask(&a, "/filter", NEAR_A, ABC), PASSED_ABC);
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
+	assert_non_null(strstr(asker_ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\"}", "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[]"));
+	assert_non_null(strstr(asker_ask(&a, "/filter", "\"annotations\":{\"latency-mesh.io/within\":\"node/a<=5ms\",\"latency-mesh.io/missing\":\"allow\"}",
 				   "\"NodeNames\":[\"b\",\"c\"]"), "\"NodeNames\":[\"b\",\"c\"]"));
 	asker_end(&a);
 }
@@ -259,7 +234,7 @@ static void e13_a_request_is_answered_from_one_generation(void **state)
 		generation += i % 20 == 10;
 		if (i % 20 == 10)
 			sched_matrix(&a.s, generation, generation % 2 ? "0 5 9  5 0 9  9 9 0" : "0 9 5  9 0 9  5 9 0");
-		text = ask(&a, "/filter", WITHIN_A, ABC);
+		text = asker_ask(&a, "/filter", WITHIN_A, ABC);
 		which = strstr(text, "\"NodeNames\":[\"a\",\"c\"]") != NULL;
 		if (!which && !strstr(text, "\"NodeNames\":[\"a\",\"b\"]"))
 			fail_msg("of two generations: %s", text);
@@ -291,11 +266,11 @@ static void a_hanging_reader_holds_up_nobody(void **state)
 	assert_int_equal(kill(reader, SIGSTOP), 0);
 	sched_matrix(&a.s, 2, "0 9 3  9 0 4  3 4 0");	/* that nobody reads now */
 	for (i = 0; i < 5; i++) {
-		assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
+		assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
 		test_deadline("/filter beside a hanging reader", (double)a.took_ms, DEADLINE_MS, "ms");
 	}
 	kill(reader, SIGCONT);
-	while (!strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"))
+	while (!strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"c\"]"))
 		usleep(5000);
 	asker_end(&a);
 }
@@ -309,9 +284,9 @@ static void before_the_cluster_is_listed(const char *const *with, const char *wa
 	standin_faults(&a.s.api, "{\"rules\":[{\"path\":\"/api/v1/nodes\",\"action\":\"status\",\"status\":503}]}");
 	sched_launch(&a.s, with);
 	asker_find(&a);
-	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), wanted));
+	assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), wanted));
 	assert_true(a.took_ms < 3 * DEADLINE_MS);
-	assert_string_equal(ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
+	assert_string_equal(asker_ask(&a, "/prioritize", NEAR_A, ABC), "[{\"Host\":\"a\",\"Score\":5},{\"Host\":\"b\",\"Score\":5},{\"Host\":\"c\",\"Score\":5}]\n");
 	assert_int_equal(sched_http(&a.s, "/readyz"), 500);
 	assert_int_equal(sched_http(&a.s, "/livez"), 200);
 	assert_true(sched_metric(&a.s, "latency_sched_extender_requests_total{verb=\"filter\",result=\"declined\"}") >= 1);
@@ -337,7 +312,7 @@ static void the_api_may_go_away(void **state)
 	(void)state;
 	asker_begin(&a, options);
 	standin_stop(&a.s.api);
-	assert_non_null(strstr(ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
+	assert_non_null(strstr(asker_ask(&a, "/filter", WITHIN_A, ABC), "\"NodeNames\":[\"a\",\"b\"]"));
 	assert_int_equal(sched_http(&a.s, "/readyz"), 200);
 	assert_int_equal(sched_stop(&a.s, SIGTERM), 0);
 	a.s.joined = true;	/* the stand-in has ended already */
@@ -352,7 +327,7 @@ static void e15_sigterm_ends_it_at_once(void **state)
 
 	(void)state;
 	asker_begin(&a, options);
-	ask(&a, "/filter", "", ABC);	/* the connection stays open */
+	asker_ask(&a, "/filter", "", ABC);	/* the connection stays open */
 	start_ms = clock_mono_ms();
 	assert_int_equal(sched_stop(&a.s, SIGTERM), 0);
 	test_deadline("SIGTERM to the end", (double)(clock_mono_ms() - start_ms), 2000, "ms");

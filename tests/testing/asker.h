@@ -31,4 +31,9 @@ void asker_find(struct asker *a);
 /* All but the scheduler's end. */
 void asker_leave(struct asker *a);
 
+/* One request and its answer: status, text, took_ms. Without an answer the test fails. */
+void asker_send(struct asker *a, const char *method, const char *path, const char *body);
+/* The 200 to a POST for a pod with these members of its metadata; `nodes` is one form of nodes. */
+const char *asker_ask(struct asker *a, const char *path, const char *metadata, const char *nodes);
+
 #endif

@@ -147,4 +147,31 @@ static inline bool is_closed(int fd)
 	return poll(&poll_fd, 1, 0) == 1 && recv(fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
+static inline int dial_and_say(int port, const char *text)
+{
+	int fd = dial(port);
+
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	return fd;
+}
+
+static inline void expect(int port, const char *request, const char *status, const char *body)
+{
+	auto_free char *got = talk(port, request);
+
+	if (!strstr(got, status) || !strstr(got, body))
+		fail_msg("%s: got %s", request, got);
+}
+
+/* Bytes that the server took until it closed; at most `most`. */
+static inline size_t push(int fd, const char *bytes, size_t len, size_t most)
+{
+	size_t sum = 0;
+	ssize_t put;
+
+	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
+		sum += (size_t)put;
+	return sum;
+}
+
 #endif

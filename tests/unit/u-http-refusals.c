@@ -1,105 +1,13 @@
 /* http.h: what no handler sees is answered and told, who half-closes has all answers, and a crowd leaves the program its descriptors. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
+#include "tests/unit/http_talk.h"
+
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/clock.h"
-#include "lib/http.h"
-#include "lib/http_socket.h"
-#include "lib/mem.h"
-#include "tests/testing/testing.h"
-
-static void answer_hello(void *arg, const struct http_request *request, struct http_reply *reply)
-{
-	(void)arg;
-	(void)request;
-	buf_str(&reply->body, "hello\n");
-}
-
-static void answer_echo(void *arg, const struct http_request *request, struct http_reply *reply)
-{
-	(void)arg;
-	buf_add(&reply->body, request->body, request->body_len);
-}
-
-static const struct http_route routes[] = {{"GET", "/hello", answer_hello}, {"POST", "/echo", answer_echo}};
-static char greeting[] = "hello";
-
-static struct http_server *start_with(struct http_settings settings)
-{
-	struct http_server *server = NULL;
-	struct lm_err err = {0};
-
-	settings.listen = settings.listen ? settings.listen : "127.0.0.1:0";
-	settings.routes = routes;
-	settings.route_count = ARRAY_SIZE(routes);
-	settings.max_body_bytes = 1000;
-	settings.arg = greeting;
-	if (http_start(&settings, &server, &err) < 0)
-		fail_msg("%s", err.msg);
-	return server;
-}
-
-static int dial(int port)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
-}
-
-/* Sends the text and reads until the server closes. */
-static char *talk(int port, const char *text)
-{
-	auto_close int fd = dial(port);
-	struct buf b = {0};
-	char block[4096];
-	ssize_t got;
-
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-	while ((got = recv(fd, block, sizeof(block), 0)) > 0)
-		buf_add(&b, block, (size_t)got);
-	buf_add(&b, "", 0);
-	return b.data;
-}
-
-static void expect(int port, const char *request, const char *status, const char *body)
-{
-	auto_free char *got = talk(port, request);
-
-	if (!strstr(got, status) || !strstr(got, body))
-		fail_msg("%s: got %s", request, got);
-}
-
-static int dial_and_say(int port, const char *text)
-{
-	int fd = dial(port);
-
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-	return fd;
-}
 
 /* --- refusals ------------------------------------------------------------------------------------------------------------- */
-
-/* Bytes that the server took until it closed; at most `most`. */
-static size_t push(int fd, const char *bytes, size_t len, size_t most)
-{
-	size_t sum = 0;
-	ssize_t put;
-
-	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
-		sum += (size_t)put;
-	return sum;
-}
 
 /* What `refused` was told: "/path status " of each. */
 static struct buf refusals;

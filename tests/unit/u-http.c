@@ -3,14 +3,6 @@
 
 #include "tests/unit/http_talk.h"
 
-static void expect(int port, const char *request, const char *status, const char *body)
-{
-	auto_free char *got = talk(port, request);
-
-	if (!strstr(got, status) || !strstr(got, body))
-		fail_msg("%s: got %s", request, got);
-}
-
 static void routes_and_refusals(void **state)
 {
 	struct http_server *server = start("127.0.0.1:0");
@@ -124,17 +116,6 @@ static void a_header_that_is_too_large_is_refused(void **state)
 	buf_str(&text, "\r\n\r\n");
 	expect(http_port(server), text.data, "431 Request Header Fields Too Large", "");
 	http_stop(server);
-}
-
-/* Bytes that the server took until it closed; at most `most`. */
-static size_t push(int fd, const char *bytes, size_t len, size_t most)
-{
-	size_t sum = 0;
-	ssize_t put;
-
-	while (sum < most && (put = send(fd, bytes, len, MSG_NOSIGNAL)) > 0)
-		sum += (size_t)put;
-	return sum;
 }
 
 static void an_endless_body_is_cut_off(void **state)
