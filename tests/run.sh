@@ -34,7 +34,7 @@ nightly_address='i-(replay|thousand|elect)|u-herding'
 
 # Of the random rounds of u-explain, u-filter-terms, u-ranking, u-reserve-most, u-reserve-plan, u-resources (its flood) and u-score-soft so many per cent run with AddressSanitizer,
 # where a round takes five to ten times as long; all of them run with plain gcc, and with both every night.
-sanitized_rounds=20
+sanitized_rounds=40
 
 # What mostly waits: for leases to run out, outages to end, back-offs to grow.
 waiting='e-away|e-elect|e-extender-tls|e-wait'
@@ -187,7 +187,7 @@ by_clang() {
 fuzzing() {
 	build "clang, libFuzzer" CC=clang SANITIZE=fuzzer,address,undefined fuzzers || return 1
 	fuzz_open "${EXTENDER_FUZZ_SECONDS:-60}" &
-	fuzz "${FUZZ_SECONDS:-3}"
+	fuzz "${FUZZ_SECONDS:-5}"
 	wait
 }
 

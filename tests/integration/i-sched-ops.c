@@ -109,7 +109,8 @@ static void a_run_full_of_trouble_logs_json_and_nothing_else(void **state)
 	test_write(s.file, "{\"a\":");
 	assert_int_equal(sched_log_count(&s, "the last good one stays", 1), 1);
 	cut(&s, true);
-	assert_true(sched_log_count(&s, "\"watch interrupted\"", 1) >= 1);	/* one a kind, the second soon after the first */
+	/* once a cause: what was open is cut, and what is opened then is reset */
+	assert_in_range(sched_log_count(&s, "\"watch interrupted\"", 1), 1, 2);
 	cut(&s, false);
 	assert_true(back_again(&s, 2) >= 2);
 	kill(s.pid, SIGHUP);

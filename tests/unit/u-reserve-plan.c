@@ -24,7 +24,7 @@
 #include "tests/testing/refuges.h"
 
 #define STEPS 4
-#define CLUSTERS 2600
+#define CLUSTERS 5000
 #define BOUND 800
 #define BOUND_STEPS 3
 
